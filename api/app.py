@@ -1,0 +1,48 @@
+"""The composition root of the HTTP side: wiring only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from api import classify, errors, health, job_actions, jobs
+from api.request_context import RequestContext
+from api.service import Service
+from api.waiting import WaitingRoom
+from db.engine import connect
+from settings import ApiSettings, DatabaseSettings, QueueSettings
+from worker.queue import Doorbell
+
+DESCRIPTION = "Sentiment of reviews, asynchronously: submit a job, then poll, or wait, for an honest answer."
+
+
+def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSettings) -> FastAPI:
+    """The application; it connects when it starts, not before."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # A thread without a connection can only wait for one, so there are as many as connections.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = database.database_pool_size
+        engine, waiting_room = connect(database, "verdict-api"), WaitingRoom(queue)
+        try:
+            with Doorbell(queue) as doorbell:
+                async with waiting_room.open():
+                    app.state.service = Service(settings, engine, doorbell, waiting_room)
+                    yield
+        finally:
+            engine.dispose()
+
+    app = FastAPI(
+        title="Verdict",
+        description=DESCRIPTION,
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,  # a path is right or unknown; a client may turn a redirected POST into a GET
+        middleware=[Middleware(RequestContext)],
+    )
+    errors.install(app)
+    for part in (classify, jobs, job_actions, health):
+        app.include_router(part.router)
+    return app

@@ -1,0 +1,28 @@
+"""The short form: one review in, its sentiment out, through the same queue as everything."""
+
+from fastapi import APIRouter, Response
+
+from api.errors import REFUSALS, NotInTime, NotJudged, refusals
+from api.idempotency import OptionalKey
+from api.jobs import new_job, submit_job
+from api.requests import StrictRoute
+from api.schemas import ClassifyIn, ClassifyOut, JobIn, ReviewIn
+from api.service import ServiceDep
+from db.jobs import FINAL
+
+router = APIRouter(prefix="/v1", tags=["classify"], route_class=StrictRoute, responses=REFUSALS)
+
+
+@router.post("/classify", responses=refusals(504))
+async def classify(body: ClassifyIn, response: Response, service: ServiceDep, key: OptionalKey) -> ClassifyOut:
+    """Classify one review; waits for its turn in the same queue."""
+    new = new_job(JobIn(reviews=[ReviewIn(text=body.review_text)]), service, pointer="/review_text")
+    job = await submit_job(service, new, response, key, service.settings.max_wait_seconds)
+    where = {"Location": job.urls.self}
+    if job.status not in FINAL or not job.results:
+        raise NotInTime(headers=where)
+    [answer] = job.results
+    if answer.sentiment is None or answer.confidence is None:
+        raise NotJudged(headers=where)
+    response.headers.update(where)
+    return ClassifyOut(sentiment=answer.sentiment, confidence=answer.confidence, similar_reviews=answer.similar_reviews)

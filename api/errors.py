@@ -1,0 +1,206 @@
+"""Every refusal as problem+json (RFC 9457): one tree, one way out. Routes raise, and never catch.
+
+ServiceError
+├── InvalidRequest          422  what was sent is understood and wrong; `errors` point at it
+│   └── KeyReused           422  the Idempotency-Key came before with another request
+├── InvalidJson             400  the body is not JSON
+├── BodyTooLarge            413
+├── UnsupportedMediaType    415
+├── UnknownJob              404
+├── WrongState              409  the job is not in a state for this
+├── NotReady                503  nothing could serve the request just now
+├── NotInTime               504  the answer is still being worked on
+└── NotJudged               500  the model failed on this very review
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.schemas import Problem
+from db.engine import DatabaseError
+
+MAX_ERRORS = 100  # said in one answer
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """One thing that is wrong: a JSON pointer into the body, or `query/name`, `header/name`, `path/name`."""
+
+    pointer: str
+    detail: str
+
+
+class ServiceError(Exception):
+    """The request could not be served."""
+
+    status: ClassVar[HTTPStatus]
+    name: ClassVar[str]
+
+    def __init__(
+        self, detail: str | None = None, errors: list[Pointed] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail or self.__doc__)
+        self.errors = errors or []
+        self.headers = headers or {}
+
+
+class InvalidRequest(ServiceError):
+    """The request is not valid; `errors` says where."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    name = "invalid-request"
+
+
+class KeyReused(InvalidRequest):
+    """This Idempotency-Key was used before with another request."""
+
+    name = "idempotency-key-reused"
+
+
+class InvalidJson(ServiceError):
+    """The body is not valid JSON."""
+
+    status = HTTPStatus.BAD_REQUEST
+    name = "invalid-json"
+
+
+class BodyTooLarge(ServiceError):
+    """The body is larger than what is taken."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    name = "body-too-large"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body must be JSON: send `Content-Type: application/json`."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    name = "unsupported-media-type"
+
+
+class UnknownJob(ServiceError):
+    """There is no such job."""
+
+    status = HTTPStatus.NOT_FOUND
+    name = "unknown-job"
+
+
+class WrongState(ServiceError):
+    """The job is not in a state for this."""
+
+    status = HTTPStatus.CONFLICT
+    name = "wrong-state"
+
+
+class NotReady(ServiceError):
+    """No model has been loaded yet; try again shortly."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    name = "not-ready"
+
+
+class NotInTime(ServiceError):
+    """The answer is still being worked on; the job in `Location` will have it."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    name = "not-in-time"
+
+
+class NotJudged(ServiceError):
+    """The model failed on this review; the job in `Location` says why and can be retried."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    name = "not-judged"
+
+
+def problem(request: Request, error: Exception) -> Response:
+    """Any error as problem+json. The input is never repeated in it: that could not always be encoded."""
+    match error:
+        case ServiceError():
+            return _answer(request, error.status, error.name, str(error), errors=error.errors, headers=error.headers)
+        case RequestValidationError():
+            return _invalid(request, error)
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            name = status.phrase.lower().replace(" ", "-")
+            headers = _allowed(request) if status is HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+            return _answer(request, status, name, status.description or status.phrase, headers=headers)
+        case DatabaseError():
+            log.error("store_failed", error=str(error), cause=repr(error.__cause__))
+            headers = {"Retry-After": "1"}
+            return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error), headers=headers)
+        case _:
+            log.error("request_failed", exc_info=error)
+            detail = "Something broke on our side."
+            headers = {"X-Request-ID": request.scope["request_id"]}  # Starlette answers this one outside of us
+            return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail, headers=headers)
+
+
+def _invalid(request: Request, error: RequestValidationError) -> Response:
+    errors = [
+        Pointed(_pointer(each["loc"]), _printable(each["msg"].removeprefix("Value error, ")))
+        for each in error.errors()[:MAX_ERRORS]
+    ]
+    detail = InvalidRequest.__doc__ or ""
+    return _answer(request, InvalidRequest.status, InvalidRequest.name, detail, errors=errors)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    # Starlette names the methods of the first route with this path, and there is one route a method.
+    methods = request.app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""), {"get": None})
+    return {"Allow": ", ".join(method.upper() for method in methods)}
+
+
+def _pointer(location: tuple[Any, ...]) -> str:
+    first, *rest = (_printable(str(part)).replace("~", "~0").replace("/", "~1") for part in location)
+    return "".join(f"/{part}" for part in rest) if first == "body" else "/".join([first, *rest])
+
+
+def _printable(message: str) -> str:
+    return message.encode("utf-8", "replace").decode()[:300]
+
+
+def _answer(  # noqa: PLR0913  one argument a member
+    request: Request,
+    status: HTTPStatus,
+    name: str,
+    detail: str,
+    *,
+    errors: Sequence[Pointed] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {
+        "type": f"urn:verdict:{name}",
+        "title": status.phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": request.scope.get("request_id"),
+        "errors": [asdict(each) for each in errors],
+    }
+    return Response(json.dumps(body), status, headers, media_type="application/problem+json")
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says about these; given as content, since FastAPI documents a `model` as application/json."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+REFUSALS = refusals(400, 404, 405, 409, 413, 415, 422, 500, 503)
+
+
+def install(app: FastAPI) -> None:
+    """Send every error through `problem`."""
+    for kind in (ServiceError, RequestValidationError, HTTPException, DatabaseError, Exception):
+        app.add_exception_handler(kind, problem)

@@ -1,0 +1,82 @@
+"""What machines ask: models, liveness, readiness, metrics."""
+
+import math
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from api.errors import refusals
+from api.schemas import ModelOut, Page
+from api.service import Service, ServiceDep
+from db import jobs, registrations
+from db.engine import DatabaseError, transaction
+from db.migrate import current, newest
+from db.models import Lane
+from monitoring.metrics import BACKLOG_OLDEST_SECONDS, BACKLOG_REVIEWS, WORKERS_LIVE
+
+# A worker says so when it was woken through the queue, and the sweeper rings every 5 s at the latest.
+FRESH = timedelta(seconds=30)
+
+router = APIRouter(tags=["health"])
+
+
+class Readiness(BaseModel):
+    """Each thing that must hold, and whether it does."""
+
+    ready: bool
+    checks: dict[str, bool]
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers; nothing else is asked."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+def readyz(response: Response, service: ServiceDep) -> Readiness:
+    """Store reached, schema current, and a worker that was lately woken through the queue: else 503."""
+    checks = {"store": False, "schema": False, "worker": False}
+    try:
+        with transaction(service.engine) as connection:
+            checks["store"] = True
+            checks["schema"] = current(connection) == newest()
+            checks["worker"] = checks["schema"] and registrations.live_workers(connection, FRESH) > 0
+    except DatabaseError:
+        checks["store"] = False
+    ready = all(checks.values())
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, checks=checks)
+
+
+@router.get("/v1/models", responses=refusals(405, 500, 503))
+def models(service: ServiceDep) -> Page[ModelOut]:
+    """The models a job may name, with every version that was ever loaded, newest first."""
+    with transaction(service.engine) as connection:
+        rows = registrations.models(connection, FRESH)
+    return Page(data=[ModelOut.model_validate(row, from_attributes=True) for row in rows], next=None)
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def metrics(service: ServiceDep) -> Response:
+    """Prometheus metrics of this process, and of the backlog as the store has it now."""
+    BACKLOG_REVIEWS.clear()
+    BACKLOG_OLDEST_SECONDS.clear()
+    WORKERS_LIVE.set(math.nan)
+    with suppress(DatabaseError):  # what only the store knows is missing then; the rest is needed most now
+        _measure_backlog(service)
+    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _measure_backlog(service: Service) -> None:
+    with transaction(service.engine) as connection:
+        found: dict[Lane, Any] = {each.lane: each for each in jobs.backlog(connection)}
+        WORKERS_LIVE.set(registrations.live_workers(connection, FRESH))
+    for lane in Lane:
+        waiting = found.get(lane)
+        BACKLOG_REVIEWS.labels(lane).set(waiting.reviews if waiting else 0)
+        BACKLOG_OLDEST_SECONDS.labels(lane).set(waiting.oldest_seconds if waiting else 0)

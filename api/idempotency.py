@@ -1,0 +1,62 @@
+"""Idempotency keys: a request that is repeated with its key is done once. Used by every POST."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Response
+
+from api.errors import InvalidRequest, KeyReused, Pointed
+from api.service import Service
+from db import idempotency
+from db.engine import Connection, transaction
+
+KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key and the digest of the request that came with it."""
+
+    key: str
+    request_sha256: bytes
+
+
+async def read_key(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None, Header(description="Repeat a request with its key and it is done once; kept for a day.")
+    ] = None,
+) -> Idempotency | None:
+    """The request's key, if it has one.
+
+    Raises:
+        InvalidRequest: the key is not 1 to 255 visible ASCII characters.
+    """
+    if idempotency_key is None:
+        return None
+    if not KEY_PATTERN.fullmatch(idempotency_key):
+        raise InvalidRequest(errors=[Pointed("header/idempotency-key", "must be 1 to 255 visible ASCII characters")])
+    head = f"{request.method} {request.url.path}\n".encode()
+    return Idempotency(idempotency_key, hashlib.sha256(head + await request.body()).digest())
+
+
+OptionalKey = Annotated[Idempotency | None, Depends(read_key)]
+
+
+def once(service: Service, key: Idempotency | None, response: Response, act: Callable[[Connection], UUID]) -> UUID:
+    """Do `act` in one transaction, or find the job it was done to when the key says it was."""
+    with transaction(service.engine) as connection:
+        earlier = idempotency.find(connection, key.key) if key else None
+        if key and earlier:
+            if earlier.request_sha256 != key.request_sha256:
+                raise KeyReused
+            response.headers["Idempotent-Replayed"] = "true"
+            return earlier.job_id
+        job_id = act(connection)
+        if key:
+            idempotency.keep(connection, key.key, key.request_sha256, job_id)
+        return job_id

@@ -1,0 +1,106 @@
+"""Submit a job and look at it: the start and the end of the story of a review.
+
+`submit` adds the job in one transaction (db.submissions), rings (worker.queue) and answers 202, or
+waits (api.waiting) and answers 200. Other formats of a body will be other makers of a `NewJob`.
+"""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api.errors import REFUSALS, InvalidRequest, NotReady, Pointed, UnknownJob
+from api.idempotency import Idempotency, OptionalKey, once
+from api.requests import StrictRoute, WaitSeconds
+from api.schemas import JobIn, JobOut
+from api.service import Service, ServiceDep
+from api.views import job_with_results
+from db import registrations, submissions
+from db.engine import Connection, transaction
+from db.jobs import FINAL
+from db.models import Lane
+from db.submissions import NewJob, NewReview
+from monitoring.metrics import JOBS_SUBMITTED, REVIEWS_SUBMITTED
+
+CHARS_PER_TOKEN = 4.5  # of English reviews with a WordPiece vocabulary; only a claim's budget uses it
+
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
+
+Wait = Annotated[float, Query(ge=0, allow_inf_nan=False, description="Wait for the end up to this many seconds.")]
+
+
+@router.post("/jobs", status_code=202, responses={200: {"model": JobOut, "description": "It ended in time."}})
+async def submit(body: JobIn, response: Response, service: ServiceDep, key: OptionalKey, wait: WaitSeconds) -> JobOut:
+    """Submit reviews: `202` with `Location` at once, or with `Prefer: wait=2` a `200` if all ends in time."""
+    job = await submit_job(service, new_job(body, service), response, key, wait)
+    response.headers["Location"] = job.urls.self
+    if wait and job.status in FINAL:
+        response.status_code = 200
+        response.headers["Preference-Applied"] = f"wait={wait:g}"
+    return job
+
+
+@router.get("/jobs/{job_id}")
+async def show(job_id: UUID, service: ServiceDep, wait: Wait = 0) -> JobOut:
+    """A job: where it stands, and its results when it is small."""
+    return await look(service, job_id, wait)
+
+
+def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") -> NewJob:
+    """A body as a job to add, in the lane that fits its size.
+
+    Raises:
+        InvalidRequest: more or longer reviews than the settings allow.
+    """
+    settings, reviews = service.settings, body.reviews
+    if len(reviews) > settings.max_reviews:
+        detail = f"holds {len(reviews)} reviews; a job may hold {settings.max_reviews}"
+        raise InvalidRequest(errors=[Pointed("/reviews", detail)])
+    too_long = [index for index, each in enumerate(reviews) if len(each.text) > settings.max_review_chars]
+    if too_long:
+        detail = f"is longer than {settings.max_review_chars} characters"
+        raise InvalidRequest(errors=[Pointed(pointer.format(index), detail) for index in too_long])
+    return NewJob(
+        lane=Lane.INTERACTIVE if len(reviews) <= settings.interactive_max_reviews else Lane.BULK,
+        model=body.model,
+        metadata=dict(body.metadata),
+        deadline=None if body.deadline_seconds is None else timedelta(seconds=body.deadline_seconds),
+        reviews=[NewReview(each.text, each.id, 2 + int(len(each.text) / CHARS_PER_TOKEN)) for each in reviews],
+    )
+
+
+async def submit_job(service: Service, new: NewJob, response: Response, key: Idempotency | None, wait: float) -> JobOut:
+    """Add the job and COMMIT, ring, and look at it: at once or, with `wait`, at its end if that comes in time."""
+
+    def add(connection: Connection) -> UUID:
+        known = registrations.model_names(connection)
+        if not known:
+            raise NotReady(headers={"Retry-After": "2"})
+        if new.model not in known:
+            raise InvalidRequest(errors=[Pointed("/model", f"is not one of {', '.join(sorted(known))}")])
+        return submissions.add(connection, new)
+
+    job_id = await run_in_threadpool(once, service, key, response, add)
+    if "Idempotent-Replayed" not in response.headers:
+        JOBS_SUBMITTED.labels(new.lane).inc()
+        REVIEWS_SUBMITTED.labels(new.lane).inc(len(new.reviews))
+    service.doorbell.ring(new.lane)
+    return await look(service, job_id, wait)
+
+
+async def look(service: Service, job_id: UUID, wait: float = 0) -> JobOut:
+    """The job as it is, or as it is at its end if that comes within `wait` seconds."""
+
+    def read() -> JobOut:
+        with transaction(service.engine) as connection:
+            job = job_with_results(connection, job_id)
+        if job is None:
+            raise UnknownJob
+        return job
+
+    seconds = min(wait, service.settings.max_wait_seconds)
+    return await service.waiting_room.wait(
+        job_id, seconds, lambda: run_in_threadpool(read), lambda job: job.status in FINAL
+    )

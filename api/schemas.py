@@ -1,0 +1,240 @@
+"""What goes in and out as JSON. The names are the contract; db.models has its own."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from db.models import JobStatus, Lane, ReviewStatus
+
+MAX_METADATA_BYTES = 16_384
+
+
+def _storable(value: str) -> str:
+    # PostgreSQL's text takes neither.
+    if "\0" in value:
+        raise ValueError("must not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"must not contain a lone surrogate (character {error.start})") from None
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty or blank")
+    return value
+
+
+def _small_and_storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    encoded = json.dumps(value)
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise ValueError(f"must not take more than {MAX_METADATA_BYTES} bytes as JSON")
+    for text in _strings(value):
+        _storable(text)
+    return value
+
+
+def _strings(value: JsonValue) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from _strings(each)
+        case dict():
+            yield from value
+            yield from _strings(list(value.values()))
+
+
+Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ReviewIn(_In):
+    """A review to classify."""
+
+    text: Text = Field(
+        description="The review; HTML breaks are cleaned, a long one is truncated, and the result says so."
+    )
+    id: Annotated[str, AfterValidator(_storable)] | None = Field(
+        None, max_length=200, description="Your own id; echoed in the result."
+    )
+
+
+class JobIn(_In):
+    """Reviews to classify together."""
+
+    reviews: list[ReviewIn] = Field(min_length=1)
+    model: Annotated[str, AfterValidator(_storable)] = Field(
+        "default", max_length=100, description="One of the names in `GET /v1/models`."
+    )
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(_small_and_storable)] = Field(
+        default_factory=dict, description="Anything of yours; echoed with the job."
+    )
+    deadline_seconds: float | None = Field(
+        None, gt=0, le=31_536_000, allow_inf_nan=False, description="Unfinished work is dropped after this."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reviews": [{"text": "A wonderful film, start to finish.", "id": "42"}]}]}
+    )
+
+
+class ClassifyIn(_In):
+    """One review, the short form."""
+
+    review_text: Text
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"review_text": "A wonderful film, start to finish."}]})
+
+
+class Counts(BaseModel):
+    """How many reviews stand where; the five states add up to `total`."""
+
+    total: int
+    queued: int
+    processing: int
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
+class JobTimings(BaseModel):
+    """Milliseconds on the database's clock; null until known."""
+
+    queued: float | None
+    total: float | None
+
+
+class Urls(BaseModel):
+    """Where to go on."""
+
+    self: str
+    results: str
+    cancel: str
+    retry: str
+
+
+class ResultModel(BaseModel):
+    """What gave the answer."""
+
+    name: str
+    version: str
+    precision: str
+    stage: str | None
+
+
+class ResultTimings(BaseModel):
+    """Milliseconds in the queue, and in the forward pass of the micro-batch that held the review."""
+
+    queued: float | None
+    inference: float | None
+
+
+class ResultError(BaseModel):
+    """Why a review failed: `exhausted`, it broke the model too often; retry it by hand."""
+
+    code: str
+    detail: str
+    attempts: int
+
+
+class SimilarReview(BaseModel):
+    """A labelled review that resembles this one."""
+
+    text: str
+    sentiment: str
+    similarity: float
+
+
+class Result(BaseModel):
+    """One review's state and, when it has succeeded, its sentiment."""
+
+    review_id: UUID
+    id: str | None = Field(description="The caller's own id.")
+    index: int = Field(description="Place in the job as sent, from 0.")
+    status: ReviewStatus
+    sentiment: str | None
+    confidence: float | None = Field(description="Calibrated probability of `sentiment`.")
+    probabilities: dict[str, float] | None
+    similar_reviews: list[SimilarReview]
+    model: ResultModel | None
+    truncated: bool | None = Field(description="Whether the model saw less than the whole text.")
+    tokens: int | None = Field(description="Tokens of the whole text.")
+    timings_ms: ResultTimings
+    error: ResultError | None
+
+
+class JobOut(BaseModel):
+    """A job; `results` inline up to 100 reviews, else null (see `urls.results`)."""
+
+    id: UUID
+    status: JobStatus
+    lane: Lane
+    model: str
+    metadata: dict[str, Any]
+    counts: Counts
+    progress: float = Field(description="Share of reviews that need no more work, 0 to 1.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline_at: datetime | None
+    timings_ms: JobTimings
+    urls: Urls
+    results: list[Result] | None
+
+
+class ClassifyOut(BaseModel):
+    """The short form's answer."""
+
+    sentiment: str
+    confidence: float
+    similar_reviews: list[SimilarReview]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"sentiment": "positive", "confidence": 0.92, "similar_reviews": []}]}
+    )
+
+
+class ModelOut(BaseModel):
+    """A model version that a worker has loaded and checked."""
+
+    name: str
+    version: str
+    precision: str
+    backend: str
+    labels: list[str]
+    max_tokens: int
+    metrics: list[dict[str, Any]]
+    registered_at: datetime
+    workers: int = Field(description="Live workers that serve this version.")
+
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page; pass `next` as `after` for the one behind it, null at the end."""
+
+    data: list[Item]
+    next: str | None
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str | None
+    errors: list[dict[str, str]]

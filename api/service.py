@@ -1,0 +1,28 @@
+"""What every request of one API process shares: store, doorbell, waiting room, settings."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.waiting import WaitingRoom
+from db.engine import Engine
+from settings import ApiSettings
+from worker.queue import Doorbell
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Made by api.app when the process starts."""
+
+    settings: ApiSettings
+    engine: Engine
+    doorbell: Doorbell
+    waiting_room: WaitingRoom
+
+
+def _service(request: Request) -> Service:
+    return request.app.state.service  # type: ignore[no-any-return]  # Starlette's state is untyped
+
+
+ServiceDep = Annotated[Service, Depends(_service)]

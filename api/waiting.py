@@ -1,0 +1,80 @@
+"""The waiting room: requests that wait for their job, woken by the worker's word over Redis pub/sub.
+
+The word is a hint. Whoever waits also looks by itself every two seconds, so a lost word, or a
+Redis that does not answer, costs that much and nothing more. Called by api.jobs; told by worker.notify.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+from uuid import UUID
+
+import redis.asyncio
+import structlog
+from redis.exceptions import RedisError
+
+from settings import QueueSettings
+from worker.messages import DONE_CHANNEL, job_ids
+
+LOOK_SECONDS = 2.0
+RECONNECT_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+Seen = TypeVar("Seen")
+
+
+class WaitingRoom:
+    """Who waits for which job, in one event loop."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        self._redis = redis.asyncio.Redis.from_url(settings.redis_url, socket_connect_timeout=3)
+        self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Listen as long as the block runs."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            while not listening.done():  # redis-py swallows a cancellation that comes while it connects
+                listening.cancel()
+                await asyncio.wait([listening], timeout=0.1)
+            await self._redis.aclose()
+
+    async def wait(
+        self, job_id: UUID, seconds: float, look: Callable[[], Awaitable[Seen]], final: Callable[[Seen], bool]
+    ) -> Seen:
+        """What `look` sees when `final` says it is the end, or when the time is up."""
+        until = asyncio.get_running_loop().time() + seconds
+        moved = asyncio.Event()
+        self._waiting[job_id].add(moved)
+        try:
+            while True:
+                moved.clear()  # before looking, so that a word spoken meanwhile is not missed
+                seen = await look()
+                left = until - asyncio.get_running_loop().time()
+                if final(seen) or left <= 0:
+                    return seen
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), min(left, LOOK_SECONDS))
+        finally:
+            self._waiting[job_id].discard(moved)
+            if not self._waiting[job_id]:
+                del self._waiting[job_id]
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub() as channel:
+                    await channel.subscribe(DONE_CHANNEL)
+                    async for message in channel.listen():
+                        for job_id in job_ids(message["data"]):
+                            for moved in self._waiting.get(job_id, ()):
+                                moved.set()
+            except (RedisError, OSError) as error:
+                log.warning("waiting_room_deaf", error=str(error))
+            await asyncio.sleep(RECONNECT_SECONDS)

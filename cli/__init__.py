@@ -1,0 +1,1 @@
+"""The `verdict` command: runs the service, and talks to a running one."""

@@ -1,0 +1,72 @@
+"""`verdict classify`: submit texts to a running service as one job and show what it answers."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli.client import Client, Job, Result
+from cli.output import CommandError, JsonOption, UrlOption, show
+
+TEXT_COLUMNS = 60
+
+
+def classify(
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Reviews; `-` reads one a line from stdin.")],
+    url: UrlOption = "http://127.0.0.1:8000",
+    json: JsonOption = False,
+) -> None:
+    """Classify TEXTs with a running service.
+
+    Exit code 0: every text has a result; 1: some have failed; 2: they could not be submitted.
+    """
+    reviews = [line for text in texts for line in (_lines() if text == "-" else [text])]
+    if not reviews:
+        raise CommandError("no text to classify")
+    with Client(url) as client:
+        job = client.ended(client.submit(reviews))
+        results = list(client.results(job))
+    show({**job, "results": results}, as_json=json, table=lambda: _table(reviews, results))
+    if not is_success(job):
+        raise typer.Exit(1)
+
+
+def is_success(job: Job) -> bool:
+    """Tell whether every review of an ended job has a result."""
+    return job["status"] == "succeeded" and not job["counts"].get("failed")
+
+
+def cells(result: Result) -> tuple[str, str, str, str]:
+    """Return what a table says of a result: sentiment, confidence, model, timing; or why there is none."""
+    if result["status"] != "succeeded":
+        error = result.get("error") or ""
+        reason = error.get("detail") or error.get("reason") or error if isinstance(error, dict) else error
+        return f"[red]{result['status']}[/]", "", "", escape(str(reason))
+    colour = "green" if result["sentiment"] == "positive" else "magenta"
+    model, timings = result["model"], result["timings_ms"] or {}
+    timing = " + ".join(f"{stage} {ms:.1f} ms" for stage, ms in timings.items() if ms is not None)
+    return (
+        f"[{colour}]{result['sentiment']}[/]" + (" (truncated)" if result["truncated"] else ""),
+        f"{result['confidence']:.3f}",
+        f"{model['name']} {model['version']}" if model else "",
+        timing,
+    )
+
+
+def _table(reviews: list[str], results: list[Result]) -> Table:
+    table = Table("text", "sentiment", "confidence", "model", "timing", box=None)
+    for result in results:
+        text = reviews[result["index"]]
+        table.add_row(escape(_shortened(text)), *cells(result))
+    return table
+
+
+def _shortened(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= TEXT_COLUMNS else one_line[: TEXT_COLUMNS - 1] + "…"
+
+
+def _lines() -> list[str]:
+    return [line for line in map(str.strip, sys.stdin) if line]

@@ -1,0 +1,57 @@
+"""`verdict evaluate`: measure a model folder on labelled reviews; a thin shell over `training.evaluate`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli._training import one_line_errors, show
+
+if TYPE_CHECKING:
+    from training.evaluate import Evaluation
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
+    model: Annotated[Path, typer.Argument(help="Model folder, models/<name>/<version>.")],
+    data: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file, or a data set on the hub.")],
+    split: Annotated[str, typer.Option(help="Split of a hub data set.")] = "test",
+    text_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Measure on this many reviews, drawn at random.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    token_budget: Annotated[int | None, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Report accuracy, precision, recall, F1, confusion matrix, calibration error and speed of a model as served."""
+    with one_line_errors():
+        from training.data import Source, load_reviews, sample
+        from training.evaluate import evaluate as run
+        from worker.registry import load_manifest
+
+        names = load_manifest(model).labels
+        reviews = load_reviews(Source(data, split, text_column, label_column, names=names))
+        result = run(model, sample(reviews, limit, seed=0), threads=threads, token_budget=token_budget)
+    if json:
+        show(asdict(result), title="", as_json=True)
+    else:
+        _print(result)
+
+
+def _print(result: "Evaluation") -> None:
+    scores = result.scores
+    console = Console()
+    show(
+        {"reviews": scores.n, "accuracy": scores.accuracy, "precision (macro)": scores.macro_precision}
+        | {"recall (macro)": scores.macro_recall, "F1 (macro)": scores.macro_f1, "ECE (15 bins)": scores.ece}
+        | {"truncated": result.truncated, "reviews/s": round(result.reviews_per_second, 1)},
+        title=f"{result.model} {result.version} ({result.precision}, {result.threads} threads)",
+        as_json=False,
+    )
+    labels = [row.label for row in scores.labels]
+    table = Table("truly", *(f"judged {label}" for label in labels), "precision", "recall", "F1")
+    for row, counts in zip(scores.labels, scores.confusion, strict=True):
+        table.add_row(row.label, *map(str, counts), *(f"{v:.4f}" for v in (row.precision, row.recall, row.f1)))
+    console.print(table)

@@ -1,0 +1,48 @@
+"""`verdict export`: make a served model of a training run; a thin shell over `training.export`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli._training import command_line, one_line_errors, show
+
+
+def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
+    run: Annotated[Path, typer.Argument(help="Folder of a training run, such as runs/imdb.")],
+    target: Annotated[Path, typer.Argument(help="Folder to make, models/<name>/<version>.")],
+    precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder; the run's best if not given.")] = None,
+    golden: Annotated[Path | None, typer.Option(help="YAML list of sentences any fit model judges right.")] = None,
+    test: Annotated[list[str] | None, typer.Option(help="Labelled data to measure the result on.")] = None,
+    token_budget: Annotated[int, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = 1280,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the measurements.")] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Export the best checkpoint to ONNX, quantise and calibrate it, and write manifest and model card."""
+    with one_line_errors():
+        from training.data import Source, load_reviews
+        from training.export import ExportRequest
+        from training.export import export as run_export
+        from training.measure import HeldOut
+        from training.run import RunRecord
+
+        labels = RunRecord.read(run).labels
+        tests = [HeldOut(source, "test", load_reviews(Source(source, "test", names=labels))) for source in test or ()]
+        manifest = run_export(
+            ExportRequest(
+                run=run,
+                target=target,
+                precision=precision,
+                checkpoint=checkpoint,
+                golden=golden,
+                token_budget=token_budget,
+                threads=threads,
+                command=command_line(sys.argv),
+            ),
+            tests,
+        )
+    values = manifest.model_dump(mode="json")
+    shown = values if json else {key: values[key] for key in ("labels", "max_tokens", "calibration", "batching")}
+    show(shown, title=f"{manifest.name} {manifest.version} in {target}", as_json=json)

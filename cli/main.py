@@ -1,0 +1,52 @@
+"""The `verdict` command: finds the command that was named and runs it. Errors are one line and an exit code."""
+
+import sys
+from importlib import import_module
+
+import typer
+from rich.markup import escape
+
+from cli.output import CommandError, stderr
+
+# name: its line in `verdict --help`. Each is the function of that name in the module of that name, and
+# only the one that is asked for is imported.
+COMMANDS = {
+    "run": "Run everything here: PostgreSQL, Valkey, migrations, API, workers, maintenance.",
+    "classify": "Classify texts with a running service.",
+    "job": "Show a job of a running service, and its results.",
+    "train": "Fine-tune a classifier on labelled reviews.",
+    "export": "Write a trained classifier as an ONNX model directory.",
+    "evaluate": "Measure a model directory on a labelled data set.",
+}
+
+
+def application(asked_for: str | None) -> typer.Typer:
+    """Build the command line; commands other than `asked_for` know no more than their name and line of help."""
+    verdict = typer.Typer(
+        help="Verdict: asynchronous sentiment classification of reviews.",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    for name, line in COMMANDS.items():
+        function = getattr(import_module(f"cli.{name}"), name) if name == asked_for else _listed_only
+        verdict.command(name, short_help=line)(function)
+    return verdict
+
+
+def app() -> None:
+    """Entry point of the `verdict` script."""
+    asked_for = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    try:
+        application(asked_for)(prog_name="verdict")
+    except CommandError as failure:
+        stderr.print(f"[bold red]error:[/] {escape(' '.join(str(failure).split()))}")
+        sys.exit(failure.exit_code)
+
+
+def _listed_only() -> None:
+    """Stand in the list of commands."""
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,97 @@
+"""The connection pool and `transaction()`, the only place that commits.
+
+Called by api, worker and maintenance; every statement itself stands in the modules beside this one.
+
+    DatabaseError
+    ├── StoreUnavailable    no connection, or it broke: nothing was committed, or it is unknown whether
+    └── StoreBusy           a lock, a statement or the pool took longer than its limit
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg.errors
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from settings import DatabaseSettings
+
+__all__ = ["Connection", "DatabaseError", "Engine", "StoreBusy", "StoreUnavailable", "connect", "transaction"]
+
+
+class DatabaseError(Exception):
+    """The store could not be used."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class StoreUnavailable(DatabaseError):
+    """The store cannot be reached; whether the change was kept is unknown."""
+
+
+class StoreBusy(DatabaseError):
+    """The store did not answer in time; nothing was changed."""
+
+
+def connect(settings: DatabaseSettings, application: str) -> Engine:
+    """A pool for one process; opens no connection yet. `application` shows in pg_stat_activity."""
+    milliseconds = int(settings.database_timeout_seconds * 1000)
+    return create_engine(
+        settings.database_url.replace("postgresql://", "postgresql+psycopg://", 1),
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_timeout_seconds,
+        pool_recycle=1800,
+        hide_parameters=True,  # an error is logged, and the texts of reviews must not be
+        pool_use_lifo=True,  # idle connections stay idle, so a small load uses few backends
+        connect_args={
+            "application_name": application,
+            "connect_timeout": 3,
+            "keepalives_idle": 10,
+            "tcp_user_timeout": 10_000,
+            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+            f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off",
+        },
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction: commits when the block ends, rolls back when it raises.
+
+    Raises:
+        StoreUnavailable, StoreBusy: in place of every error of the driver that is about the store
+            rather than about the statement.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except PoolTimeout as error:
+        raise StoreBusy from error
+    except DBAPIError as error:
+        _invalidate_idle(engine, error)
+        raise _translated(error) from error
+
+
+def _invalidate_idle(engine: Engine, error: DBAPIError) -> None:
+    # A restarted server broke every pooled connection, not only this one: without this each of
+    # them would fail one more request. Pre-ping would cost every transaction a round trip instead.
+    if error.connection_invalidated:
+        engine.dispose(close=False)
+
+
+def _translated(error: DBAPIError) -> Exception:
+    cause = error.orig
+    match cause:
+        case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
+            return StoreBusy()
+        case psycopg.errors.DeadlockDetected() | psycopg.errors.InsufficientResources():
+            return StoreBusy()
+        case psycopg.errors.IdleInTransactionSessionTimeout():
+            return StoreBusy()
+        case psycopg.OperationalError():
+            return StoreUnavailable()
+        case _:
+            return error

@@ -1,0 +1,127 @@
+"""Statements about jobs that exist, called by api; `submissions` adds them, `leases` has the worker's.
+
+Every change of a review's state locks its job first (jobs in the order of their ids), so the
+counters of a job and the states of its reviews always agree and two writers cannot deadlock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from db.models import JobStatus, Lane
+
+_GET = text("SELECT * FROM jobs WHERE id = :id")
+
+
+def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
+    """The job's row, or None."""
+    return connection.execute(_GET, {"id": job_id}).one_or_none()
+
+
+_PAGE = text("""
+SELECT * FROM jobs
+WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:after AS uuid) IS NULL OR id < :after)
+ORDER BY id DESC LIMIT :limit
+""")
+
+
+def page(connection: Connection, status: JobStatus | None, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    """Jobs from the newest to the oldest (ids are UUIDv7), those older than `after`."""
+    return connection.execute(_PAGE, {"status": status, "after": after, "limit": limit}).all()
+
+
+_LOCK = text("SELECT * FROM jobs WHERE id = :id FOR UPDATE")
+
+
+def lock(connection: Connection, job_id: UUID) -> Row[Any] | None:
+    """The job's row, locked until the transaction ends, or None."""
+    return connection.execute(_LOCK, {"id": job_id}).one_or_none()
+
+
+_STOP = text("""
+WITH stopped AS (
+    UPDATE reviews SET status = 'cancelled', finished_at = now(), lease_token = NULL
+    WHERE job_id = :id AND status IN ('queued', 'processing') AND index >= :first
+    RETURNING 1
+)
+UPDATE jobs SET status = :status, queued = 0, processing = 0, finished_at = now(),
+                cancelled = cancelled + (SELECT count(*) FROM stopped)
+WHERE id = :id
+""")
+
+FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+
+
+def stop(connection: Connection, job: Row[Any], status: JobStatus) -> None:
+    """End a locked, unfinished job as `status` (cancelled or expired); finished reviews keep their results.
+
+    A review that is being predicted loses its lease, so that its result is refused.
+    """
+    # Without one in flight everything below next_index is finished and needs no look.
+    first = 0 if job.processing else job.next_index
+    connection.execute(_STOP, {"id": job.id, "status": status, "first": first})
+
+
+_RETRY = text("""
+WITH again AS (
+    UPDATE reviews SET status = 'queued', queued_at = now(), attempts = 0, suspect = true,
+           finished_at = NULL, error_code = NULL, error_detail = NULL
+    WHERE job_id = :id AND status = 'failed'
+    RETURNING index
+)
+UPDATE jobs SET status = CASE WHEN processing > 0 THEN 'processing' ELSE 'queued' END,
+                finished_at = NULL, queued = queued + again.n, failed = failed - again.n,
+                next_index = least(next_index, again.first)
+FROM (SELECT count(*) AS n, min(index) AS first FROM again) AS again
+WHERE id = :id AND again.n > 0
+""")
+
+
+def retry(connection: Connection, job: Row[Any]) -> None:
+    """Queue the failed reviews of a locked job again, each to be claimed alone."""
+    connection.execute(_RETRY, {"id": job.id})
+
+
+_DELETE = text("DELETE FROM jobs WHERE id = :id")
+
+
+def delete(connection: Connection, job_id: UUID) -> bool:
+    """Erase a job with its reviews and texts; False if there is none."""
+    return connection.execute(_DELETE, {"id": job_id}).rowcount == 1
+
+
+_WAITING = text("""
+SELECT EXISTS (
+    SELECT FROM jobs
+    WHERE queued > 0 AND lane = :lane AND model = :model AND (deadline_at IS NULL OR deadline_at > now())
+)
+""")
+
+
+def waiting(connection: Connection, lane: Lane, model: str) -> bool:
+    """Whether a review waits in the lane."""
+    return bool(connection.scalar(_WAITING, {"lane": lane, "model": model}))
+
+
+_BACKLOG = text("""
+SELECT lane, sum(queued)::int AS reviews,
+       extract(epoch FROM now() - min(created_at))::float AS oldest_seconds
+FROM jobs WHERE queued > 0 GROUP BY lane
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in a lane; the age is that of the oldest job with a waiting review, in seconds."""
+
+    lane: Lane
+    reviews: int
+    oldest_seconds: float
+
+
+def backlog(connection: Connection) -> list[Backlog]:
+    """One entry for each lane in which reviews wait."""
+    return [Backlog(Lane(row.lane), row.reviews, row.oldest_seconds) for row in connection.execute(_BACKLOG)]

@@ -1,0 +1,182 @@
+"""Statements of the worker: claim reviews, extend the lease, complete them. Called by worker.drain.
+
+A lease is one claim. Its token fences the write: a result is stored only while the review is still
+`processing` under this token, so of several workers with one review exactly one is heard.
+Locks are taken in one order everywhere: lease, then jobs by id, then reviews.
+Only the database's clock counts.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from math import ceil
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from db.models import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedReview:
+    """A review to predict."""
+
+    id: UUID
+    job_id: UUID
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Reviews under one lease."""
+
+    token: UUID
+    lane: Lane
+    reviews: list[ClaimedReview]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one review: a prediction, or `error_code` and `error_detail`."""
+
+    review_id: UUID
+    job_id: UUID
+    tokens: int | None = None
+    truncated: bool | None = None
+    inference_ms: float | None = None
+    label: int | None = None
+    probabilities: Sequence[float] | None = None
+    stage: str | None = None
+    attempts: int = 0
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+# Two statements: the second one's snapshot is taken when the jobs are locked, so it sees every
+# review of them as it is. In one statement a review given back meanwhile could be passed over.
+_PICK = text("""
+SELECT id FROM jobs
+WHERE queued > 0 AND lane = :lane AND model = :model AND (deadline_at IS NULL OR deadline_at > now())
+ORDER BY served_at, id LIMIT :reviews
+FOR UPDATE SKIP LOCKED
+""")
+
+# Jobs have equal shares in a claim, the least recently served first. A review that was in a
+# lost batch (`suspect`) is claimed alone, so that if it was the culprit it takes nobody with it.
+_CLAIM = text("""
+WITH candidate AS (
+    SELECT review.id, review.job_id, review.index, review.suspect, review.tokens_estimate, job.served_at,
+           row_number() OVER (PARTITION BY review.job_id ORDER BY review.index) AS turn
+    FROM jobs AS job CROSS JOIN LATERAL (
+        SELECT id, job_id, index, suspect, tokens_estimate FROM reviews
+        WHERE job_id = job.id AND index >= job.next_index AND status = 'queued'
+        ORDER BY index LIMIT :share
+    ) AS review
+    WHERE job.id = ANY (:jobs)
+), ranked AS (
+    SELECT *, row_number() OVER ranking AS place, sum(tokens_estimate) OVER ranking AS tokens,
+           first_value(suspect) OVER ranking AS alone
+    FROM candidate WINDOW ranking AS (ORDER BY suspect DESC, turn, served_at, job_id)
+), chosen AS MATERIALIZED (
+    SELECT id, job_id, index FROM ranked
+    WHERE place = 1 OR (NOT alone AND tokens <= :tokens AND place <= :reviews)
+), lease AS (
+    INSERT INTO leases (worker, review_ids, expires_at)
+    SELECT :worker, array_agg(id), now() + :lease FROM chosen HAVING count(*) > 0
+    RETURNING token
+), claimed AS (
+    UPDATE reviews SET status = 'processing', lease_token = lease.token, claimed_at = clock_timestamp()
+    FROM chosen, lease WHERE reviews.id = chosen.id
+), moved AS (
+    UPDATE jobs SET status = 'processing', started_at = coalesce(started_at, clock_timestamp()),
+                    served_at = clock_timestamp(), queued = queued - share.n,
+                    processing = processing + share.n, next_index = share.next_index
+    FROM (
+        SELECT candidate.job_id, count(chosen.id) AS n,
+               coalesce(min(candidate.index) FILTER (WHERE chosen.id IS NULL), max(candidate.index) + 1)
+                   AS next_index
+        FROM candidate LEFT JOIN chosen USING (id) GROUP BY candidate.job_id HAVING count(chosen.id) > 0
+    ) AS share
+    WHERE jobs.id = share.job_id
+)
+SELECT lease.token, chosen.id, chosen.job_id, sent.text
+FROM lease CROSS JOIN chosen JOIN review_texts AS sent ON sent.review_id = chosen.id
+""")
+
+
+def claim(  # noqa: PLR0913  what may be claimed, by whom, how much of it
+    connection: Connection, lane: Lane, model: str, worker: str, *, reviews: int, tokens: int, lease: timedelta
+) -> Claim | None:
+    """Take waiting reviews of a lane, at most `reviews` and about `tokens` estimated tokens (one at least).
+
+    None when nothing waits, or when another worker holds the jobs this very moment.
+    """
+    jobs = connection.scalars(_PICK, {"lane": lane, "model": model, "reviews": reviews}).all()
+    if not jobs:
+        return None
+    parameters = {"jobs": jobs, "worker": worker, "reviews": reviews, "tokens": tokens, "lease": lease}
+    rows = connection.execute(_CLAIM, {**parameters, "share": ceil(reviews / len(jobs))}).all()
+    if not rows:
+        return None
+    return Claim(rows[0].token, lane, [ClaimedReview(row.id, row.job_id, row.text) for row in rows])
+
+
+_EXTEND = text("""
+UPDATE leases SET expires_at = least(now() + :lease, started_at + :cap)
+WHERE token = ANY (:tokens) AND expires_at > now()
+""")
+
+
+def extend(connection: Connection, tokens: Sequence[UUID], lease: timedelta, cap: timedelta) -> None:
+    """Heartbeat: keep these leases for another `lease`, but none beyond `cap` after its start."""
+    connection.execute(_EXTEND, {"tokens": list(tokens), "lease": lease, "cap": cap})
+
+
+_HOLD = text("SELECT FROM leases WHERE token = :token FOR UPDATE")
+_LOCK_JOBS = text("SELECT FROM jobs WHERE id = ANY (:jobs) ORDER BY id FOR UPDATE")
+_COMPLETE = text("""
+WITH outcome AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS sent (
+        review_id uuid, tokens int, truncated bool, inference_ms real, label smallint, probabilities real[],
+        stage text, attempts smallint, error_code text, error_detail text)
+), written AS (
+    UPDATE reviews SET
+        status = CASE WHEN outcome.error_code IS NULL THEN 'succeeded' ELSE 'failed' END,
+        lease_token = NULL, finished_at = clock_timestamp(), model_id = :model_id, tokens = outcome.tokens,
+        truncated = outcome.truncated, inference_ms = outcome.inference_ms, label = outcome.label,
+        probabilities = outcome.probabilities, stage = outcome.stage,
+        attempts = reviews.attempts + outcome.attempts,
+        error_code = outcome.error_code, error_detail = outcome.error_detail
+    FROM outcome
+    WHERE reviews.id = outcome.review_id AND reviews.status = 'processing' AND reviews.lease_token = :token
+    RETURNING reviews.job_id, outcome.error_code IS NULL AS judged
+), share AS (
+    SELECT job_id, count(*) AS n, count(*) FILTER (WHERE judged) AS judged FROM written GROUP BY job_id
+)
+UPDATE jobs SET
+    processing = processing - n, succeeded = succeeded + judged, failed = failed + n - judged,
+    finished_at = CASE WHEN queued = 0 AND processing = n THEN clock_timestamp() END,
+    status = CASE WHEN queued > 0 OR processing > n THEN status
+                  WHEN succeeded + judged > 0 THEN 'succeeded' ELSE 'failed' END
+FROM share WHERE jobs.id = share.job_id
+RETURNING jobs.id, jobs.finished_at IS NOT NULL AS ended
+""")
+_END = text("DELETE FROM leases WHERE token = :token")
+
+
+def complete(
+    connection: Connection, token: UUID, model_id: int, outcomes: Sequence[Outcome], *, last: bool
+) -> list[UUID]:
+    """Store what became of some reviews of a lease; the jobs that this ended. With `last`, the lease ends too.
+
+    Reviews that were cancelled, deleted or given to another worker meanwhile are left as they are.
+    """
+    if connection.execute(_HOLD, {"token": token}).one_or_none() is None:
+        return []
+    connection.execute(_LOCK_JOBS, {"jobs": list({outcome.job_id for outcome in outcomes})})
+    written = json.dumps([asdict(outcome) for outcome in outcomes], default=str)
+    moved = connection.execute(_COMPLETE, {"outcomes": written, "token": token, "model_id": model_id}).all()
+    if last:
+        connection.execute(_END, {"token": token})
+    return [job.id for job in moved if job.ended]

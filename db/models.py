@@ -1,0 +1,221 @@
+"""The tables. Alembic compares them with the migrations; the words of a state stand here once."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, REAL
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Lane(StrEnum):
+    """Who goes first."""
+
+    INTERACTIVE = "interactive"  #: small jobs, somebody waits
+    BULK = "bulk"  #: everything else
+
+
+class JobStatus(StrEnum):
+    """Where a job stands; from `succeeded` on it is final."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"  #: every review that could be judged was
+    FAILED = "failed"  #: no review could be judged
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"  #: its deadline passed before the end
+
+
+class ReviewStatus(StrEnum):
+    """Where a review stands; from `succeeded` on it is final, but for a retry of a failed one."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Base(DeclarativeBase):
+    """Naming convention and column types of every table."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy declares it as an instance attribute
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        UUID: Uuid,
+    }
+
+
+class Job(Base):
+    """One request: its reviews, how many stand where, and when it moved.
+
+    The five counters always add up to `total`; they move in the same transaction as the reviews.
+    Every queued review of the job has an index >= `next_index`, so a claim never scans finished ones.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        _one_of("status", JobStatus),
+        _one_of("lane", Lane),
+        CheckConstraint(
+            "queued + processing + succeeded + failed + cancelled = total"
+            " AND least(queued, processing, succeeded, failed, cancelled) >= 0",
+            name="counts_add_up",
+        ),
+        Index("ix_jobs_claim", "lane", "model", "served_at", postgresql_where=text("queued > 0")),
+        Index("ix_jobs_status_id", "status", "id"),
+        Index("ix_jobs_finished_at", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        Index(
+            "ix_jobs_deadline_at",
+            "deadline_at",
+            postgresql_where=text("deadline_at IS NOT NULL AND finished_at IS NULL"),
+        ),
+        # Counters change with every batch: room on the page keeps the versions close together.
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
+    status: Mapped[str] = mapped_column(server_default=JobStatus.QUEUED)
+    lane: Mapped[str]
+    model: Mapped[str]
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'"))
+    total: Mapped[int]
+    queued: Mapped[int]
+    processing: Mapped[int] = mapped_column(server_default="0")
+    succeeded: Mapped[int] = mapped_column(server_default="0")
+    failed: Mapped[int] = mapped_column(server_default="0")
+    cancelled: Mapped[int] = mapped_column(server_default="0")
+    next_index: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    served_at: Mapped[datetime] = mapped_column(server_default=func.now())  #: last claim; least recent first
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
+
+
+class Review(Base):
+    """One review's state and result. No index holds a column that changes, so updates stay HOT."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        _one_of("status", ReviewStatus),
+        UniqueConstraint("job_id", "index"),
+        {"postgresql_with": {"fillfactor": 70}},  # room for a review's two updates on its own page
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    lease_token: Mapped[UUID | None]
+    queued_at: Mapped[datetime]
+    claimed_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    index: Mapped[int]
+    tokens_estimate: Mapped[int]
+    tokens: Mapped[int | None]
+    inference_ms: Mapped[float | None] = mapped_column(REAL)
+    #: No foreign key: models are never deleted, and its check would lock one hot row for every result.
+    model_id: Mapped[int | None] = mapped_column(SmallInteger)
+    label: Mapped[int | None] = mapped_column(SmallInteger)  #: place in the model's labels
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: times it broke us alone
+    suspect: Mapped[bool] = mapped_column(server_default="false")  #: was in a lost batch: claimed alone
+    truncated: Mapped[bool | None]
+    status: Mapped[str] = mapped_column(server_default=ReviewStatus.QUEUED)
+    stage: Mapped[str | None]
+    error_code: Mapped[str | None]
+    error_detail: Mapped[str | None]
+    probabilities: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
+
+
+class ReviewText(Base):
+    """What the caller sent, written once: an UPDATE rewrites a whole row, so it stands apart."""
+
+    __tablename__ = "review_texts"
+
+    review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True)
+    text: Mapped[str]
+    caller_id: Mapped[str | None]
+
+
+class Lease(Base):
+    """One claim: a heartbeat moves `expires_at`, the cap on `started_at` ends it all the same."""
+
+    __tablename__ = "leases"
+
+    token: Mapped[UUID] = mapped_column(primary_key=True, server_default=text("gen_random_uuid()"))
+    worker: Mapped[str]
+    review_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Model(Base):
+    """A model version that a worker has loaded and checked."""
+
+    __tablename__ = "models"
+    __table_args__ = (UniqueConstraint("name", "version", "precision"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, Identity(always=True), primary_key=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    precision: Mapped[str]
+    backend: Mapped[str]
+    labels: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    max_tokens: Mapped[int] = mapped_column(Integer)
+    metrics: Mapped[list[dict[str, Any]]]
+    registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Worker(Base):
+    """A worker process, seen each time it was woken through the queue and asked for work."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    model_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("models.id"))
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class IdempotencyKey(Base):
+    """A caller's key, kept with the job it made."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)

@@ -1,0 +1,83 @@
+"""Statements about model versions and the workers that serve them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """A model version that was loaded and checked."""
+
+    name: str
+    version: str
+    precision: str
+    backend: str
+    labels: Sequence[str]
+    max_tokens: int
+    metrics: list[dict[str, Any]]
+
+
+_REGISTER_MODEL = text("""
+INSERT INTO models (name, version, precision, backend, labels, max_tokens, metrics)
+VALUES (:name, :version, :precision, :backend, :labels, :max_tokens, :metrics)
+ON CONFLICT (name, version, precision) DO UPDATE SET metrics = excluded.metrics, backend = excluded.backend
+RETURNING id
+""").bindparams(bindparam("metrics", type_=JSONB))
+
+
+def register_model(connection: Connection, model: NewModel) -> int:
+    """Make a model version known; its id."""
+    parameters = {name: getattr(model, name) for name in NewModel.__slots__}
+    return int(connection.execute(_REGISTER_MODEL, parameters | {"labels": list(model.labels)}).scalar_one())
+
+
+_SEEN = text("""
+INSERT INTO workers (name, model_id) VALUES (:name, :model_id)
+ON CONFLICT (name) DO UPDATE SET model_id = excluded.model_id, seen_at = now()
+""")
+
+
+def worker_seen(connection: Connection, name: str, model_id: int) -> None:
+    """Record that a worker was woken and asked for work."""
+    connection.execute(_SEEN, {"name": name, "model_id": model_id})
+
+
+_WORKER_GONE = text("DELETE FROM workers WHERE name = :name")
+
+
+def worker_gone(connection: Connection, name: str) -> None:
+    """Forget a worker that ends."""
+    connection.execute(_WORKER_GONE, {"name": name})
+
+
+_MODELS = text("""
+SELECT model.*, count(worker.name) AS workers FROM models AS model
+LEFT JOIN workers AS worker ON worker.model_id = model.id AND worker.seen_at > now() - :fresh
+GROUP BY model.id ORDER BY model.name, model.registered_at DESC
+""")
+
+
+def models(connection: Connection, fresh: timedelta) -> Sequence[Row[Any]]:
+    """Every known model version, newest first, with its number of workers seen within `fresh`."""
+    return connection.execute(_MODELS, {"fresh": fresh}).all()
+
+
+_SERVED = text("SELECT DISTINCT name FROM models")
+
+
+def model_names(connection: Connection) -> set[str]:
+    """The names a job may ask for."""
+    return set(connection.scalars(_SERVED))
+
+
+_LIVE = text("SELECT count(*) FROM workers WHERE seen_at > now() - :fresh")
+
+
+def live_workers(connection: Connection, fresh: timedelta) -> int:
+    """How many workers were seen within `fresh`."""
+    return int(connection.execute(_LIVE, {"fresh": fresh}).scalar_one())

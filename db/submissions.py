@@ -1,0 +1,70 @@
+"""The statement that adds a job with its reviews. Called by api.jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from db.models import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class NewReview:
+    """A review as it was sent; `tokens_estimate` is what a claim's budget counts before tokenising."""
+
+    text: str
+    caller_id: str | None
+    tokens_estimate: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to add."""
+
+    lane: Lane
+    model: str
+    metadata: dict[str, Any]
+    deadline: timedelta | None
+    reviews: Sequence[NewReview]
+
+
+_ADD = text("""
+WITH job AS (
+    INSERT INTO jobs (lane, model, metadata, total, queued, deadline_at)
+    VALUES (:lane, :model, :metadata, :total, :total, now() + :deadline)
+    RETURNING id, created_at
+), review AS MATERIALIZED (
+    SELECT uuidv7() AS id, position - 1 AS index, tokens, body, caller_id
+    FROM unnest(CAST(:tokens AS int[]), CAST(:texts AS text[]), CAST(:caller_ids AS text[]))
+         WITH ORDINALITY AS sent (tokens, body, caller_id, position)
+), added AS (
+    INSERT INTO reviews (id, job_id, index, tokens_estimate, queued_at)
+    SELECT review.id, job.id, review.index, review.tokens, job.created_at FROM review, job
+), texts AS (
+    INSERT INTO review_texts (review_id, text, caller_id) SELECT id, body, caller_id FROM review
+)
+SELECT id FROM job
+""").bindparams(bindparam("metadata", type_=JSONB))
+
+
+def add(connection: Connection, job: NewJob) -> UUID:
+    """Add a job with all its reviews, queued; one round trip whatever its size."""
+    reviews = job.reviews
+    job_id: UUID = connection.execute(
+        _ADD,
+        {
+            "lane": job.lane,
+            "model": job.model,
+            "metadata": job.metadata,
+            "deadline": job.deadline,
+            "total": len(reviews),
+            "tokens": [review.tokens_estimate for review in reviews],
+            "texts": [review.text for review in reviews],
+            "caller_ids": [review.caller_id for review in reviews],
+        },
+    ).scalar_one()
+    return job_id

@@ -1,0 +1,98 @@
+"""Statements of the sweeper: each idempotent, bounded, and safe to run in several processes at once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from db import jobs
+from db.models import JobStatus
+
+# `=`, not `IN`: PostgreSQL may run the subquery of an IN once a row, and then its LIMIT 1 lets several through.
+_EXPIRED_LEASE = text("""
+DELETE FROM leases WHERE token = (
+    SELECT token FROM leases WHERE expires_at < now() ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING token, review_ids
+""")
+_LOCK_JOBS = text("""
+SELECT FROM jobs WHERE id IN (SELECT job_id FROM reviews WHERE id = ANY (:reviews)) ORDER BY id FOR UPDATE
+""")
+_GIVE_BACK = text("""
+WITH lost AS (
+    UPDATE reviews SET
+        status = CASE WHEN :alone AND attempts + 1 >= :max_attempts THEN 'failed' ELSE 'queued' END,
+        finished_at = CASE WHEN :alone AND attempts + 1 >= :max_attempts THEN now() END,
+        error_code = CASE WHEN :alone AND attempts + 1 >= :max_attempts THEN 'exhausted' END,
+        error_detail = CASE WHEN :alone AND attempts + 1 >= :max_attempts
+            THEN format('the worker was lost %s times with this review alone', attempts + 1) END,
+        attempts = attempts + CASE WHEN :alone THEN 1 ELSE 0 END,
+        suspect = true, lease_token = NULL, claimed_at = NULL
+    WHERE id = ANY (:reviews) AND status = 'processing' AND lease_token = :token
+    RETURNING job_id, index, status
+), share AS (
+    SELECT job_id, count(*) AS n, count(*) FILTER (WHERE status = 'failed') AS failed,
+           min(index) FILTER (WHERE status = 'queued') AS first
+    FROM lost GROUP BY job_id
+)
+UPDATE jobs SET
+    processing = processing - n, queued = queued + n - share.failed, failed = jobs.failed + share.failed,
+    next_index = least(next_index, share.first),
+    finished_at = CASE WHEN queued + n - share.failed = 0 AND processing = n THEN now() END,
+    status = CASE WHEN queued + n - share.failed > 0 OR processing > n THEN status
+                  WHEN succeeded > 0 THEN 'succeeded' ELSE 'failed' END
+FROM share WHERE jobs.id = share.job_id
+""")
+
+
+def give_back_lost(connection: Connection, max_attempts: int) -> bool:
+    """Queue the reviews of one expired lease again, each to be claimed alone; whether there was such a lease.
+
+    A review that was alone in its lease has broken us once more; at `max_attempts` it has failed.
+    One lease a transaction, so that jobs are locked in the order of their ids.
+    """
+    lease = connection.execute(_EXPIRED_LEASE).one_or_none()
+    if lease is None:
+        return False
+    connection.execute(_LOCK_JOBS, {"reviews": lease.review_ids})
+    parameters = {"reviews": lease.review_ids, "token": lease.token, "max_attempts": max_attempts}
+    connection.execute(_GIVE_BACK, parameters | {"alone": len(lease.review_ids) == 1})
+    return True
+
+
+_OVERDUE = text("""
+SELECT * FROM jobs WHERE deadline_at < now() AND finished_at IS NULL
+ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
+""")
+
+
+def expire_overdue(connection: Connection) -> list[UUID]:
+    """End the jobs whose deadline has passed; their finished reviews keep their results."""
+    overdue = connection.execute(_OVERDUE).all()
+    for job in overdue:
+        jobs.stop(connection, job, JobStatus.EXPIRED)
+    return [job.id for job in overdue]
+
+
+_FORGET_KEYS = text("DELETE FROM idempotency_keys WHERE created_at < now() - :age")
+_FORGET_JOBS = text("""
+DELETE FROM jobs WHERE id = ANY (ARRAY(
+    SELECT id FROM jobs WHERE finished_at < now() - :age ORDER BY finished_at LIMIT 100 FOR UPDATE SKIP LOCKED
+))
+""")
+_FORGET_WORKERS = text("DELETE FROM workers WHERE seen_at < now() - interval '1 hour'")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept."""
+
+    jobs: timedelta
+    idempotency_keys: timedelta
+
+
+def forget_old(connection: Connection, retention: Retention) -> None:
+    """Delete what is past its retention."""
+    connection.execute(_FORGET_KEYS, {"age": retention.idempotency_keys})
+    connection.execute(_FORGET_JOBS, {"age": retention.jobs})
+    connection.execute(_FORGET_WORKERS)

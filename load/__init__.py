@@ -1,0 +1,1 @@
+"""Load on a running service: the benchmark, the replay of a labelled data set, and the fault drill."""

@@ -1,0 +1,35 @@
+"""Reviews to send: of a labelled data set, or generated with lengths like real ones."""
+
+import random
+from pathlib import Path
+
+IMDB = Path("../shared/data/imdb/test_half.parquet")
+WORDS = (
+    "the a of and to it is in this that was film movie story plot actor scene music ending camera script director "
+    "character great awful boring brilliant slow moving funny dull clever weak strong warm cold long short never "
+    "always almost quite very too well badly played written shot made felt looked seemed left kept gave took"
+)
+# Deciles of the words in an IMDB review, measured on the test set.
+WORDS_IN_REVIEW = (31, 90, 118, 128, 142, 173, 216, 280, 375, 540)
+
+
+def read_reviews(dataset: Path | None, limit: int, seed: int = 0) -> tuple[list[str], str]:
+    """`limit` texts drawn from the data set, or generated when there is none; and where they are from."""
+    draw = random.Random(seed)
+    if dataset is None or not dataset.exists():
+        return [generated(draw, draw.choice(WORDS_IN_REVIEW)) for _ in range(limit)], f"generated, seed {seed}"
+    import pyarrow.parquet  # noqa: PLC0415  generated reviews need no such library
+
+    texts = pyarrow.parquet.read_table(dataset, columns=["text"])["text"].to_pylist()
+    return draw.choices(texts, k=limit) if limit > len(texts) else draw.sample(texts, limit), dataset.name
+
+
+def generated(draw: random.Random, words: int) -> str:
+    """A text of that many words, like a review in length only."""
+    return " ".join(draw.choices(WORDS.split(), k=words))
+
+
+def short_reviews(count: int, seed: int = 0) -> list[str]:
+    """Texts of about ten words, so that many can be judged in a few seconds; no two are the same."""
+    draw = random.Random(seed)
+    return [f"{generated(draw, draw.randint(6, 14))} {number}" for number in range(count)]

@@ -1,0 +1,129 @@
+"""What machines ask: is it alive, is it ready, what does it measure."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from cli import embedded
+from db import registrations
+from db.engine import Engine, transaction
+from settings import ApiSettings, DatabaseSettings, QueueSettings
+from tests.conftest import serving
+
+ONE = {"reviews": [{"text": "a fine film"}]}
+
+
+@pytest.fixture
+def storeless(queue: QueueSettings) -> Iterator[httpx.Client]:
+    """A client of an API whose store is gone."""
+    database = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
+    with serving(ApiSettings(), database, queue) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
+
+
+def readiness(client: httpx.Client) -> tuple[int, set[str]]:
+    """The status, and the checks that failed."""
+    answer = client.get("/readyz")
+    assert answer.json()["ready"] == (answer.status_code == 200)
+    return answer.status_code, {check for check, holds in answer.json()["checks"].items() if not holds}
+
+
+def sample(client: httpx.Client, series: str) -> float | None:
+    """A value that /metrics shows, or None where it shows none."""
+    lines = client.get("/metrics").text.splitlines()
+    return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} ")), None)
+
+
+def test_it_is_alive_without_a_store(storeless: httpx.Client) -> None:
+    assert storeless.get("/livez").json() == {"status": "alive"}
+
+
+def test_it_is_ready_when_a_worker_was_seen(client: httpx.Client, engine: Engine, model_id: int) -> None:
+    with transaction(engine) as connection:
+        registrations.worker_seen(connection, "w", model_id)
+    assert readiness(client) == (200, set())
+
+
+def test_it_is_not_ready_without_a_worker(client: httpx.Client) -> None:
+    assert readiness(client) == (503, {"worker"})
+
+
+def test_a_worker_that_was_not_seen_lately_does_not_count(client: httpx.Client, engine: Engine, model_id: int) -> None:
+    with transaction(engine) as connection:
+        registrations.worker_seen(connection, "w", model_id)
+        connection.execute(text("UPDATE workers SET seen_at = now() - interval '31 s'"))
+    assert readiness(client) == (503, {"worker"})
+
+
+def test_it_is_not_ready_with_another_schema(client: httpx.Client, engine: Engine) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000_older'"))
+    assert readiness(client) == (503, {"schema", "worker"})
+
+
+def test_it_is_not_ready_without_a_store(storeless: httpx.Client) -> None:
+    assert readiness(storeless) == (503, {"store", "schema", "worker"})
+
+
+def test_a_job_is_refused_without_a_store(storeless: httpx.Client) -> None:
+    answer = storeless.post("/v1/jobs", json=ONE)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:verdict:store-unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_job_is_refused_before_any_model_was_loaded(client: httpx.Client, engine: Engine) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("DELETE FROM models"))
+    answer = client.post("/v1/jobs", json=ONE)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:verdict:not-ready")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_models_are_listed_with_their_live_workers(client: httpx.Client, engine: Engine, model_id: int) -> None:
+    with transaction(engine) as connection:
+        registrations.worker_seen(connection, "one", model_id)
+        registrations.worker_seen(connection, "two", model_id)
+        registrations.worker_seen(connection, "gone", model_id)
+        registrations.worker_gone(connection, "gone")
+    [model] = client.get("/v1/models").json()["data"]
+    assert (model["name"], model["version"], model["workers"]) == ("default", "0", 2)
+
+
+def test_metrics_show_the_backlog_of_each_lane(client: httpx.Client) -> None:
+    client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 17})
+    assert sample(client, 'verdict_backlog_reviews{lane="bulk"}') == 17
+    assert sample(client, 'verdict_backlog_reviews{lane="interactive"}') == 0
+    assert (sample(client, 'verdict_backlog_oldest_seconds{lane="bulk"}') or 0) > 0
+
+
+def test_metrics_of_the_backlog_fall_when_it_is_done(client: httpx.Client, drain: Callable[[], None]) -> None:
+    client.post("/v1/jobs", json=ONE)
+    drain()
+    assert sample(client, 'verdict_backlog_reviews{lane="interactive"}') == 0
+    assert sample(client, "verdict_workers_live") == 1
+
+
+def test_metrics_count_what_was_submitted(client: httpx.Client) -> None:
+    series = 'verdict_reviews_submitted_total{lane="interactive"}'
+    before = sample(client, series) or 0
+    client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})
+    client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})  # replayed
+    assert sample(client, series) == before + 3
+
+
+def test_metrics_are_served_without_a_store(storeless: httpx.Client) -> None:
+    answer = storeless.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert "verdict_backlog_reviews{" not in answer.text
+    assert "verdict_workers_live NaN" in answer.text
+
+
+def test_metrics_have_no_label_that_a_caller_chooses(client: httpx.Client) -> None:
+    client.request("PUT", "/v1/chosen-by-a-caller")
+    client.get("/v1/jobs/chosen-by-a-caller")
+    metrics = client.get("/metrics").text
+    assert "chosen-by-a-caller" not in metrics
+    assert 'route="/v1/jobs/{job_id}",status="422"' in metrics

@@ -1,0 +1,183 @@
+"""The waiting room against a real Valkey: a word wakes, and nothing depends on it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import httpx
+import pytest
+import redis
+
+from api import waiting
+from api.waiting import WaitingRoom
+from cli import embedded
+from settings import QueueSettings
+from tests.conftest import wait_until
+from worker.messages import DONE_CHANNEL, done_message
+
+JOB = UUID(int=1)
+OTHER = UUID(int=2)
+
+
+class Job:
+    """A job that ends when the test says so, and how often somebody looked."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.looks = 0
+
+    async def look(self) -> bool:
+        self.looks += 1
+        return self.ended
+
+
+@pytest.fixture
+def job() -> Job:
+    return Job()
+
+
+@pytest.fixture
+def only_a_word_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks by himself for as long as a test lasts."""
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(waiting, "RECONNECT_SECONDS", 0.01)
+
+
+def run(queue: QueueSettings, scenario: Callable[[WaitingRoom], Awaitable[None]]) -> None:
+    async def opened() -> None:
+        room = WaitingRoom(queue)
+        async with room.open():
+            await scenario(room)
+
+    asyncio.run(opened())
+
+
+async def begin(room: WaitingRoom, job: Job, seconds: float = 20) -> "asyncio.Task[bool]":
+    """Somebody waits, and has looked in vain."""
+    task = asyncio.create_task(room.wait(JOB, seconds, job.look, bool))
+    await eventually(lambda: job.looks)
+    return task
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  some conditions are the server's
+            await asyncio.sleep(0.001)
+
+
+async def speak(queue: QueueSettings, words: list[bytes], until: "asyncio.Future[bool]") -> bool:
+    """Say all words again and again: nobody knows when the room has begun to listen."""
+    with redis.Redis.from_url(queue.redis_url) as client:
+        while not until.done():
+            for word in words:
+                client.publish(DONE_CHANNEL, word)
+            await asyncio.wait([until], timeout=0.01)
+    return await until
+
+
+@pytest.mark.usefixtures("only_a_word_wakes")
+@pytest.mark.parametrize(
+    "words",
+    [
+        [done_message([JOB])],
+        [done_message([OTHER, JOB, OTHER])],
+        [b"\xff\x00,,junk", b"", b"9" * 1_000_000, done_message([JOB])],
+    ],
+    ids=["alone", "among others", "after junk"],
+)
+def test_a_word_wakes_who_waits_for_the_job(queue: QueueSettings, job: Job, words: list[bytes]) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        task = await begin(room, job)
+        job.ended = True
+        assert await speak(queue, words, task)
+
+    run(queue, scenario)
+
+
+@pytest.mark.usefixtures("only_a_word_wakes")
+def test_a_word_about_another_job_wakes_nobody(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        task = await begin(room, job)
+        other = asyncio.create_task(room.wait(OTHER, 20, Job().look, lambda _: heard.is_set()))
+        heard = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, heard.set)
+        await speak(queue, [done_message([OTHER])], other)
+        assert (job.looks, task.done()) == (1, False)
+        task.cancel()
+
+    run(queue, scenario)
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_it_closes_at_any_moment_of_connecting(queue: QueueSettings, turns: int) -> None:
+    async def scenario(_: WaitingRoom) -> None:
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+
+    run(queue, scenario)
+
+
+@pytest.mark.usefixtures("only_a_word_wakes")
+def test_a_cut_connection_is_made_anew(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        with redis.Redis.from_url(queue.redis_url) as client:
+            await eventually(lambda: client.client_kill_filter(_type="pubsub"))  # as soon as it listens
+        task = await begin(room, job)
+        job.ended = True
+        assert await speak(queue, [done_message([JOB])], task)
+
+    run(queue, scenario)
+
+
+def test_without_redis_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+
+    async def scenario(room: WaitingRoom) -> None:
+        task = await begin(room, job)
+        job.ended = True
+        assert await task
+
+    run(QueueSettings(redis_url=f"redis://127.0.0.1:{embedded.free_port()}"), scenario)
+
+
+def test_when_the_time_is_up_it_says_what_it_saw(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        assert await room.wait(JOB, 0.01, job.look, bool) is False
+
+    run(queue, scenario)
+
+
+def test_who_cannot_wait_looks_once(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        await room.wait(JOB, 0, job.look, bool)
+        assert job.looks == 1
+
+    run(queue, scenario)
+
+
+def test_who_goes_away_leaves_nothing_behind(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        task = await begin(room, job)
+        task.cancel()
+        await asyncio.wait([task])
+        assert not room._waiting
+
+    run(queue, scenario)
+
+
+def test_waiting_for_a_job_that_is_deleted_ends(client: httpx.Client) -> None:
+    job = client.post("/v1/jobs", json={"reviews": [{"text": "x"}]}).json()["urls"]["self"]
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(client.get, job, params={"wait": 20})
+        wait_until(answer.running)
+        client.delete(job)
+        assert answer.result().status_code == 404
+
+
+@pytest.mark.usefixtures("worker")
+def test_many_wait_for_one_job_and_all_hear_its_end(client: httpx.Client) -> None:
+    job = client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 200}).json()["urls"]["self"]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: client.get(job, params={"wait": 20}).json()["status"], range(8)))
+    assert answers == ["succeeded"] * 8

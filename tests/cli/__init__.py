@@ -1,0 +1,1 @@
+"""Tests of the `verdict` command and of what `verdict run` keeps alive."""

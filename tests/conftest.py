@@ -1,0 +1,188 @@
+"""Real PostgreSQL and Valkey for the whole session, a database of its own for each test.
+
+The schema is built by the migrations once, in a template that each test's database is copied from.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import redis
+import uvicorn
+
+from api.app import create_app
+from db import registrations
+from db.engine import Connection, Engine, connect, transaction
+from db.migrate import upgrade
+from db.registrations import NewModel
+from settings import ApiSettings, DatabaseSettings, QueueSettings, WorkerSettings
+from tests.fakes import LABELS, FakeClassifier
+from tests.servers import RunningServer, postgres_server, valkey_server
+from worker.drain import Drain
+from worker.notify import Notifier
+from worker.station import Station
+
+WAIT_SECONDS = 20.0
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
+    """What `condition` returns as soon as that is true; fails when the time is up."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not true within {seconds} s"
+        threading.Event().wait(0.01)
+    return value
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a running PostgreSQL's own database."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A running Valkey."""
+    with valkey_server(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """Name of a database with the newest schema, to copy."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE template_verdict")
+    upgrade(DatabaseSettings(database_url=_with_database(postgres, "template_verdict")))
+    return "template_verdict"
+
+
+def _with_database(url: str, name: str) -> str:
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+@contextmanager
+def new_database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
+    """An empty database with the newest schema, until the block ends."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield DatabaseSettings(database_url=_with_database(postgres, name))
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
+    """An empty database with the newest schema, for one test."""
+    with new_database(postgres, template) as settings:
+        yield settings
+
+
+@pytest.fixture
+def engine(database: DatabaseSettings) -> Iterator[Engine]:
+    """A pool on the test's database."""
+    engine = connect(database, "test")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def queue(valkey: RunningServer) -> QueueSettings:
+    """The test's Valkey, emptied."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return QueueSettings(redis_url=valkey.url)
+
+
+def register_fake(connection: Connection) -> int:
+    """Make the fake model known, as a worker would its own."""
+    return registrations.register_model(
+        connection, NewModel("default", "0", "fake", "fake", LABELS, max_tokens=128, metrics=[])
+    )
+
+
+@pytest.fixture
+def model_id(engine: Engine) -> int:
+    """The fake model, registered as a worker would."""
+    with transaction(engine) as connection:
+        return register_fake(connection)
+
+
+@contextmanager
+def serving(settings: ApiSettings, database: DatabaseSettings, queue: QueueSettings) -> Iterator[str]:
+    """A real HTTP server in a thread; its URL."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings, database, queue), host="127.0.0.1", port=0, log_config=None)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive())
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def url(database: DatabaseSettings, queue: QueueSettings, model_id: int) -> Iterator[str]:
+    """A running API that knows the fake model."""
+    assert model_id
+    with serving(ApiSettings(), database, queue) as url:
+        yield url
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx.Client]:
+    """A client of that API."""
+    with httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
+        yield client
+
+
+@pytest.fixture
+def classifier() -> FakeClassifier:
+    """The fake model."""
+    return FakeClassifier()
+
+
+@pytest.fixture
+def station(engine: Engine, model_id: int, queue: QueueSettings, classifier: FakeClassifier) -> Iterator[Station]:
+    """What a worker process has, with the fake model."""
+    notifier = Notifier(queue)
+    thread = threading.Thread(target=notifier.run)
+    thread.start()
+    yield Station(WorkerSettings(), engine, classifier, model_id, "test", notifier.notify, lambda _: None)
+    notifier.close()
+    thread.join()
+
+
+@pytest.fixture
+def drain(station: Station) -> Callable[[], None]:
+    """Runs one drain."""
+    return lambda: Drain(station).run()
+
+
+@pytest.fixture
+def worker(station: Station) -> Iterator[None]:
+    """Drains again and again in a thread, as if rung all the time."""
+    stopping = threading.Event()
+
+    def work() -> None:
+        while not stopping.wait(0.005):
+            Drain(station).run()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    stopping.set()
+    thread.join()

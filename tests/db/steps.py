@@ -1,0 +1,126 @@
+"""The steps of a review's way through the store, each in a transaction of its own."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from db import jobs, leases, submissions, sweeps
+from db.engine import Engine, transaction
+from db.leases import Claim, ClaimedReview, Outcome
+from db.models import JobStatus, Lane
+from db.submissions import NewJob, NewReview
+
+MAX_ATTEMPTS = 2
+LEASE = timedelta(seconds=60)
+TOKENS = 10  # of each review
+
+
+def submit(
+    engine: Engine,
+    reviews: int = 1,
+    *,
+    lane: Lane = Lane.BULK,
+    tokens: int = TOKENS,
+    model: str = "default",
+    deadline: timedelta | None = None,
+) -> UUID:
+    """Add a job."""
+    sent = [NewReview(f"review {number}", f"id-{number}", tokens) for number in range(reviews)]
+    with transaction(engine) as connection:
+        return submissions.add(connection, NewJob(lane, model, {}, deadline, sent))
+
+
+def claim(
+    engine: Engine, *, lane: Lane = Lane.BULK, worker: str = "a", reviews: int = 64, tokens: int = 8192
+) -> Claim | None:
+    """Claim as a worker would."""
+    with transaction(engine) as connection:
+        return leases.claim(connection, lane, "default", worker, reviews=reviews, tokens=tokens, lease=LEASE)
+
+
+def must_claim(engine: Engine, **how: Any) -> Claim:
+    """Claim what certainly waits."""
+    claimed = claim(engine, **how)
+    assert claimed is not None
+    return claimed
+
+
+def judged(review: ClaimedReview) -> Outcome:
+    """A prediction."""
+    return Outcome(
+        review.id,
+        review.job_id,
+        tokens=12,
+        truncated=False,
+        inference_ms=1.5,
+        label=1,
+        probabilities=[0.25, 0.75],
+        stage="fake",
+    )
+
+
+def broken(review: ClaimedReview) -> Outcome:
+    """A failure alone."""
+    return Outcome(review.id, review.job_id, attempts=MAX_ATTEMPTS, error_code="exhausted", error_detail="it broke")
+
+
+def complete(engine: Engine, token: UUID, model_id: int, outcomes: Sequence[Outcome], *, last: bool) -> list[UUID]:
+    """Complete some reviews of a claim."""
+    with transaction(engine) as connection:
+        return leases.complete(connection, token, model_id, outcomes, last=last)
+
+
+def complete_all(engine: Engine, claimed: Claim, model_id: int) -> list[UUID]:
+    """Complete a claim with a prediction for each review."""
+    return complete(engine, claimed.token, model_id, [judged(each) for each in claimed.reviews], last=True)
+
+
+def lose(engine: Engine, token: UUID) -> None:
+    """Let a lease end, as if its worker had been silent for long."""
+    with transaction(engine) as connection:
+        connection.execute(
+            text("UPDATE leases SET expires_at = now() - interval '1 s' WHERE token = :token"), {"token": token}
+        )
+
+
+def sweep(engine: Engine) -> bool:
+    """Give back one lost lease; whether there was one."""
+    with transaction(engine) as connection:
+        return sweeps.give_back_lost(connection, MAX_ATTEMPTS)
+
+
+def lose_and_sweep(engine: Engine, claimed: Claim) -> None:
+    """A worker dies and the sweeper notices."""
+    lose(engine, claimed.token)
+    assert sweep(engine)
+
+
+def stop(engine: Engine, job_id: UUID) -> None:
+    """Cancel a job if it runs."""
+    with transaction(engine) as connection:
+        job = jobs.lock(connection, job_id)
+        if job and job.status not in jobs.FINAL:
+            jobs.stop(connection, job, JobStatus.CANCELLED)
+
+
+def retry(engine: Engine, job_id: UUID) -> None:
+    """Retry a job's failed reviews, as the API allows it."""
+    with transaction(engine) as connection:
+        job = jobs.lock(connection, job_id)
+        if job and job.status not in {JobStatus.CANCELLED, JobStatus.EXPIRED}:
+            jobs.retry(connection, job)
+
+
+def rows(engine: Engine, statement: str, **parameters: Any) -> list[Any]:
+    """What a query returns."""
+    with transaction(engine) as connection:
+        return list(connection.execute(text(statement), parameters))
+
+
+def one(engine: Engine, table: str, row_id: UUID) -> Any:
+    """One row of `jobs` or `reviews`."""
+    [row] = rows(engine, f"SELECT * FROM {table} WHERE id = :id", id=row_id)  # noqa: S608  a table's name
+    return row

@@ -1,0 +1,138 @@
+"""Every way in which the store can fail has one of two names."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from cli import embedded
+from db.engine import Engine, StoreBusy, StoreUnavailable, connect, transaction
+from settings import DatabaseSettings
+from tests.conftest import wait_until
+from tests.db import steps
+
+
+@pytest.fixture
+def hasty(database: DatabaseSettings) -> Iterator[Engine]:
+    """A pool of one connection that waits 100 ms for anything."""
+    engine = connect(database.model_copy(update={"database_timeout_seconds": 0.1, "database_pool_size": 1}), "hasty")
+    yield engine
+    engine.dispose()
+
+
+def execute(engine: Engine, statement: str) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text(statement))
+
+
+def test_a_block_that_ends_is_committed(engine: Engine) -> None:
+    execute(engine, "INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 1)")
+    assert len(steps.rows(engine, "SELECT id FROM jobs")) == 1
+
+
+def test_a_block_that_raises_is_rolled_back(engine: Engine) -> None:
+    with pytest.raises(KeyError), transaction(engine) as connection:
+        connection.execute(text("INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 1)"))
+        raise KeyError
+    assert steps.rows(engine, "SELECT id FROM jobs") == []
+
+
+def test_a_lock_that_is_held_too_long_is_busy(engine: Engine, hasty: Engine) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StoreBusy):
+            execute(hasty, "SELECT id FROM jobs")
+    execute(hasty, "SELECT id FROM jobs")
+
+
+def test_a_statement_that_takes_too_long_is_busy(hasty: Engine) -> None:
+    with pytest.raises(StoreBusy):
+        execute(hasty, "SELECT pg_sleep(20)")
+
+
+def test_an_exhausted_pool_is_busy(hasty: Engine) -> None:
+    with transaction(hasty), pytest.raises(StoreBusy):
+        execute(hasty, "SELECT 1")
+
+
+def test_a_deadlock_is_busy_for_one_and_nothing_for_the_other(engine: Engine) -> None:
+    jobs = [steps.submit(engine), steps.submit(engine)]
+    met = threading.Barrier(2)
+
+    def lock_both(order: list[UUID]) -> str:
+        try:
+            with transaction(engine) as connection:
+                connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+                connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": order[0]})
+                met.wait(20)
+                connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": order[1]})
+        except StoreBusy:
+            return "busy"
+        return "done"
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(lock_both, [jobs, jobs[::-1]])) == ["busy", "done"]
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    engine = connect(DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/x"), "test")
+    with pytest.raises(StoreUnavailable):
+        execute(engine, "SELECT 1")
+
+
+def test_a_database_that_is_not_there_is_unavailable(postgres: str) -> None:
+    engine = connect(DatabaseSettings(database_url=postgres.rpartition("/")[0] + "/nothing"), "test")
+    with pytest.raises(StoreUnavailable):
+        execute(engine, "SELECT 1")
+
+
+def test_a_connection_that_is_cut_is_unavailable(engine: Engine) -> None:
+    with pytest.raises(StoreUnavailable):
+        execute(engine, "SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def test_one_cut_connection_costs_one_error_though_all_were_cut(engine: Engine, postgres: str) -> None:
+    """As after a restart of the server: the rest of the pool is not offered any more."""
+    with transaction(engine), transaction(engine), transaction(engine):
+        pass  # three connections are open
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        name = engine.url.database
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        wait_until(lambda: not admin.execute("SELECT FROM pg_stat_activity WHERE datname = %s", [name]).fetchall())
+    with pytest.raises(StoreUnavailable):
+        execute(engine, "SELECT 1")
+    for _ in range(3):
+        execute(engine, "SELECT 1")
+
+
+def test_a_transaction_that_idles_too_long_is_ended(hasty: Engine, engine: Engine) -> None:
+    with pytest.raises((StoreBusy, StoreUnavailable)), transaction(hasty) as connection:
+        connection.execute(text("SELECT 1"))
+        wait_until(lambda: not steps.rows(engine, "SELECT FROM pg_stat_activity WHERE application_name = 'hasty'"))
+        connection.execute(text("SELECT 1"))
+
+
+def test_an_error_of_the_statement_is_itself(engine: Engine) -> None:
+    with pytest.raises(DBAPIError, match="counts_add_up"):
+        execute(engine, "INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 2)")
+
+
+def test_an_error_does_not_show_its_parameters(engine: Engine) -> None:
+    with pytest.raises(DBAPIError) as raised, transaction(engine) as connection:
+        connection.execute(text("SELECT 1 WHERE :secret = 'x' AND nothing"), {"secret": "a confidential film"})
+    assert "confidential" not in str(raised.value)
+
+
+def test_an_errors_message_is_its_docstring() -> None:
+    assert {str(error()) == error.__doc__ for error in (StoreBusy, StoreUnavailable)} == {True}
+
+
+@pytest.mark.parametrize("lane", ["fast", ""])
+def test_the_store_knows_no_other_words(engine: Engine, lane: str) -> None:
+    with pytest.raises(DBAPIError, match="lane_known"):
+        execute(engine, f"INSERT INTO jobs (lane, model, total, queued) VALUES ('{lane}', 'm', 1, 1)")  # noqa: S608

@@ -1,0 +1,64 @@
+"""A classifier whose answers and failures a test chooses by the text: the only thing that is faked."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.classifier import Encoded, ModelInfo, Prediction, predictions
+
+LABELS = ("negative", "positive")
+POISON = "poison"  # breaks the forward pass
+UNREADABLE = "unreadable"  # breaks the tokeniser
+NOT_A_NUMBER = "nan"
+
+
+def expected_sentiment(text: str) -> str:
+    """What the fake answers for a text."""
+    return LABELS[hashlib.sha256(text.encode()).digest()[0] % 2]
+
+
+class FakeClassifier:
+    """Judges a text by its hash; `batches` keeps what was forwarded together."""
+
+    def __init__(self) -> None:
+        self.info = ModelInfo(
+            name="default",
+            version="0",
+            precision="fake",
+            labels=LABELS,
+            max_tokens=128,
+            backend="fake",
+            stage="fake",
+            temperature=1.0,
+        )
+        self.batches: list[int] = []
+        self._texts: dict[tuple[int, ...], str] = {}
+
+    def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
+        """One token a word."""
+        if any(UNREADABLE in text for text in texts):
+            raise ValueError("unreadable")
+        return [self._encode(text) for text in texts]
+
+    def _encode(self, text: str) -> Encoded:
+        ids = tuple(hashlib.sha256(text.encode()).digest()[:8]) + (1,) * len(text.split())
+        self._texts[ids[:128]] = text
+        return Encoded(ids=ids[:128], tokens=len(ids), truncated=len(ids) > 128)
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        """Logits that say what `expected_sentiment` says."""
+        texts = [self._texts[each.ids] for each in batch]
+        self.batches.append(len(texts))
+        if any(POISON in text for text in texts):
+            raise MemoryError("poison")
+        rows = [[0.0, 2.0] if expected_sentiment(text) == "positive" else [2.0, 0.0] for text in texts]
+        return np.array(
+            [[np.nan, 0.0] if NOT_A_NUMBER in text else row for text, row in zip(texts, rows, strict=True)],
+            dtype=np.float32,
+        )
+
+    def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
+        """As every backend does it."""
+        return predictions(batch, logits, self.info)

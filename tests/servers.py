@@ -1,0 +1,56 @@
+"""PostgreSQL and Valkey for tests, started by the functions that `verdict run` uses."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+
+from cli import embedded
+from cli.supervisor import Command, spawn
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """Where a server answers, and its process, to be frozen or killed by a test."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def postgres_server(tmp: Path) -> Iterator[str]:
+    """Run a PostgreSQL on `tmp/postgres`, without fsync; yields the URL of its superuser."""
+    server = embedded.postgres(tmp / "postgres", embedded.free_port(), "test", durable=False)
+    with running(server, tmp / "postgres.log") as process:
+        yield process.url
+
+
+@contextmanager
+def valkey_server(tmp: Path) -> Iterator[RunningServer]:
+    """Run a Valkey on `tmp/valkey`; yields its URL and process id."""
+    server = embedded.valkey(tmp / "valkey", embedded.free_port(), "test")
+    with running(server, tmp / "valkey.log") as process:
+        yield process
+
+
+@contextmanager
+def running(server: embedded.Server, log: Path) -> Iterator[RunningServer]:
+    """Run `server` until the block ends; a process that a test froze is killed all the same."""
+    process = spawn(Command(server.name, server.argv, 0, cwd=server.folder, orphan_signal=server.stop_signal), log)
+    try:
+        end = time.monotonic() + START_SECONDS
+        while not server.is_ready(process.pid):
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"{server.name} did not start: {log.read_text()}")
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.02)
+        yield RunningServer(server.url, process.pid)
+    finally:
+        process.send_signal(server.stop_signal)
+        process.send_signal(Signals.SIGCONT)
+        process.wait(START_SECONDS)

@@ -1,0 +1,50 @@
+"""A recipe and its overrides: every mistake is one line that names the key."""
+
+from pathlib import Path
+
+import pytest
+
+from training.config import TrainConfig, load_config
+from training.errors import TrainingError
+
+
+def recipe(folder: Path, content: str) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "data: a.csv\nepochs: 1\n")
+    config = load_config(path, ["epochs=0.5", "labels=[bad, good]", "group_column=film"])
+    assert (config.epochs, config.labels, config.group_column) == (0.5, ["bad", "good"], "film")
+
+
+def test_the_shipped_recipe_is_valid() -> None:
+    config = load_config(Path("training/configs/imdb.yaml"))
+    assert isinstance(config, TrainConfig)
+    assert config.group_column == "movie_id"
+
+
+@pytest.mark.parametrize(
+    ("content", "overrides", "said"),
+    [
+        ("data: a.csv\nlearning_rat: 1\n", [], "learning_rat: "),
+        ("epochs: 1\n", [], "data: "),
+        ("data: a.csv\nepochs: many\n", [], "epochs: "),
+        ("data: a.csv\n", ["epochs"], "key=value"),
+        ("data: a.csv\n", ["epochs=["], "not valid YAML"),
+        ("data: [\n", [], "not valid YAML"),
+        ("just words\n", [], "key: value"),
+    ],
+)
+def test_mistakes_get_one_line(tmp_path: Path, content: str, overrides: list[str], said: str) -> None:
+    with pytest.raises(TrainingError) as caught:
+        load_config(recipe(tmp_path, content), overrides)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recipe_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="Cannot read"):
+        load_config(tmp_path / "none.yaml")

@@ -1,0 +1,181 @@
+"""From sentences to a served model, on a random network so small that it trains in a second."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
+pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
+
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from training.config import TrainConfig
+from training.data import Source, load_reviews
+from training.errors import TrainingError
+from training.evaluate import evaluate
+from training.export import ExportRequest, export
+from training.measure import HeldOut
+from training.run import RunRecord
+from training.train import train
+from worker.registry import load_classifier, load_manifest
+
+WORDS = {"bad": "awful dull boring weak", "fair": "okay average passable usual", "good": "superb moving witty lovely"}
+
+
+@pytest.fixture(scope="module")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base")
+    words = "[PAD] [UNK] [CLS] [SEP] the film was very " + " ".join(WORDS.values())
+    vocabulary = {word: place for place, word in enumerate(words.split())}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    fast: Any = PreTrainedTokenizerFast  # carries no types
+    fast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=32,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "sentences.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["review", "sentiment"])
+        for turn in range(16):
+            for label, words in WORDS.items():
+                word = words.split()[turn % 4]
+                writer.writerow([f"the film was {'very ' * (turn % 3)}{word}", label])
+    return path
+
+
+def recipe(base_model: Path, sentences: Path, output: Path, **changes: Any) -> TrainConfig:
+    values: dict[str, Any] = {
+        "data": str(sentences),
+        "base_model": str(base_model),
+        "output": output,
+        "validation_size": 8,
+        "max_tokens": 8,
+        "batch_size": 4,
+        "epochs": 4,
+        "learning_rate": 5e-3,
+        "evaluations": 2,
+        "freeze_embeddings": False,
+        "threads": 1,
+    }
+    return TrainConfig.model_validate(values | changes)
+
+
+@pytest.fixture(scope="module")
+def run(base_model: Path, sentences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("runs") / "tiny"
+    train(recipe(base_model, sentences, output), command="verdict train -c tiny.yaml")
+    return output
+
+
+@pytest.fixture(scope="module")
+def model(run: Path, sentences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("models") / "tiny" / "3"
+    test = HeldOut("sentences", "test", load_reviews(Source(str(sentences))))
+    export(ExportRequest(run, target, token_budget=64, threads=1), [test])
+    return target
+
+
+def test_a_run_learns_and_records_how(run: Path) -> None:
+    record = RunRecord.read(run)
+    assert record.labels == ["bad", "fair", "good"]
+    assert record.rows == {"training": 40, "validation": 8, "dropped": 0}
+    assert record.result["validation"]["accuracy"] == 1.0
+    assert record.command == "verdict train -c tiny.yaml"
+
+
+def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
+    run: Path, base_model: Path, sentences: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "again"
+    shutil.copytree(run, output)
+    (output / "model.safetensors").unlink()
+    *_, last = sorted((output / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
+    shutil.rmtree(last)
+    config = recipe(base_model, sentences, output)
+    with pytest.raises(TrainingError, match="--resume"):
+        train(config)
+    train(config, resume=True)
+    first, second = load_file(run / "model.safetensors"), load_file(output / "model.safetensors")
+    assert all(first[name].equal(second[name]) for name in first)
+
+
+def test_an_exported_model_serves_its_labels(model: Path) -> None:
+    manifest = load_manifest(model)
+    assert (manifest.name, manifest.version, manifest.precision) == ("tiny", "3", "int8")
+    assert manifest.labels == ["bad", "fair", "good"]
+    classifier = load_classifier(model, threads=1)
+    batch = classifier.tokenise(["the film was superb", "the film was very very dull"])
+    assert [answer.sentiment for answer in classifier.postprocess(batch, classifier.forward(batch))] == ["good", "bad"]
+
+
+def test_an_evaluation_repeats_the_figures_of_the_manifest(model: Path, sentences: Path) -> None:
+    result = evaluate(model, load_reviews(Source(str(sentences))), threads=1)
+    noted = next(entry for entry in load_manifest(model).metrics if entry.split == "test")
+    assert (noted.n, noted.accuracy) == (result.scores.n, result.scores.accuracy)
+    assert result.scores.accuracy >= 0.95
+
+
+def test_the_model_card_names_the_command_and_each_split(model: Path) -> None:
+    card = (model / "README.md").read_text(encoding="utf-8")
+    assert "`verdict train -c tiny.yaml`" in card
+    assert "| validation | int8 |" in card
+    assert "| test | int8 |" in card
+    assert "| validation | float32 |" in card
+
+
+def test_a_version_is_never_overwritten(run: Path, model: Path) -> None:
+    before = (model / "manifest.json").read_bytes()
+    with pytest.raises(TrainingError, match="never changes"):
+        export(ExportRequest(run, model))
+    assert (model / "manifest.json").read_bytes() == before
+
+
+def test_a_model_that_fails_its_golden_set_is_not_written(run: Path, tmp_path: Path) -> None:
+    golden = tmp_path / "golden.yaml"
+    golden.write_text(json.dumps([{"text": "the film was superb", "sentiment": "bad"}]))
+    target = tmp_path / "tiny" / "1"
+    with pytest.raises(Exception, match="judges"):
+        export(ExportRequest(run, target, golden=golden, token_budget=64, threads=1))
+    assert not target.exists()
+    assert not list(target.parent.iterdir())
+
+
+def test_a_run_that_has_not_ended_needs_a_checkpoint(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    with pytest.raises(TrainingError, match="--checkpoint"):
+        export(ExportRequest(tmp_path / "run", tmp_path / "tiny" / "1"))
+
+
+def test_a_folder_that_is_no_run_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="holds no training run"):
+        export(ExportRequest(tmp_path, tmp_path / "tiny" / "1"))
+
+
+def test_a_base_model_that_is_not_there_gets_one_line(sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="Cannot load the base model") as caught:
+        train(recipe(tmp_path / "none", sentences, tmp_path / "run"))
+    assert "\n" not in str(caught.value)

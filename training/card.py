@@ -1,0 +1,96 @@
+"""The model card: a manifest for people.
+
+Called by `training.export`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SCORES = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "ece")
+
+CARD = """\
+# {name} {version}
+
+Classifies a review as {labels}. {base_model} fine-tuned with mean pooling and one linear layer, {precision} ONNX
+({megabytes:.1f} MB), made {created}. `manifest.json` holds the same for machines, with the sha256 of every file.
+
+## Figures
+| data set | split | precision | n | accuracy | precision (macro) | recall (macro) | F1 (macro) | ECE | date |
+|---|---|---|---|---|---|---|---|---|---|
+{rows}
+
+Taken through the serving classifier ({threads} threads, micro-batches of at most {token_budget} padded tokens).
+
+## Confusion
+{confusion}
+
+## How it reads a review
+- HTML entities are decoded, HTML tags and line breaks become spaces.
+- At most {max_tokens} tokens: longer reviews keep their first and last {half}, and answers say `truncated`.
+- Confidence is calibrated: logits are divided by {temperature}, fitted on the validation split.
+- Batch-mates: {batch_mates}
+
+## Training
+`{command}` on {training_rows:,} reviews, {validation_rows:,} held out{groups}; seed {seed}; {libraries}.
+Then `{export_command}`.
+
+## Limits
+Trained on {data} only: other languages, other kinds of review, irony and mixed verdicts are judged less well.
+Do not use it to judge people.
+"""
+
+
+def model_card(values: Mapping[str, Any], megabytes: float) -> str:
+    """Return the card in Markdown for a manifest's values."""
+    training, metrics = values["training"], values["metrics"]
+    config = training["config"]
+    return CARD.format(
+        **{key: values[key] for key in ("name", "version", "precision", "created", "max_tokens")},
+        labels=" or ".join(values["labels"]),
+        base_model=config["base_model"],
+        megabytes=megabytes,
+        rows="\n".join(_row(entry) for entry in metrics),
+        threads=metrics[0]["threads"],
+        token_budget=values["batching"]["token_budget"],
+        confusion="\n\n".join(_confusion(entry, values["labels"]) for entry in metrics if _shipped(entry, values)),
+        half=values["max_tokens"] // 2,
+        temperature=values["calibration"]["temperature"],
+        batch_mates=_batch_mates(values["batching"]),
+        command=training["command"],
+        training_rows=training["rows"]["training"],
+        validation_rows=training["rows"]["validation"],
+        groups=f" (no {config['group_column']} on both sides)" if config["group_column"] else "",
+        seed=config["seed"],
+        libraries=", ".join(f"{name} {version}" for name, version in training["libraries"].items()),
+        export_command=training["export_command"],
+        data=config["data"],
+    )
+
+
+def _shipped(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return bool(entry["precision"] == values["precision"])
+
+
+def _row(entry: Mapping[str, Any]) -> str:
+    scores = " | ".join(f"{entry[key]:.4f}" for key in SCORES)
+    what = f"{entry['dataset']} | {entry['split']} | {entry['precision']} | {entry['n']:,}"
+    return f"| {what} | {scores} | {entry['date']} |"
+
+
+def _confusion(entry: Mapping[str, Any], labels: Sequence[str]) -> str:
+    cells = [
+        [f"{entry['dataset']}, {entry['split']}: truly", *(f"judged {label}" for label in labels)],
+        ["---"] * (len(labels) + 1),
+        *([label, *map(str, row)] for label, row in zip(labels, entry["confusion"], strict=True)),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _batch_mates(batching: Mapping[str, Any]) -> str:
+    if batching["largest_probability_change"] < 1e-5:
+        return "an answer does not depend on the reviews that share its batch."
+    return (
+        "int8 scales activations by batch, so the reviews that share a batch move a probability by "
+        f"{batching['mean_probability_change']:.4f} on average and {batching['largest_probability_change']:.3f} at "
+        f"most ({batching['n']} reviews alone, sorted and mixed; {batching['changed_verdicts']} verdicts changed)."
+    )

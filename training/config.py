@@ -1,0 +1,75 @@
+"""What a training run may be told: one YAML file, with `-o key=value` on top.
+
+Called by `verdict train`; every mistake is one `TrainingError` of one line.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import TrainingError
+
+
+class TrainConfig(BaseModel):
+    """One training run. Paths are relative to the working directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    data: str = Field(description="a CSV, Parquet or JSON-lines file, or the name of a data set on the hub")
+    split: str = Field("train", description="the split to read; a file is its own split")
+    text_column: str | None = Field(None, description="found by its name when not given")
+    label_column: str | None = Field(None, description="found by its name when not given")
+    group_column: str | None = Field(None, description="rows of one group never stand on both sides of the split")
+    labels: list[str] | None = Field(None, description="label names in order; read from the data when not given")
+    limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
+    validation_size: int = Field(1500, gt=0, description="rows held out to choose the checkpoint and to calibrate")
+
+    base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
+    max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
+    dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
+    freeze_embeddings: bool = True
+
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(16, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
+    seed: int = 13
+    threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
+    output: Path = Field(Path("runs/default"), description="folder of checkpoints, best weights and run.json")
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a YAML file, lay `key=value` overrides over it (values are YAML too) and check the whole."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise TrainingError(f"Cannot read {path}: {exc.strerror}.") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise TrainingError(f"{path} is not valid YAML: {' '.join(str(exc).split())}") from exc
+    if not isinstance(values, dict):
+        raise TrainingError(f"{path} must hold key: value lines.")
+    return _checked({**values, **dict(_override(item) for item in overrides)})
+
+
+def _override(item: str) -> tuple[str, object]:
+    key, separator, value = item.partition("=")
+    if not separator or not key.strip():
+        raise TrainingError(f"An override is written key=value, not {item!r}.")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as exc:
+        raise TrainingError(f"The value of {key.strip()} is not valid YAML: {value!r}.") from exc
+
+
+def _checked(values: dict[str, object]) -> TrainConfig:
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "config"
+        raise TrainingError(f"{where}: {first['msg']}.") from exc

@@ -1,0 +1,72 @@
+"""Measure a model folder on labelled reviews, through the very classifier that serves; needs no torch.
+
+Called by `verdict evaluate` and by `training.export`; calls `worker.registry` and `training.metrics`.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data import Reviews
+from training.metrics import Scores, score
+from worker.classifier import Classifier, Encoded, Prediction, micro_batches
+from worker.registry import load_classifier, load_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The figures of one model on one data set; speed is tokenise + forward + postprocess, model loading left out."""
+
+    model: str
+    version: str
+    precision: str
+    threads: int
+    token_budget: int
+    scores: Scores
+    truncated: float
+    seconds: float
+    reviews_per_second: float
+
+
+def evaluate(model_dir: Path, reviews: Reviews, *, threads: int, token_budget: int | None = None) -> Evaluation:
+    """Classify all reviews in sorted micro-batches; `reviews.names` must be the model's labels, in its order."""
+    manifest = load_manifest(model_dir)
+    budget = token_budget or manifest.batching.token_budget
+    classifier = load_classifier(model_dir, threads=threads)
+    began = time.perf_counter()
+    answers = classify(classifier, reviews.texts, budget)
+    seconds = time.perf_counter() - began
+    return Evaluation(
+        model=manifest.name,
+        version=manifest.version,
+        precision=manifest.precision,
+        threads=threads,
+        token_budget=budget,
+        scores=score(np.asarray(reviews.labels), probabilities(answers), list(classifier.info.labels)),
+        truncated=sum(answer.truncated for answer in answers) / len(answers),
+        seconds=seconds,
+        reviews_per_second=len(answers) / seconds,
+    )
+
+
+def classify(classifier: Classifier, texts: Sequence[str], token_budget: int) -> list[Prediction]:
+    """Return one prediction a text, in order."""
+    encoded = classifier.tokenise(texts)
+    return classifier.postprocess(encoded, forward(classifier, encoded, micro_batches(encoded, token_budget)))
+
+
+def forward(classifier: Classifier, encoded: Sequence[Encoded], groups: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """Return logits [reviews, labels] in the order of `encoded`, computed group by group."""
+    logits = np.empty((len(encoded), len(classifier.info.labels)), dtype=np.float32)
+    for group in groups:
+        logits[list(group)] = classifier.forward([encoded[index] for index in group])
+    return logits
+
+
+def probabilities(answers: Sequence[Prediction]) -> NDArray[np.float64]:
+    """Return probabilities [reviews, labels]."""
+    return np.array([list(answer.probabilities.values()) for answer in answers])

@@ -1,0 +1,171 @@
+"""Fine-tune a pretrained encoder on labelled reviews; the best checkpoint by validation F1 is kept.
+
+Called by `verdict train`; calls `training.run` for the data, `training.model` for the network and the
+Trainer of `transformers` for the loop. `verdict export` makes a served model of the result.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from safetensors.torch import save_file
+from transformers import EvalPrediction, Trainer, TrainerState, TrainingArguments
+
+from training.config import TrainConfig
+from training.data import Reviews
+from training.errors import TrainingError
+from training.metrics import score
+from training.model import MeanPooledClassifier, load_base, load_tokenizer
+from training.run import RunRecord, library_versions, load_split
+from worker.classifier import softmax
+from worker.tokeniser import Tokeniser
+
+
+def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict train") -> RunRecord:
+    """Run or resume one training and return its record; `command` is what the record tells readers to repeat."""
+    started = _last_step(config)
+    if started and not resume:
+        raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
+    _prepare_torch(config)
+    training, validation = load_split(config)
+    config.output.mkdir(parents=True, exist_ok=True)
+    pad_id = _save_tokenizer(config)
+    model = load_base(
+        config.base_model, len(training.names), dropout=config.dropout, freeze_embeddings=config.freeze_embeddings
+    )
+    model.encoder.config.save_pretrained(config.output)
+    record = _record(config, command, pad_id, training, validation)
+    record.write(config.output)
+    trainer = _trainer(config, model, pad_id, training, validation)
+    began = time.monotonic()
+    trainer.train(resume_from_checkpoint=started > 0)  # True means the last checkpoint
+    speed = (trainer.state.global_step - started) * config.batch_size / (time.monotonic() - began)
+    return _finish(config, model, trainer.state, record, speed)
+
+
+def _last_step(config: TrainConfig) -> int:
+    """Return the step of the last checkpoint, or 0."""
+    folders = (config.output / "checkpoints").glob("checkpoint-*")
+    return max((int(folder.name.removeprefix("checkpoint-")) for folder in folders), default=0)
+
+
+def _prepare_torch(config: TrainConfig) -> None:
+    torch.manual_seed(config.seed)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    # Tiny gradients near zero are otherwise computed in microcode, some hundred times slower.
+    torch.set_flush_denormal(True)
+
+
+def _save_tokenizer(config: TrainConfig) -> int:
+    """Write the serving tokenizer of the base model into the run and return its padding id."""
+    tokenizer = load_tokenizer(config.base_model)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.save(str(config.output / "tokenizer.json"))
+    return int(tokenizer.pad_token_id or 0)
+
+
+def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, validation: Reviews) -> RunRecord:
+    return RunRecord(
+        command=command,
+        config=config.model_dump(mode="json"),
+        labels=training.names,
+        pad_id=pad_id,
+        rows={"training": len(training), "validation": len(validation), "dropped": training.dropped},
+        libraries=library_versions(),
+    )
+
+
+def _trainer(
+    config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
+) -> Trainer:
+    tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens)
+    return Trainer(
+        model=model,
+        args=_arguments(config, len(training)),
+        train_dataset=_tokenised(training, tokeniser),
+        eval_dataset=_tokenised(validation, tokeniser),
+        data_collator=lambda rows: _collate(rows, pad_id),
+        compute_metrics=lambda prediction: _metrics(prediction, training.names),
+    )
+
+
+def _tokenised(reviews: Reviews, tokeniser: Tokeniser) -> Dataset:
+    """Tokenise once, before the first step."""
+    ids = [list(review.ids) for review in tokeniser.encode(reviews.texts)]
+    return Dataset.from_dict({"input_ids": ids, "labels": reviews.labels, "length": [len(row) for row in ids]})
+
+
+def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
+    ids = [torch.tensor(row["input_ids"]) for row in rows]
+    mask = [torch.ones_like(row) for row in ids]
+    return {
+        "input_ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        "attention_mask": torch.nn.utils.rnn.pad_sequence(mask, batch_first=True),
+        "labels": torch.tensor([row["labels"] for row in rows]),
+    }
+
+
+def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
+    scores = score(np.asarray(prediction.label_ids), softmax(np.asarray(prediction.predictions)), names)
+    return {"accuracy": scores.accuracy, "f1": scores.macro_f1, "ece": scores.ece}
+
+
+def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
+    gpu = torch.cuda.is_available()
+    bf16 = gpu and torch.cuda.is_bf16_supported()
+    # Rounded up: the Trainer evaluates after the last step anyway.
+    steps = math.ceil(math.ceil(rows / config.batch_size) * config.epochs / config.evaluations)
+    return TrainingArguments(
+        output_dir=str(config.output / "checkpoints"),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=config.warmup,
+        label_smoothing_factor=config.label_smoothing,
+        # Reviews of like length share a batch, so that little of it is padding.
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        eval_strategy="steps",
+        eval_steps=steps,
+        save_steps=steps,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="f1",
+        seed=config.seed,
+        data_seed=config.seed,
+        bf16=bf16,
+        fp16=gpu and not bf16,
+        logging_steps=max(1, steps // 10),
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=gpu,
+    )
+
+
+def _finish(
+    config: TrainConfig, model: MeanPooledClassifier, state: TrainerState, record: RunRecord, speed: float
+) -> RunRecord:
+    """Save the best weights, which the Trainer has put back into the model, and write how it went."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, config.output / "model.safetensors")
+    evaluations = [entry for entry in state.log_history if "eval_f1" in entry]
+    best = max(evaluations, key=lambda entry: entry["eval_f1"])
+    result = {
+        "reviews_per_second": round(speed, 2),
+        "best_step": best["step"],
+        "steps": state.global_step,
+        "validation": {name: round(best[f"eval_{name}"], 4) for name in ("accuracy", "f1", "ece")},
+    }
+    done = replace(record, result=result)
+    done.write(config.output)
+    return done

@@ -1,0 +1,127 @@
+"""What a classifier is: tokenise, forward and post-process, in three named steps.
+
+Called by the worker's inference loop and by `training.evaluate`; implemented by `worker.onnx_backend`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class NonFiniteLogitsError(ValueError):
+    """The model gave a value that is not a number for a review."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"The model gave a non-finite value for review {index} of the batch.")
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens."""
+
+    ids: tuple[int, ...]
+    tokens: int
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one review; `confidence` is the calibrated probability of `sentiment`."""
+
+    sentiment: str
+    confidence: float
+    probabilities: dict[str, float]
+    truncated: bool
+    tokens: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model answers, as results, metrics and `/v1/models` name it."""
+
+    name: str
+    version: str
+    precision: str
+    labels: tuple[str, ...]
+    max_tokens: int
+    backend: str
+    stage: str
+    temperature: float
+
+
+class Classifier(Protocol):
+    """Three steps that may run on different threads; `forward` is the only costly one."""
+
+    info: ModelInfo
+
+    def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
+        """Clean, tokenise and truncate each text."""
+        ...
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        """Return logits of shape [reviews, labels] for one padded batch."""
+        ...
+
+    def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
+        """Return one calibrated prediction a review; raise `NonFiniteLogitsError` naming the first culprit."""
+        ...
+
+
+def micro_batches(encoded: Sequence[Encoded], token_budget: int) -> list[list[int]]:
+    """Group indices of reviews of like length so that longest x count <= `token_budget` padded tokens in each group.
+
+    Padding is the cost that batching adds, and sorting by length removes it. A review over the budget stands alone.
+    """
+    groups: list[list[int]] = []
+    for index in sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids)):
+        # Lengths ascend, so the newest member sets the padded length of its group.
+        if groups and len(encoded[index].ids) * (len(groups[-1]) + 1) <= token_budget:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def pad(batch: Sequence[Encoded], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return token ids and attention mask, each [reviews, longest]."""
+    shape = (len(batch), max(len(review.ids) for review in batch))
+    ids, mask = np.full(shape, pad_id, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    for row, review in enumerate(batch):
+        ids[row, : len(review.ids)] = review.ids
+        mask[row, : len(review.ids)] = 1
+    return ids, mask
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return probabilities [reviews, labels] of logits divided by `temperature`."""
+    scaled = logits.astype(np.float64) / temperature
+    exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+
+
+def predictions(batch: Sequence[Encoded], logits: NDArray[np.float32], info: ModelInfo) -> list[Prediction]:
+    """Return one `Prediction` a review: the shared post-processing of every backend."""
+    if logits.shape != (len(batch), len(info.labels)):
+        raise ValueError(f"The model answered {logits.shape} for {len(batch)} reviews and {len(info.labels)} labels.")
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise NonFiniteLogitsError(int(np.argmin(finite)))
+    rows = softmax(logits, info.temperature)
+    return [_prediction(review, row, info) for review, row in zip(batch, rows, strict=True)]
+
+
+def _prediction(review: Encoded, row: NDArray[np.float64], info: ModelInfo) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(
+        sentiment=info.labels[best],
+        confidence=float(row[best]),
+        probabilities={label: float(p) for label, p in zip(info.labels, row, strict=True)},
+        truncated=review.truncated,
+        tokens=review.tokens,
+        stage=info.stage,
+    )

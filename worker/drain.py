@@ -1,0 +1,202 @@
+"""Drain the lanes: claim → tokenise → predict → complete, until nothing waits. The whole worker.
+
+Called by worker.tasks for each ring. While one micro-batch is predicted on the calling thread,
+another thread claims and tokenises the next, and a third stores the last one. An interactive
+micro-batch overtakes every bulk one whose prediction has not begun.
+"""
+
+import heapq
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from db import jobs, leases, registrations
+from db.engine import Connection, DatabaseError, transaction
+from db.leases import Claim, ClaimedReview, Outcome
+from db.models import Lane
+from worker.classifier import Encoded, micro_batches
+from worker.heartbeat import beat
+from worker.predict import predict, tokenise
+from worker.station import Station
+
+DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never waits longer
+GRACE_SECONDS = 10  # after that, interactive reviews are claimed only this long beside the rest of the bulk
+POLL_SECONDS = 0.025  # how soon a review that came during a prediction is claimed; a look costs 1 ms
+CONTENDED_SECONDS = 0.005  # another worker holds a job's row for about 1 ms
+SEEN_SECONDS = 1  # how often a working worker says so
+STORE_TRIES = 8  # over about 30 s: a result is worth waiting for a store that restarts
+
+log = structlog.get_logger()
+
+
+@dataclass(order=True, frozen=True, slots=True)
+class MicroBatch:
+    """Reviews of one claim that are predicted together; sorts by lane, then by age."""
+
+    rank: tuple[int, int]
+    claim: Claim = field(compare=False)
+    items: list[tuple[ClaimedReview, Encoded]] = field(compare=False)
+    outcomes: list[Outcome] = field(compare=False)
+    last: bool = field(compare=False)
+
+
+class Drain:
+    """One drain: made for a ring, run once."""
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._ready: list[MicroBatch] = []
+        self._predicted: queue.SimpleQueue[MicroBatch | None] = queue.SimpleQueue()
+        self._held: set[UUID] = set()
+        self._changed = threading.Condition()
+        self._predicting = self._wanted = self._closed = False
+        self._stored = threading.Event()
+        self._ages = itertools.count()
+        self._ends_at = time.monotonic() + DRAIN_SECONDS
+
+    def run(self) -> None:
+        """Work until nothing waits or the time is up; what is left then is rung for again.
+
+        Raises:
+            DatabaseError: the store is out of reach. What was claimed comes back when its lease expires.
+        """
+        beating = partial(beat, self._station, self._held, self._stored)
+        with ThreadPoolExecutor(3, thread_name_prefix="drain") as threads:
+            loops = [threads.submit(self._guard, loop) for loop in (self._feed, self._store, beating)]
+            try:
+                for batch in self._next_batches():
+                    batch.outcomes.extend(predict(self._station, batch.items))
+                    self._predicted.put(batch)
+            finally:
+                self._predicted.put(None)
+                self._close()
+        for loop in loops:
+            loop.result()
+        if time.monotonic() >= self._ends_at:
+            for lane in Lane:
+                self._station.ring(lane)
+
+    def _guard(self, loop: Callable[[], None]) -> None:
+        # A loop that dies ends the drain and its error ends the task, so nothing waits for it for ever.
+        try:
+            loop()
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _next_batches(self) -> Iterator[MicroBatch]:
+        while True:
+            with self._changed:
+                self._predicting = False
+                self._want_if_empty()
+                self._changed.wait_for(lambda: self._ready or self._closed)
+                if not self._ready:
+                    return
+                batch = heapq.heappop(self._ready)
+                self._predicting = True
+                self._want_if_empty()
+            yield batch
+
+    def _want_if_empty(self) -> None:
+        if not self._ready:
+            self._wanted = True
+            self._changed.notify_all()
+
+    def _feed(self) -> None:
+        """Keep a micro-batch ready until nothing waits: looks whenever none is, and every 25 ms."""
+        while not self._over():
+            idle = not (self._predicting or self._ready)
+            self._wanted = False
+            claim = self._claim()
+            if claim:
+                self._cut(claim)
+            elif idle and not self._contended():
+                break
+            with self._changed:
+                self._changed.wait_for(lambda: self._wanted or self._closed, timeout=POLL_SECONDS)
+        self._close()
+
+    def _over(self) -> bool:
+        late = time.monotonic() - self._ends_at
+        return self._closed or (late >= 0 and not self._ready) or late >= GRACE_SECONDS
+
+    def _claim(self) -> Claim | None:
+        """From the first lane in which something waits; bulk only when nothing is ready."""
+        lanes = list(Lane) if not self._ready else [Lane.INTERACTIVE]
+        with transaction(self._station.engine) as connection:
+            self._say_seen(connection)
+            return next(filter(None, (self._claim_from(lane, connection) for lane in lanes)), None)
+
+    def _claim_from(self, lane: Lane, connection: Connection) -> Claim | None:
+        settings = self._station.settings
+        size = {"reviews": settings.claim_reviews, "tokens": settings.claim_tokens}
+        lease = timedelta(seconds=settings.lease_seconds)
+        return leases.claim(connection, lane, settings.model, self._station.name, **size, lease=lease)
+
+    def _say_seen(self, connection: Connection) -> None:
+        if time.monotonic() - self._station.seen_at > SEEN_SECONDS:
+            registrations.worker_seen(connection, self._station.name, self._station.model_id)
+            self._station.seen_at = time.monotonic()
+
+    def _contended(self) -> bool:
+        """Whether something waits although nothing could be claimed: another worker is at its job."""
+        with transaction(self._station.engine) as connection:
+            waiting = any(jobs.waiting(connection, lane, self._station.settings.model) for lane in Lane)
+        if waiting:
+            time.sleep(CONTENDED_SECONDS)
+            self._wanted = True
+        return waiting
+
+    def _cut(self, claim: Claim) -> None:
+        """Tokenise a claim and cut it into micro-batches, ready to be predicted."""
+        self._held.add(claim.token)
+        items, broken = tokenise(self._station, claim.reviews)
+        budget = self._station.settings.micro_batch_tokens
+        groups = micro_batches([encoded for _, encoded in items], budget) or [[]]
+        rank = list(Lane).index(claim.lane)
+        with self._changed:
+            for left, group in zip(reversed(range(len(groups))), groups, strict=True):
+                chosen = [items[index] for index in group]
+                batch = MicroBatch((rank, next(self._ages)), claim, chosen, [] if left else broken, last=not left)
+                heapq.heappush(self._ready, batch)
+            self._changed.notify_all()
+
+    def _store(self) -> None:
+        """Complete what was predicted, in order, and tell who waits."""
+        try:
+            while (batch := self._predicted.get()) is not None:
+                ended = self._complete(batch)
+                if batch.last:
+                    self._held.discard(batch.claim.token)
+                self._station.notify(
+                    ended
+                )  # not what only moved: each word costs who waits a look, of 4 ms for 100 reviews
+        finally:
+            self._stored.set()
+
+    def _complete(self, batch: MicroBatch) -> list[UUID]:
+        token, model_id = batch.claim.token, self._station.model_id
+        for pause in itertools.count():
+            try:
+                with transaction(self._station.engine) as connection:
+                    return leases.complete(connection, token, model_id, batch.outcomes, last=batch.last)
+            except DatabaseError as error:
+                log.warning("store_failed", error=str(error), reviews=len(batch.outcomes))
+                if pause >= STORE_TRIES:
+                    raise
+                time.sleep(pause)
+        raise AssertionError  # the loop above has no end

@@ -1,0 +1,26 @@
+"""Keeps the leases of a drain alive while it works; the cap ends a lease all the same."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from threading import Event
+from uuid import UUID
+
+import structlog
+
+from db import leases
+from db.engine import DatabaseError, transaction
+from worker.station import Station
+
+log = structlog.get_logger()
+
+
+def beat(station: Station, held: Collection[UUID], stored: Event) -> None:
+    """Extend the leases in `held` three times a lease, until `stored` is set."""
+    settings = station.settings
+    lease, cap = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.lease_cap_seconds)
+    while not stored.wait(settings.lease_seconds / 3):
+        try:
+            with transaction(station.engine) as connection:
+                leases.extend(connection, list(held), lease, cap)
+        except DatabaseError as error:
+            log.warning("heartbeat_failed", error=str(error))

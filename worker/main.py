@@ -1,0 +1,75 @@
+"""Start a worker: `python -m worker.main`. One Celery parent that listens, one child that predicts."""
+
+import sys
+
+from celery import Celery
+from kombu import Queue
+from pydantic import ValidationError
+
+from db.models import Lane
+from monitoring.logs import configure_logs
+from settings import DatabaseSettings, QueueSettings, WorkerSettings
+from worker.messages import queue_name
+from worker.registry import ModelError, load_manifest
+
+
+def celery_app(settings: QueueSettings) -> Celery:
+    """Celery on Redis, used as a doorbell only: no results, no retries, no acknowledgements in Redis.
+
+    Without ack emulation nothing of a message stays in Redis once it is read, so there is nothing
+    that a killed worker could leave behind or that a restarted one would choke on again.
+    """
+    app = Celery("verdict", broker=settings.redis_url)
+    app.conf.update(
+        imports=("worker.tasks",),
+        broker_transport="worker.transport:Transport",
+        broker_transport_options={
+            "ack_emulation": False,
+            "priority_steps": [0],
+            "socket_timeout": 10,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+        },
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        accept_content=["json"],
+        result_backend=None,
+        task_ignore_result=True,
+        task_queues=[Queue(queue_name(lane), routing_key=queue_name(lane)) for lane in Lane],
+        task_create_missing_queues=False,
+        task_default_queue=queue_name(Lane.INTERACTIVE),
+        task_time_limit=120,  # a hung native call: the child is replaced, its lease has ended before
+        worker_prefetch_multiplier=1,
+        worker_concurrency=1,
+        worker_pool="prefork",
+        worker_pool_start_method="spawn",  # a fork after use of onnxruntime can hang
+        worker_proc_alive_timeout=120,
+        worker_enable_remote_control=False,  # whoever reaches Redis could otherwise end the worker
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+    )
+    return app
+
+
+def main() -> None:
+    """Check what the child will need, then run Celery until a signal ends it.
+
+    Exit code 1 with one line when a setting or the model directory is wrong.
+    """
+    try:
+        DatabaseSettings()
+        settings, queue_settings = WorkerSettings(), QueueSettings()
+        load_manifest(settings.model_directory())
+    except (ValidationError, ModelError) as error:
+        sys.exit(f"worker: {error}")
+    configure_logs("worker")
+    worker = celery_app(queue_settings).Worker(
+        quiet=True, loglevel="WARNING", without_gossip=True, without_mingle=True, without_heartbeat=True
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The two steps that a hostile text can break, each isolating its culprit. Called by worker.drain.
+
+A failing batch is split in two until the culprit stands alone and fails alone: its neighbours get
+their results. Calls the classifier (worker.classifier), whichever backend it is.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from db.leases import ClaimedReview, Outcome
+from worker.classifier import Encoded, Prediction
+from worker.station import Station
+
+log = structlog.get_logger()
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Item = tuple[ClaimedReview, Encoded]
+
+
+def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], attempts: int) -> list[Out | Exception]:
+    """`step(items)`, one result an item in order; an item that fails `attempts` times alone gives its error."""
+    if not items:
+        return []
+    try:
+        results = _complete(step(items), len(items))
+    except Exception as error:  # noqa: BLE001  the worker's one catch-all: whatever a text sets off
+        if len(items) > 1:
+            middle = len(items) // 2
+            return isolate(step, items[:middle], attempts) + isolate(step, items[middle:], attempts)
+        log.warning("review_failed_alone", attempts_left=attempts - 1, error=repr(error))
+        return [error] if attempts <= 1 else isolate(step, items, attempts - 1)
+    return [*results]
+
+
+def _complete(results: list[Out], expected: int) -> list[Out]:
+    if len(results) != expected:
+        raise RuntimeError(f"{len(results)} results for {expected} reviews")
+    return results
+
+
+def tokenise(station: Station, reviews: Sequence[ClaimedReview]) -> tuple[list[Item], list[Outcome]]:
+    """Tokenised reviews, and the outcomes of those that broke the tokeniser."""
+    attempts = station.settings.max_attempts
+    encoded = isolate(lambda some: station.classifier.tokenise([each.text for each in some]), reviews, attempts)
+    pairs = list(zip(reviews, encoded, strict=True))
+    broken = [_broken(review, error, attempts) for review, error in pairs if isinstance(error, Exception)]
+    return [(review, each) for review, each in pairs if isinstance(each, Encoded)], broken
+
+
+def predict(station: Station, items: Sequence[Item]) -> list[Outcome]:
+    """Forward and post-process one micro-batch: one outcome for each review, in order."""
+    attempts = station.settings.max_attempts
+    results = isolate(lambda some: _judge(station, some), items, attempts)
+    return [
+        _broken(review, result, attempts) if isinstance(result, Exception) else result
+        for (review, _), result in zip(items, results, strict=True)
+    ]
+
+
+def _judge(station: Station, items: Sequence[Item]) -> list[Outcome]:
+    encoded = [each for _, each in items]
+    started = time.perf_counter()
+    predictions = station.classifier.postprocess(encoded, station.classifier.forward(encoded))
+    milliseconds = (time.perf_counter() - started) * 1000
+    labels = station.classifier.info.labels
+    return [_judged(review, each, labels, milliseconds) for (review, _), each in zip(items, predictions, strict=True)]
+
+
+def _judged(review: ClaimedReview, prediction: Prediction, labels: Sequence[str], milliseconds: float) -> Outcome:
+    return Outcome(
+        review_id=review.id,
+        job_id=review.job_id,
+        tokens=prediction.tokens,
+        truncated=prediction.truncated,
+        inference_ms=milliseconds,
+        label=labels.index(prediction.sentiment),
+        probabilities=[prediction.probabilities[label] for label in labels],
+        stage=prediction.stage,
+    )
+
+
+def _broken(review: ClaimedReview, error: Exception, attempts: int) -> Outcome:
+    detail = f"the model failed {attempts} times on this review alone: {type(error).__name__}"
+    return Outcome(review.id, review.job_id, attempts=attempts, error_code="exhausted", error_detail=detail)

@@ -1,0 +1,87 @@
+"""The doorbell: `ring(lane)` says that reviews wait in a lane, and carries nothing else.
+
+Called by api.jobs after COMMIT, by the sweeper and by a worker that leaves work behind. Celery
+delivers the ring to `worker.tasks.drain`, which claims whatever waits in Postgres. A lost ring costs
+one sweep.
+"""
+
+import threading
+from typing import Self
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from db.models import Lane
+from settings import QueueSettings
+from worker.messages import queue_name, ring_message
+
+# A ring is never worth waiting for: with this, one into a frozen Redis gives up after a second.
+SOCKET_TIMEOUT_SECONDS = 1
+
+# Coalesced: of many rings for one lane only so many stand in Redis, whatever the backlog.
+# Something else than a list under our key is dropped: nothing but rings can be lost with it.
+_RING = """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'list' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
+if redis.call('LLEN', KEYS[1]) < tonumber(ARGV[1]) then redis.call('LPUSH', KEYS[1], ARGV[2]) end
+"""
+
+log = structlog.get_logger()
+
+
+class Doorbell:
+    """Rings from a thread of its own, so that whoever rings never waits for Redis."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        self._redis = connect_redis(settings)
+        self._ring_script = self._redis.register_script(_RING)
+        self._outstanding = settings.rings_outstanding
+        self._pending: set[Lane] = set()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout=3 * SOCKET_TIMEOUT_SECONDS)
+        self._redis.close()
+
+    def ring(self, lane: Lane) -> None:
+        """Wake a worker for this lane soon; returns at once and never fails."""
+        with self._changed:
+            self._pending.add(lane)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._pending or self._closing)
+                if not self._pending:
+                    return
+                lanes, self._pending = self._pending, set()
+            for lane in sorted(lanes, key=list(Lane).index):
+                self._ring(queue_name(lane))
+
+    def _ring(self, queue: str) -> None:
+        try:
+            self._ring_script(keys=[queue], args=[self._outstanding, ring_message(queue)])
+        except (redis.RedisError, OSError) as error:
+            log.warning("ring_failed", queue=queue, error=str(error))
+
+
+def connect_redis(settings: QueueSettings) -> redis.Redis:
+    """A client that gives up quickly: nothing that is sent through it is worth waiting for."""
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )

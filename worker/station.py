@@ -1,0 +1,57 @@
+"""What a worker's child process opens once and every drain uses: model, store, doorbell, notifier."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import registrations
+from db.engine import Engine, connect, transaction
+from db.models import Lane
+from db.registrations import NewModel
+from settings import DatabaseSettings, QueueSettings, WorkerSettings
+from worker.classifier import Classifier
+from worker.notify import Notifier
+from worker.queue import Doorbell
+from worker.registry import load_classifier, load_manifest
+
+
+@dataclass(slots=True)
+class Station:
+    """One child process's things."""
+
+    settings: WorkerSettings
+    engine: Engine
+    classifier: Classifier
+    model_id: int
+    name: str
+    notify: Callable[[Iterable[UUID]], None]
+    ring: Callable[[Lane], None]
+    seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
+
+
+def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: QueueSettings) -> Station:
+    """Load and check the model, make it known, connect; runs until the process ends.
+
+    Raises:
+        ModelError: the model directory cannot be served.
+        DatabaseError: the store is out of reach.
+    """
+    directory = settings.model_directory()
+    threads = settings.worker_threads or len(os.sched_getaffinity(0))
+    classifier = load_classifier(directory, threads=threads)
+    engine = connect(database, "verdict-worker")
+    info = classifier.info
+    metrics = [each.model_dump() for each in load_manifest(directory).metrics]
+    with transaction(engine) as connection:
+        model_id = registrations.register_model(
+            connection,
+            NewModel(info.name, info.version, info.precision, info.backend, info.labels, info.max_tokens, metrics),
+        )
+    notifier = Notifier(queue)
+    threading.Thread(target=notifier.run, name="notifier", daemon=True).start()
+    doorbell = Doorbell(queue).__enter__()
+    name = f"{socket.gethostname()}:{os.getppid()}"
+    return Station(settings, engine, classifier, model_id, name, notifier.notify, doorbell.ring)

@@ -1,0 +1,45 @@
+"""Text to token ids: cleaning, tokenisation and head+tail truncation, the same in training and serving.
+
+Called by the classifier backends and by `training`; wraps one `tokenizer.json`.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from worker.classifier import Encoded
+from worker.cleaning import clean
+
+
+def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
+    """Return at most `max_tokens` ids: the first half and the last half, since reviews judge at both ends.
+
+    The special tokens stand at the two ends, so they survive. An odd limit gives the head the extra token.
+    """
+    if len(ids) <= max_tokens:
+        return tuple(ids)
+    tail = max_tokens // 2
+    return (*ids[: max_tokens - tail], *ids[len(ids) - tail :])
+
+
+class Tokeniser:
+    """One tokenizer with its length limit (tokens, special ones included)."""
+
+    def __init__(self, path: Path, max_tokens: int) -> None:
+        # One thread: the cores belong to the inference that runs beside it, and the pool warns after a fork.
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.max_tokens = max_tokens
+
+    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+        """Return one `Encoded` a text, in order; texts are cleaned first."""
+        # encode_batch_fast leaves out the character offsets, which nobody reads.
+        encodings = self._tokenizer.encode_batch_fast([clean(text) for text in texts])
+        return [self._encoded(encoding.ids) for encoding in encodings]
+
+    def _encoded(self, ids: list[int]) -> Encoded:
+        return Encoded(head_tail(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
