@@ -6,6 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 LOCKED := $(INSTALL) --require-hashes --no-deps
 
 # A stamp stands for an installation that is complete; it is redone when the lock it names is newer.
+MADE := $(VENV)/made.stamp
 SERVE := $(VENV)/serve.stamp
 DEV := $(VENV)/dev.stamp
 
@@ -40,11 +41,13 @@ lock: $(DEV) ## compute requirements/*.txt anew from pyproject.toml
 	$(COMPILE) pyproject.toml --all-extras --override requirements/overrides.txt \
 		--constraint requirements/serve.txt --output-file requirements/dev.txt
 
-$(BIN)/python:
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Verdict needs Python 3.11 (PYTHON=…)")'
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+	@touch $@
 
-$(SERVE): requirements/build.txt requirements/serve.txt pyproject.toml | $(BIN)/python
+$(SERVE): requirements/build.txt requirements/serve.txt pyproject.toml | $(MADE)
 	@echo "installing what serving needs (once)"
 	@$(LOCKED) -r requirements/build.txt
 	@$(LOCKED) -r requirements/serve.txt

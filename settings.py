@@ -44,7 +44,7 @@ class ApiSettings(_Settings):
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest JSON body, in bytes")
-    max_reviews: int = Field(500, ge=1, description="most reviews in one JSON job")
+    max_reviews: int = Field(500, ge=1, le=3_000, description="most reviews in one JSON job")
     max_review_chars: int = Field(100_000, ge=1, description="longest review, in characters")
     max_wait_seconds: PositiveSeconds = Field(30, description="longest a request may wait for its result")
     interactive_max_reviews: int = Field(16, ge=1, description="jobs of at most this many reviews go before the others")
@@ -59,7 +59,7 @@ class WorkerSettings(_Settings):
     worker_threads: int = Field(0, ge=0, description="inference threads; 0: one for each CPU at hand")
     claim_tokens: int = Field(8_192, ge=1, description="estimated tokens a claim takes at most")
     claim_reviews: int = Field(64, ge=1, description="reviews a claim takes at most")
-    micro_batch_tokens: int = Field(2_048, ge=1, description="padded tokens a forward pass takes at most")
+    micro_batch_tokens: int = Field(1_280, ge=1, description="padded tokens a forward pass takes at most")
     lease_seconds: PositiveSeconds = Field(10, description="a silent worker's reviews are taken back after this")
     max_attempts: int = MAX_ATTEMPTS
     lease_cap_seconds: PositiveSeconds = Field(60, description="no claim lives longer than this, heartbeat or not")
@@ -68,7 +68,7 @@ class WorkerSettings(_Settings):
         """`<models_dir>/<model>/<version>`; without a version the newest, by number where it is one."""
         if self.model_version:
             return self.models_dir / self.model / self.model_version
-        versions = [path for path in (self.models_dir / self.model).glob("*/") if path.is_dir()]
+        versions = [path for path in (self.models_dir / self.model).glob("[!.]*/") if path.is_dir()]
         newest = max(versions, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], default=None)
         return newest or self.models_dir / self.model
 

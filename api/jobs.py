@@ -1,7 +1,7 @@
 """Submit a job and look at it: the start and the end of the story of a review.
 
-`submit` adds the job in one transaction (db.submissions), rings (worker.queue) and answers 202, or
-waits (api.waiting) and answers 200. Other formats of a body will be other makers of a `NewJob`.
+`submit` adds the job in one transaction (db.submissions), rings (worker.queue) and answers 202, or waits and answers
+200 (api.waiting). Other formats of a body will be other makers of a `NewJob`.
 """
 
 from datetime import timedelta

@@ -1,7 +1,6 @@
 """The waiting room: requests that wait for their job, woken by the worker's word over Redis pub/sub.
 
-The word is a hint. Whoever waits also looks by itself every two seconds, so a lost word, or a
-Redis that does not answer, costs that much and nothing more. Called by api.jobs; told by worker.notify.
+The word is a hint: whoever waits also looks by itself every two seconds. Called by api.jobs, told by worker.notify.
 """
 
 import asyncio

@@ -41,12 +41,11 @@ def is_success(job: Job) -> bool:
 def cells(result: Result) -> tuple[str, str, str, str]:
     """Return what a table says of a result: sentiment, confidence, model, timing; or why there is none."""
     if result["status"] != "succeeded":
-        error = result.get("error") or ""
-        reason = error.get("detail") or error.get("reason") or error if isinstance(error, dict) else error
-        return f"[red]{result['status']}[/]", "", "", escape(str(reason))
+        reason = result["error"]["detail"] if result["error"] else ""
+        return f"[red]{result['status']}[/]", "", "", escape(reason)
     colour = "green" if result["sentiment"] == "positive" else "magenta"
-    model, timings = result["model"], result["timings_ms"] or {}
-    timing = " + ".join(f"{stage} {ms:.1f} ms" for stage, ms in timings.items() if ms is not None)
+    model = result["model"]
+    timing = " + ".join(f"{stage} {ms:.1f} ms" for stage, ms in result["timings_ms"].items() if ms is not None)
     return (
         f"[{colour}]{result['sentiment']}[/]" + (" (truncated)" if result["truncated"] else ""),
         f"{result['confidence']:.3f}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, NotRequired, Self, TypedDict, cast
+from typing import Any, Self, TypedDict, cast
 
 import httpx
 
@@ -11,6 +11,13 @@ from cli.output import CommandError
 WAIT_SECONDS = 30  # a longer wait is several requests, so that a lost connection shows
 ANSWER_SECONDS = 10
 ENDED = frozenset({"succeeded", "failed", "cancelled", "expired"})
+
+
+class Trouble(TypedDict):
+    """Why a review has no result."""
+
+    code: str
+    detail: str
 
 
 class Model(TypedDict):
@@ -29,8 +36,8 @@ class Result(TypedDict):
     confidence: float | None
     model: Model | None
     truncated: bool | None
-    timings_ms: dict[str, float | None] | None
-    error: Any
+    timings_ms: dict[str, float | None]
+    error: Trouble | None
 
 
 class Job(TypedDict):
@@ -39,7 +46,7 @@ class Job(TypedDict):
     id: str
     status: str
     counts: dict[str, int]
-    results: NotRequired[list[Result] | None]
+    results: list[Result] | None
 
 
 class Client:
@@ -78,13 +85,13 @@ class Client:
 
     def results(self, job: Job) -> Iterator[Result]:
         """Yield the job's results in the order of its reviews: those it carries, or page by page."""
-        inline = job.get("results")
+        inline = job["results"]
         if inline is not None:
             yield from inline
             return
-        after: str | None = ""
+        after: str | int | None = ""
         while after is not None:
-            params = {"after": after} if after else {}
+            params = {"after": str(after)} if after != "" else {}
             page = self._request("GET", f"/v1/jobs/{job['id']}/results", params=params)
             yield from cast("list[Result]", page["data"])
             after = page["next"]

@@ -113,11 +113,18 @@ def stop_leftover(pid_file: Path, stop_signal: Signals) -> bool:
             return False
         for stop in (stop_signal, Signals.SIGKILL):
             signal.pidfd_send_signal(process, stop)
-            if _ended(process, STOP_SECONDS):
+            if has_ended(process, STOP_SECONDS):
                 break
     finally:
         os.close(process)
     return True
+
+
+def has_ended(process: int, seconds: float) -> bool:
+    """Wait that long for the end of a process, given as pidfd."""
+    waiter = select.poll()
+    waiter.register(process, select.POLLIN)
+    return bool(waiter.poll(seconds * 1000))
 
 
 def free_port(preferred: int = 0) -> int:
@@ -165,9 +172,3 @@ def _works_in(pid: int, folder: Path) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     return False
-
-
-def _ended(process: int, seconds: float) -> bool:
-    waiter = select.poll()
-    waiter.register(process, select.POLLIN)
-    return bool(waiter.poll(seconds * 1000))

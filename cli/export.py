@@ -16,20 +16,24 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder; the run's best if not given.")] = None,
     golden: Annotated[Path | None, typer.Option(help="YAML list of sentences any fit model judges right.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Labelled data to measure the result on.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=8, help="Context to serve with, if not as trained.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = 1280,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the measurements.")] = 2,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Export the best checkpoint to ONNX, quantise and calibrate it, and write manifest and model card."""
     with one_line_errors():
-        from training.data import Source, load_reviews
+        from training.data import Source, load_reviews, short_name
         from training.export import ExportRequest
         from training.export import export as run_export
         from training.measure import HeldOut
         from training.run import RunRecord
 
         labels = RunRecord.read(run).labels
-        tests = [HeldOut(source, "test", load_reviews(Source(source, "test", names=labels))) for source in test or ()]
+        tests = [
+            HeldOut(short_name(place), "test", load_reviews(Source(place, "test", names=labels)))
+            for place in test or ()
+        ]
         manifest = run_export(
             ExportRequest(
                 run=run,
@@ -37,6 +41,7 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
                 precision=precision,
                 checkpoint=checkpoint,
                 golden=golden,
+                max_tokens=max_tokens,
                 token_budget=token_budget,
                 threads=threads,
                 command=command_line(sys.argv),

@@ -6,6 +6,7 @@ Called by cli.run.
 import fcntl
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,7 +42,10 @@ def stop_leftovers(home: Path) -> int:
     found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if mark in _environment(path)]
     for pid in found:
         with suppress(ProcessLookupError):
-            os.kill(pid, Signals.SIGKILL)
+            process = os.pidfd_open(pid)
+            signal.pidfd_send_signal(process, Signals.SIGKILL)
+            embedded.has_ended(process, embedded.STOP_SECONDS)
+            os.close(process)
     return len(found)
 
 

@@ -79,7 +79,7 @@ def _invalidate_idle(engine: Engine, error: DBAPIError) -> None:
     # A restarted server broke every pooled connection, not only this one: without this each of
     # them would fail one more request. Pre-ping would cost every transaction a round trip instead.
     if error.connection_invalidated:
-        engine.dispose(close=False)
+        engine.dispose()
 
 
 def _translated(error: DBAPIError) -> Exception:

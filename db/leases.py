@@ -1,4 +1,4 @@
-"""Statements of the worker: claim reviews, extend the lease, complete them. Called by worker.drain.
+"""Statements of the worker: claim reviews, complete them. Called by worker.drain.
 
 A lease is one claim. Its token fences the write: a result is stored only while the review is still
 `processing` under this token, so of several workers with one review exactly one is heard.
@@ -120,17 +120,6 @@ def claim(  # noqa: PLR0913  what may be claimed, by whom, how much of it
     if not rows:
         return None
     return Claim(rows[0].token, lane, [ClaimedReview(row.id, row.job_id, row.text) for row in rows])
-
-
-_EXTEND = text("""
-UPDATE leases SET expires_at = least(now() + :lease, started_at + :cap)
-WHERE token = ANY (:tokens) AND expires_at > now()
-""")
-
-
-def extend(connection: Connection, tokens: Sequence[UUID], lease: timedelta, cap: timedelta) -> None:
-    """Heartbeat: keep these leases for another `lease`, but none beyond `cap` after its start."""
-    connection.execute(_EXTEND, {"tokens": list(tokens), "lease": lease, "cap": cap})
 
 
 _HOLD = text("SELECT FROM leases WHERE token = :token FOR UPDATE")

@@ -56,7 +56,7 @@ def main(
     labels = load_manifest(WorkerSettings().model_directory()).labels
     reviews = sample(load_reviews(Source(str(dataset), names=labels)), limit, seed)
     jobs = list(cut(len(reviews), seed))
-    served = asyncio.run(_serve(url, reviews.texts, jobs, jobs_in_flight))
+    served = asyncio.run(serve(url, reviews.texts, jobs, jobs_in_flight))
     replay = compare(reviews, served, len(jobs))
     if as_json:
         print(json.dumps(asdict(replay), indent=2))
@@ -74,7 +74,7 @@ def cut(count: int, seed: int) -> Iterator[range]:
         start += size
 
 
-async def _serve(url: str, texts: Sequence[str], jobs: Sequence[range], in_flight: int) -> list[list[dict[str, Any]]]:
+async def serve(url: str, texts: Sequence[str], jobs: Sequence[range], in_flight: int) -> list[list[dict[str, Any]]]:
     """Every result by the place of its review; a list for each, which should hold exactly one."""
     served: list[list[dict[str, Any]]] = [[] for _ in texts]
 

@@ -26,7 +26,7 @@ def configure_logs(process: str) -> None:
     handler.setFormatter(formatter)
     logging.captureWarnings(capture=True)
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for chatty in ("httpx", "celery.worker.strategy", "celery.app.trace"):
+    for chatty in ("httpx", "alembic", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -30,6 +31,10 @@ from worker.notify import Notifier
 from worker.station import Station
 
 WAIT_SECONDS = 20.0
+
+# A shared machine is slow at times; how long an example takes says nothing.
+hypothesis.settings.register_profile("verdict", deadline=None)
+hypothesis.settings.load_profile("verdict")
 
 T = TypeVar("T")
 

@@ -1,6 +1,7 @@
 """How far a review's probabilities depend on the reviews that share its batch.
 
-Called by `training.export`. Dynamic int8 scales each activation tensor by its range over the whole batch, so they do.
+Called by `training.measure`. With ranges fixed at export they do not; with ranges taken from each batch (dynamic
+quantisation) they would, and padding and float rounding are checked along the way.
 """
 
 import random

@@ -6,6 +6,8 @@ Called by `training.export`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.data import short_name
+
 SCORES = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "ece")
 
 CARD = """\
@@ -63,7 +65,7 @@ def model_card(values: Mapping[str, Any], megabytes: float) -> str:
         seed=config["seed"],
         libraries=", ".join(f"{name} {version}" for name, version in training["libraries"].items()),
         export_command=training["export_command"],
-        data=config["data"],
+        data=short_name(config["data"]),
     )
 
 

@@ -61,6 +61,11 @@ class Source:
     names: Sequence[str] | None = None
 
 
+def short_name(location: str) -> str:
+    """Return the last two parts of a path or hub name, which tell data sets apart on any machine."""
+    return "/".join(Path(location).parts[-2:])
+
+
 def load_reviews(source: Source) -> Reviews:
     """Read labelled reviews; rows without text or label (null, blank, or the hub's -1) are dropped and counted."""
     table = _read(source.location, source.split)

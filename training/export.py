@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from training import measure
 from training.card import model_card
-from training.data import Reviews, sample
+from training.data import Reviews, sample, short_name
 from training.errors import TrainingError
 from training.graph import write_float32
 from training.measure import HeldOut
@@ -38,6 +38,7 @@ class ExportRequest:
     """What to export, and `target`, the folder `models/<name>/<version>` to make of it.
 
     Without a checkpoint the run's best weights are taken; `golden` is a YAML list of sentences with their sentiment.
+    `max_tokens` may be more than was trained with: a mean over token states takes the longer context as it comes.
     """
 
     run: Path
@@ -45,6 +46,7 @@ class ExportRequest:
     precision: str = "int8"
     checkpoint: Path | None = None
     golden: Path | None = None
+    max_tokens: int | None = None
     token_budget: int = 1280
     threads: int = 2
     command: str = "verdict export"
@@ -63,7 +65,7 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
         float32, folder = Path(scratch) / "float32", Path(scratch) / "model"
         split = load_split(record.settings())
         _write_graphs(request, record, split[0], float32, folder)
-        held_out = HeldOut(record.settings().data, "validation", split[1])
+        held_out = HeldOut(short_name(record.settings().data), "validation", split[1])
         values = _figures(request, record, {"float32": float32, request.precision: folder}, [held_out, *tests])
         _write_manifest(folder, values | {"golden": golden})
         load_classifier(folder, threads=request.threads)  # what a worker does; a wrong golden verdict ends here
@@ -91,7 +93,7 @@ def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, 
     write_float32(load_checkpoint(request.run, weights, len(record.labels)), float32 / "model.onnx")
     if request.precision == "int8":
         config = record.settings()
-        tokeniser = Tokeniser(folder / "tokenizer.json", config.max_tokens)
+        tokeniser = Tokeniser(folder / "tokenizer.json", request.max_tokens or config.max_tokens)
         encoded = tokeniser.encode(sample(training, CALIBRATION_SAMPLE, config.seed).texts)
         write_int8(float32 / "model.onnx", folder / "model.onnx", encoded, record.pad_id)
     else:
@@ -124,7 +126,7 @@ def _info(request: ExportRequest, record: RunRecord, precision: str | None = Non
         version=request.target.name,
         precision=precision or request.precision,
         labels=tuple(record.labels),
-        max_tokens=record.settings().max_tokens,
+        max_tokens=request.max_tokens or record.settings().max_tokens,
         backend="onnx",
         stage="transformer",
         temperature=1.0,

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import structlog
 
-from db import jobs, leases, registrations
+from db import jobs, leases
 from db.engine import Connection, DatabaseError, transaction
 from db.leases import Claim, ClaimedReview, Outcome
 from db.models import Lane
@@ -32,7 +32,6 @@ DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never w
 GRACE_SECONDS = 10  # after that, interactive reviews are claimed only this long beside the rest of the bulk
 POLL_SECONDS = 0.025  # how soon a review that came during a prediction is claimed; a look costs 1 ms
 CONTENDED_SECONDS = 0.005  # another worker holds a job's row for about 1 ms
-SEEN_SECONDS = 1  # how often a working worker says so
 STORE_TRIES = 8  # over about 30 s: a result is worth waiting for a store that restarts
 
 log = structlog.get_logger()
@@ -138,7 +137,7 @@ class Drain:
         """From the first lane in which something waits; bulk only when nothing is ready."""
         lanes = list(Lane) if not self._ready else [Lane.INTERACTIVE]
         with transaction(self._station.engine) as connection:
-            self._say_seen(connection)
+            self._station.say_seen(connection)
             return next(filter(None, (self._claim_from(lane, connection) for lane in lanes)), None)
 
     def _claim_from(self, lane: Lane, connection: Connection) -> Claim | None:
@@ -146,11 +145,6 @@ class Drain:
         size = {"reviews": settings.claim_reviews, "tokens": settings.claim_tokens}
         lease = timedelta(seconds=settings.lease_seconds)
         return leases.claim(connection, lane, settings.model, self._station.name, **size, lease=lease)
-
-    def _say_seen(self, connection: Connection) -> None:
-        if time.monotonic() - self._station.seen_at > SEEN_SECONDS:
-            registrations.worker_seen(connection, self._station.name, self._station.model_id)
-            self._station.seen_at = time.monotonic()
 
     def _contended(self) -> bool:
         """Whether something waits although nothing could be claimed: another worker is at its job."""

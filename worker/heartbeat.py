@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from db import leases
+from db import heartbeats
 from db.engine import DatabaseError, transaction
 from worker.station import Station
 
@@ -21,6 +21,6 @@ def beat(station: Station, held: Collection[UUID], stored: Event) -> None:
     while not stored.wait(settings.lease_seconds / 3):
         try:
             with transaction(station.engine) as connection:
-                leases.extend(connection, list(held), lease, cap)
+                heartbeats.extend(connection, list(held), lease, cap)
         except DatabaseError as error:
             log.warning("heartbeat_failed", error=str(error))

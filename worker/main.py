@@ -1,8 +1,10 @@
 """Start a worker: `python -m worker.main`. One Celery parent that listens, one child that predicts."""
 
 import sys
+import warnings
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from kombu import Queue
 from pydantic import ValidationError
 
@@ -64,6 +66,8 @@ def main() -> None:
     except (ValidationError, ModelError) as error:
         sys.exit(f"worker: {error}")
     configure_logs("worker")
+    # A forged message can do no more than wake us (worker.transport), whoever we run as.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = celery_app(queue_settings).Worker(
         quiet=True, loglevel="WARNING", without_gossip=True, without_mingle=True, without_heartbeat=True
     )

@@ -7,10 +7,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from uuid import UUID
 
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from db.models import Lane
+from settings import QueueSettings
 
 DRAIN = "drain"  # the one task's name
 DONE_CHANNEL = "verdict.done"
+# A message is never worth waiting for: with this, one into a frozen Redis gives up after a second.
+SOCKET_TIMEOUT_SECONDS = 1
 
 
 def queue_name(lane: Lane) -> str:
@@ -52,3 +59,13 @@ def job_ids(message: object) -> Iterator[UUID]:
     for word in message.split(b",") if isinstance(message, bytes) else ():
         with suppress(ValueError):
             yield UUID(word.decode("ascii", "replace"))
+
+
+def connect_redis(settings: QueueSettings) -> redis.Redis:
+    """A client that gives up quickly: nothing that is sent through it is worth waiting for."""
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )

@@ -12,8 +12,7 @@ from uuid import UUID
 import redis
 
 from settings import QueueSettings
-from worker.messages import DONE_CHANNEL, done_message
-from worker.queue import connect_redis
+from worker.messages import DONE_CHANNEL, connect_redis, done_message
 
 BACKLOG = 1000  # messages kept while Redis does not answer; what does not fit is dropped
 

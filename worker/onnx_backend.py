@@ -54,5 +54,6 @@ def session_options(threads: int) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    # Spinning threads take the CPU from the store and the API beside them: a lone review costs 62 ms of it, 33 without.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

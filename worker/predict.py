@@ -26,20 +26,13 @@ def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], atte
     if not items:
         return []
     try:
-        results = _complete(step(items), len(items))
+        return [result for _, result in zip(items, step(items), strict=True)]  # as many out as in
     except Exception as error:  # noqa: BLE001  the worker's one catch-all: whatever a text sets off
         if len(items) > 1:
             middle = len(items) // 2
             return isolate(step, items[:middle], attempts) + isolate(step, items[middle:], attempts)
         log.warning("review_failed_alone", attempts_left=attempts - 1, error=repr(error))
         return [error] if attempts <= 1 else isolate(step, items, attempts - 1)
-    return [*results]
-
-
-def _complete(results: list[Out], expected: int) -> list[Out]:
-    if len(results) != expected:
-        raise RuntimeError(f"{len(results)} results for {expected} reviews")
-    return results
 
 
 def tokenise(station: Station, reviews: Sequence[ClaimedReview]) -> tuple[list[Item], list[Outcome]]:

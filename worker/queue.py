@@ -1,8 +1,7 @@
 """The doorbell: `ring(lane)` says that reviews wait in a lane, and carries nothing else.
 
-Called by api.jobs after COMMIT, by the sweeper and by a worker that leaves work behind. Celery
-delivers the ring to `worker.tasks.drain`, which claims whatever waits in Postgres. A lost ring costs
-one sweep.
+Called by api.jobs after COMMIT, by the sweeper and by a worker that leaves work behind. Celery brings
+the ring to `worker.tasks.drain`, which claims whatever waits in Postgres. A lost ring costs one sweep.
 """
 
 import threading
@@ -10,15 +9,10 @@ from typing import Self
 
 import redis
 import structlog
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from db.models import Lane
 from settings import QueueSettings
-from worker.messages import queue_name, ring_message
-
-# A ring is never worth waiting for: with this, one into a frozen Redis gives up after a second.
-SOCKET_TIMEOUT_SECONDS = 1
+from worker.messages import SOCKET_TIMEOUT_SECONDS, connect_redis, queue_name, ring_message
 
 # Coalesced: of many rings for one lane only so many stand in Redis, whatever the backlog.
 # Something else than a list under our key is dropped: nothing but rings can be lost with it.
@@ -75,13 +69,3 @@ class Doorbell:
             self._ring_script(keys=[queue], args=[self._outstanding, ring_message(queue)])
         except (redis.RedisError, OSError) as error:
             log.warning("ring_failed", queue=queue, error=str(error))
-
-
-def connect_redis(settings: QueueSettings) -> redis.Redis:
-    """A client that gives up quickly: nothing that is sent through it is worth waiting for."""
-    return redis.Redis.from_url(
-        settings.redis_url,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )

@@ -3,12 +3,13 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from db import registrations
-from db.engine import Engine, connect, transaction
+from db.engine import Connection, Engine, connect, transaction
 from db.models import Lane
 from db.registrations import NewModel
 from settings import DatabaseSettings, QueueSettings, WorkerSettings
@@ -16,6 +17,8 @@ from worker.classifier import Classifier
 from worker.notify import Notifier
 from worker.queue import Doorbell
 from worker.registry import load_classifier, load_manifest
+
+SEEN_SECONDS = 1
 
 
 @dataclass(slots=True)
@@ -30,6 +33,12 @@ class Station:
     notify: Callable[[Iterable[UUID]], None]
     ring: Callable[[Lane], None]
     seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
+
+    def say_seen(self, connection: Connection) -> None:
+        """Record that this worker was woken and asks for work, once a second at most."""
+        if time.monotonic() - self.seen_at > SEEN_SECONDS:
+            registrations.worker_seen(connection, self.name, self.model_id)
+            self.seen_at = time.monotonic()
 
 
 def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: QueueSettings) -> Station:

@@ -128,7 +128,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_reviews_job_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reviews")),
         sa.UniqueConstraint("job_id", "index", name=op.f("uq_reviews_job_id_index")),
-        postgresql_with={"fillfactor": 70},
+        postgresql_with={"fillfactor": 45},
     )
     op.create_table(
         "workers",

@@ -113,7 +113,9 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, wait_for: WaitFor)
     script = (
         "import sys; from pathlib import Path; from cli.supervisor import *\n"
         "with Supervisor(Path(sys.argv[1]), print) as supervisor:\n"
-        "    print(supervisor.start(Command('one', ('sleep', '1000'), 0)).pid, flush=True)\n"
+        "    process = supervisor.start(Command('one', ('sh', '-c', 'echo up; exec sleep 1000'), 0))\n"
+        "    supervisor.wait_until(lambda: process.log.last_line() == 'up', 20)\n"
+        "    print(process.pid, flush=True)\n"
         "    supervisor.watch()\n"
     )
     with python("-c", script, str(tmp_path)) as killed:

@@ -25,10 +25,12 @@ def submit(
     lane: Lane = Lane.BULK,
     tokens: int = TOKENS,
     model: str = "default",
+    texts: Sequence[str] = (),
     deadline: timedelta | None = None,
 ) -> UUID:
-    """Add a job."""
-    sent = [NewReview(f"review {number}", f"id-{number}", tokens) for number in range(reviews)]
+    """Add a job of so many reviews, or of these texts."""
+    chosen = texts or [f"review {number}" for number in range(reviews)]
+    sent = [NewReview(text, f"id-{place}", tokens) for place, text in enumerate(chosen)]
     with transaction(engine) as connection:
         return submissions.add(connection, NewJob(lane, model, {}, deadline, sent))
 

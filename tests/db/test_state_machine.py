@@ -73,12 +73,13 @@ class Store(RuleBasedStateMachine):
         claimed = steps.claim(self.engine, lane=lane, worker=worker, reviews=reviews, tokens=tokens)
         return multiple() if claimed is None else claimed
 
-    @rule(claimed=consumes(claims), breaks=st.sets(st.integers(0, 3)))
-    def complete_all(self, claimed: Claim, breaks: set[int]) -> None:
+    @rule(claimed=consumes(claims), breaks=st.sets(st.integers(0, 3)), again=st.integers(0, 2))
+    def complete_all(self, claimed: Claim, breaks: set[int], again: int) -> None:
         outcomes = [
             steps.broken(review) if place in breaks else steps.judged(review)
             for place, review in enumerate(claimed.reviews)
         ]
+        steps.complete(self.engine, claimed.token, self.model_id, outcomes[:again], last=False)
         steps.complete(self.engine, claimed.token, self.model_id, outcomes, last=True)
 
     @rule(claimed=claims, count=st.integers(0, 3))

@@ -131,11 +131,10 @@ def test_a_sweeper_holds_no_job_that_a_worker_will_ask_for_later(engine: Engine)
     must_claim(engine, reviews=1)
     # The lease on the second job is the first to be swept.
     change(engine, "UPDATE leases SET expires_at = now() - interval '1 s'")
-    change(
-        engine,
-        "UPDATE leases SET expires_at = now() - interval '2 s' WHERE review_ids[1] IN"
-        f" (SELECT id FROM reviews WHERE job_id = '{second}')",  # noqa: S608  an id of our own
+    on_the_second = (
+        "review_ids[1] IN (SELECT id FROM reviews WHERE job_id = (SELECT id FROM jobs ORDER BY id DESC LIMIT 1))"
     )
+    change(engine, f"UPDATE leases SET expires_at = now() - interval '2 s' WHERE {on_the_second}")  # noqa: S608
     with ThreadPoolExecutor(1) as threads:
         with transaction(engine) as worker:
             jobs.lock(worker, first)

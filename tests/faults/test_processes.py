@@ -6,7 +6,7 @@ from load.stack import Stack
 
 
 def test_all_reviews_succeed_once_while_the_worker_is_killed_and_valkey_is_emptied(stack: Stack) -> None:
-    outcome = break_by(faults.worker_killed(stack, reviews=2000, kills=5, flushes=2), stack)
+    outcome = break_by(faults.worker_killed(stack, reviews=1000, kills=3, flushes=2), stack)
     assert not outcome.wrong, outcome
 
 

@@ -44,12 +44,12 @@ def test_odd_texts_get_an_answer(classifier: Classifier, text: str) -> None:
     assert sum(answer.probabilities.values()) == pytest.approx(1)
 
 
-def test_padding_and_batch_mates_move_a_probability_no_further_than_the_manifest_says(classifier: Classifier) -> None:
+def test_padding_and_batch_mates_do_not_move_a_probability(classifier: Classifier) -> None:
     texts = ["Fine.", "A dull and lifeless film. " * 12, "I loved it, truly. " * 30, "Bad, bad, bad."]
     alone = [classify(classifier, [text], 160)[0].probabilities["positive"] for text in texts]
     together = [answer.probabilities["positive"] for answer in classify(classifier, texts, 10_000)]
-    bound = load_manifest(SHIPPED).batching.largest_probability_change
-    assert np.abs(np.subtract(alone, together)).max() <= bound + 0.02
+    assert load_manifest(SHIPPED).batching.largest_probability_change < 1e-4
+    assert np.abs(np.subtract(alone, together)).max() < 1e-4
 
 
 def test_the_same_batch_gives_the_same_answer_twice(classifier: Classifier) -> None:

@@ -1,0 +1,124 @@
+"""The migrations build exactly what the models say, in any order of events."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from cli import embedded
+from db import migrate
+from db.engine import Engine, StoreUnavailable, connect, transaction
+from db.migrate import alembic_config, newest, upgrade
+from db.models import Base
+from settings import ROOT, DatabaseSettings
+from tests.conftest import new_database
+
+CATALOGUE = {
+    "columns": """
+        SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default, identity_generation
+        FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2""",
+    "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+    "storage": """
+        SELECT relname, reloptions FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1""",
+}
+
+
+@pytest.fixture
+def nothing(postgres: str) -> Iterator[DatabaseSettings]:
+    """A database without any table."""
+    with new_database(postgres, "template0") as settings:
+        yield settings
+
+
+@pytest.fixture
+def bare(nothing: DatabaseSettings) -> Iterator[Engine]:
+    engine = connect(nothing, "test")
+    yield engine
+    engine.dispose()
+
+
+def catalogue(engine: Engine) -> dict[str, list[Any]]:
+    """Everything that the schema consists of, but for Alembic's own table."""
+    with transaction(engine) as connection:
+        return {
+            part: [tuple(row) for row in connection.execute(text(query)) if row[0] != "alembic_version"]
+            for part, query in CATALOGUE.items()
+        }
+
+
+def test_there_is_one_head() -> None:
+    assert len(ScriptDirectory.from_config(alembic_config()).get_heads()) == 1
+
+
+def test_alembic_finds_nothing_to_migrate(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        command.check(alembic_config(connection))
+
+
+def test_migrations_build_what_the_models_say_to_the_last_constraint(engine: Engine, bare: Engine) -> None:
+    with transaction(bare) as connection:
+        Base.metadata.create_all(connection)
+    assert catalogue(engine) == catalogue(bare)
+
+
+def test_down_leaves_nothing_and_up_again_builds_the_same(engine: Engine) -> None:
+    before = catalogue(engine)
+    with transaction(engine) as connection:
+        command.downgrade(alembic_config(connection), "base")
+    assert {part: len(found) for part, found in catalogue(engine).items()} == dict.fromkeys(CATALOGUE, 0)
+    with transaction(engine) as connection:
+        command.upgrade(alembic_config(connection), "head")
+    assert catalogue(engine) == before
+
+
+def test_an_upgrade_of_the_newest_changes_nothing(database: DatabaseSettings, engine: Engine) -> None:
+    before = catalogue(engine)
+    assert upgrade(database) == newest()
+    assert catalogue(engine) == before
+
+
+def test_upgrades_at_once_wait_for_each_other(nothing: DatabaseSettings, bare: Engine) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(lambda _: upgrade(nothing), range(4))) == {newest()}
+    with transaction(bare) as connection:
+        assert migrate.current(connection) == newest()
+
+
+def test_a_database_without_a_schema_has_no_version(bare: Engine) -> None:
+    with transaction(bare) as connection:
+        assert migrate.current(connection) is None
+
+
+def test_without_a_store_an_upgrade_says_so() -> None:
+    url = f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing"
+    with pytest.raises(StoreUnavailable):
+        upgrade(DatabaseSettings(database_url=url))
+
+
+def test_the_command_ends_with_one_line_without_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
+    with pytest.raises(SystemExit, match=r"^migrate: .+"):
+        migrate.main()
+
+
+def test_the_command_names_the_version(
+    nothing: DatabaseSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", nothing.database_url)
+    migrate.main()
+    assert newest() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", sorted(ROOT.glob("migrations/versions/*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("step", ["upgrade", "downgrade"])
+def test_no_migration_waits_long_for_a_lock(source: Any, step: str) -> None:
+    _, _, body = source.read_text().partition(f"def {step}() -> None:")
+    assert "lock_timeout" in body.partition("\ndef ")[0]

@@ -1,0 +1,171 @@
+"""What the documents and the configuration say about the code is so."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+import settings
+from db.models import Lane
+from monitoring import metrics
+from settings import ROOT, QueueSettings
+from worker import tasks
+from worker.main import celery_app
+from worker.messages import DRAIN, queue_name
+
+# In the order of the README; a name that stands in two classes is described by the first.
+SETTINGS: list[type[BaseSettings]] = [
+    settings.RunSettings,
+    settings.ApiSettings,
+    settings.DatabaseSettings,
+    settings.QueueSettings,
+    settings.WorkerSettings,
+    settings.MaintenanceSettings,
+]
+MOST_FILES = 10
+MOST_LINES = 900
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+NOT_OURS = {".git", ".venv", "__pycache__", "runs", "build", "dist"}
+
+
+def variables() -> Iterator[tuple[str, str, str]]:
+    """Name, default and description of every setting."""
+    seen = set()
+    for group in SETTINGS:
+        for name, field in group.model_fields.items():
+            if name not in seen:
+                seen.add(name)
+                yield name.upper(), _shown(field.default), field.description or ""
+
+
+def _shown(default: Any) -> str:
+    if default is None or default is PydanticUndefined:
+        return ""
+    return str(default.relative_to(ROOT) if isinstance(default, Path) and default.is_absolute() else default)
+
+
+def section(heading: str) -> str:
+    """The text under a heading of the README."""
+    _, found, rest = (ROOT / "README.md").read_text().partition(f"\n## {heading}\n")
+    assert found, f"README.md has no section {heading}"
+    return rest.partition("\n## ")[0]
+
+
+def test_every_class_of_settings_is_known_here() -> None:
+    ours = {each for each in vars(settings).values() if isinstance(each, type) and issubclass(each, BaseSettings)}
+    assert ours - {BaseSettings, settings._Settings} == set(SETTINGS)
+
+
+def test_every_setting_has_a_description() -> None:
+    assert [name for name, _, description in variables() if not description] == []
+
+
+def test_the_example_environment_equals_the_settings() -> None:
+    expected = "".join(f"# {description}\n#{name}={default}\n" for name, default, description in variables())
+    text = (ROOT / ".env.example").read_text()
+    assert text.partition("\n\n")[2] == expected, f"write this under the first paragraph:\n{expected}"
+
+
+def test_the_readme_lists_the_settings() -> None:
+    rows = [f"| `{name}` | {f'`{default}`' if default else ''} | {text} |" for name, default, text in variables()]
+    expected = "\n".join(rows)
+    found = [line for line in section("Configuration").splitlines() if line.startswith("| `")]
+    assert "\n".join(found) == expected, f"the table must be:\n{expected}"
+
+
+def steps() -> list[tuple[str, str]]:
+    """`file.py` and the name in it, as the README's path of one review has them."""
+    return re.findall(r"`([\w/]+\.py): ([\w.]+)`", section("Follow one review"))
+
+
+def test_a_review_is_followed_through_names_that_exist() -> None:
+    found = steps()
+    assert len(found) >= 8
+    assert [(path, name) for path, name in found if name not in _names(ROOT / path)] == []
+
+
+def _names(path: Path) -> set[str]:
+    """Functions, classes and methods of a module."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    top = [each for each in ast.parse(path.read_text()).body if isinstance(each, kinds)]
+    methods = {
+        f"{each.name}.{inner.name}"
+        for each in top
+        if isinstance(each, ast.ClassDef)
+        for inner in each.body
+        if isinstance(inner, kinds)
+    }
+    return {each.name for each in top} | methods
+
+
+def test_a_review_is_followed_in_few_files_and_lines() -> None:
+    lines = {path: len((ROOT / path).read_text().splitlines()) for path, _ in steps()}
+    assert len(lines) <= MOST_FILES
+    assert sum(lines.values()) <= MOST_LINES, lines
+
+
+def test_every_path_that_a_document_names_exists() -> None:
+    missing = [
+        (document.name, named)
+        for document in DOCUMENTS
+        for named in _paths(document.read_text())
+        if not list(ROOT.glob(named.strip("/")))
+    ]
+    assert missing == []
+
+
+def _paths(document: str) -> Iterator[str]:
+    """Backticked paths: those that start with a folder of ours, and the names of documents and modules at the top."""
+    folders = {each.name for each in ROOT.iterdir() if each.is_dir()} - NOT_OURS
+    prose = re.sub(r"^```.*?^```", "", document, flags=re.MULTILINE | re.DOTALL)
+    for quoted in re.findall(r"`([^`\n]+)`", prose):
+        path = quoted.partition(": ")[0]
+        in_folder = re.fullmatch(r"[\w.*/-]+", path) and path.partition("/")[0] in folders and "/" in path
+        if in_folder or re.fullmatch(r"[\w.-]+\.(md|toml|yaml)", path) or re.fullmatch(r"\w+\.py", path):
+            yield path
+
+
+def test_every_metric_has_our_prefix_and_a_help_text() -> None:
+    found = {name: each for name, each in vars(metrics).items() if isinstance(each, MetricWrapperBase)}
+    assert found
+    wrong = [name for name, each in found.items() if not each._name.startswith("verdict_") or not each._documentation]
+    assert wrong == []
+
+
+def test_every_metric_is_measured_somewhere() -> None:
+    code = "".join(path.read_text() for folder in ("api", "db", "worker") for path in (ROOT / folder).glob("*.py"))
+    names = [name for name, each in vars(metrics).items() if isinstance(each, MetricWrapperBase)]
+    assert [name for name in names if f"{name}." not in code] == []
+
+
+def test_the_worker_consumes_the_queue_of_every_lane() -> None:
+    app = celery_app(QueueSettings(redis_url="redis://nowhere"))
+    assert {queue.name for queue in app.conf.task_queues} == {queue_name(lane) for lane in Lane}
+    app.close()
+
+
+def imported(module: str) -> set[str]:
+    """Top-level packages that a fresh process has after importing a module."""
+    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_api_loads_nothing_that_infers_or_trains() -> None:
+    unwanted = {"onnxruntime", "numpy", "tokenizers", "torch", "transformers", "celery", "cli", "training"}
+    assert imported("api.main") & unwanted == set()
+
+
+def test_the_worker_loads_neither_the_api_nor_torch() -> None:
+    assert imported("worker.tasks") & {"fastapi", "starlette", "api", "torch", "transformers"} == set()
+
+
+def test_the_ring_names_the_task_that_the_worker_has() -> None:
+    assert tasks.drain.name == DRAIN

@@ -1,0 +1,87 @@
+"""The three commands as a user meets them: figures as JSON, and one line with exit code 2 for every mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from cli._training import command_line
+from cli.evaluate import evaluate
+from cli.export import export
+from cli.train import train
+
+MODEL = "models/default/1"
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    for command in (train, export, evaluate):
+        app.command()(command)
+    return CliRunner().invoke(app, arguments)
+
+
+def mistake(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> str:
+    path = tmp_path / "reviews.csv"
+    path.write_text('text,label\n"A superb, moving film.",pos\n"Dull and badly acted.",neg\n', encoding="utf-8")
+    return str(path)
+
+
+def test_evaluate_prints_every_figure_as_json(reviews: str) -> None:
+    result = run("evaluate", MODEL, reviews, "--threads", "1", "--json")
+    values = json.loads(result.stdout)
+    assert (values["model"], values["version"], values["precision"]) == ("default", "1", "int8")
+    assert values["scores"]["confusion"] == [[1, 0], [0, 1]]
+    assert values["scores"]["accuracy"] == 1.0
+    assert values["reviews_per_second"] > 0
+
+
+def test_evaluate_prints_tables_for_people(reviews: str) -> None:
+    output = run("evaluate", MODEL, reviews, "--threads", "1").stdout
+    assert "accuracy" in output
+    assert "judged positive" in output
+
+
+def test_mistakes_of_evaluate_get_one_line(reviews: str, tmp_path: Path) -> None:
+    assert "manifest.json is missing" in mistake("evaluate", str(tmp_path), reviews)
+    assert "no column stars" in mistake("evaluate", MODEL, reviews, "--label-column", "stars")
+    assert "There is no file" in mistake("evaluate", MODEL, str(tmp_path / "none.csv"))
+
+
+def test_mistakes_of_train_get_one_line(tmp_path: Path) -> None:
+    assert "Cannot read" in mistake("train", "--config", str(tmp_path / "none.yaml"))
+    assert "epoch: " in mistake("train", "-o", "epoch=2")
+
+
+def test_mistakes_of_export_get_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
+    assert "holds no training run" in mistake("export", str(tmp_path), str(tmp_path / "m" / "1"))
+
+
+def test_a_missing_training_extra_is_named_in_one_line() -> None:
+    # An import that is None in sys.modules fails as a missing library does.
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['verdict', '-o', 'data=x.csv'];"
+        "import typer; from cli.train import train; typer.run(train)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_recorded_command_names_no_folder_of_this_machine() -> None:
+    assert command_line(["/opt/venv/bin/verdict", "train", "-o", "data=my reviews.csv"]) == (
+        "verdict train -o 'data=my reviews.csv'"
+    )

@@ -1,0 +1,295 @@
+"""A drain against the real store: everything that waits is judged once, whatever goes wrong beside it."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from numpy.typing import NDArray
+
+from cli import embedded
+from db.engine import DatabaseError, Engine, StoreUnavailable, connect
+from db.models import Lane
+from settings import DatabaseSettings, WorkerSettings
+from tests.conftest import WAIT_SECONDS, wait_until
+from tests.db import steps
+from tests.db.steps import submit
+from tests.fakes import LABELS, NOT_A_NUMBER, POISON, UNREADABLE, FakeClassifier, expected_sentiment
+from worker import drain as drain_module
+from worker.classifier import Encoded
+from worker.drain import Drain
+from worker.heartbeat import beat
+from worker.station import Station
+
+Run = Callable[[], None]
+
+
+class GatedClassifier(FakeClassifier):
+    """Stops in its first forward pass until the test lets it go on; `seen` keeps the texts in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[list[str]] = []
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        self.seen.append([self._texts[each.ids] for each in batch])
+        self.begun.set()
+        assert self.gate.wait(WAIT_SECONDS)
+        return super().forward(batch)
+
+
+@pytest.fixture
+def classifier() -> FakeClassifier:
+    return GatedClassifier()
+
+
+@pytest.fixture
+def gated(classifier: GatedClassifier) -> GatedClassifier:
+    """The fake model, closed."""
+    return classifier
+
+
+@pytest.fixture
+def opened(gated: GatedClassifier) -> GatedClassifier:
+    """The fake model, open from the start."""
+    gated.gate.set()
+    return gated
+
+
+@contextmanager
+def predicting(run: Run, gated: GatedClassifier) -> "Iterator[Future[None]]":
+    """A drain that is in its first forward pass; it goes on when the block ends."""
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(run)
+        wait_until(lambda: gated.begun.is_set() or running.done())
+        try:
+            yield running
+        finally:
+            gated.gate.set()
+
+
+def results(engine: Engine) -> list[Any]:
+    return steps.rows(engine, "SELECT reviews.*, text FROM reviews JOIN review_texts ON review_id = id ORDER BY id")
+
+
+def states(engine: Engine) -> list[str]:
+    return [each.status for each in results(engine)]
+
+
+@pytest.mark.usefixtures("opened")
+def test_everything_that_waits_is_judged_as_the_model_says(engine: Engine, drain: Run) -> None:
+    submit(engine, 100)
+    submit(engine, 3, lane=Lane.INTERACTIVE)
+    submit(engine, 20)
+    drain()
+    assert {each.status for each in results(engine)} == {"succeeded"}
+    assert all(LABELS[each.label] == expected_sentiment(each.text) for each in results(engine))
+    assert steps.rows(engine, "SELECT token FROM leases") == []
+
+
+@pytest.mark.usefixtures("opened")
+def test_a_drain_ends_when_nothing_waits_and_was_seen(engine: Engine, drain: Run) -> None:
+    drain()
+    assert [row.name for row in steps.rows(engine, "SELECT name FROM workers")] == ["test"]
+
+
+@pytest.mark.usefixtures("opened")
+@pytest.mark.parametrize("culprit", [POISON, UNREADABLE, NOT_A_NUMBER])
+def test_a_culprit_without_neighbours_fails_in_the_same_drain(engine: Engine, drain: Run, culprit: str) -> None:
+    submit(engine, texts=[culprit])
+    drain()
+    [review] = results(engine)
+    assert (review.status, review.error_code, review.attempts) == ("failed", "exhausted", 3)
+
+
+@pytest.mark.usefixtures("opened")
+@pytest.mark.parametrize("culprit", [POISON, UNREADABLE, NOT_A_NUMBER])
+def test_the_neighbours_of_culprits_succeed(engine: Engine, drain: Run, culprit: str) -> None:
+    submit(engine, texts=["a", culprit, "b", "c", f"{culprit} too", "d"])
+    drain()
+    assert states(engine) == ["succeeded", "failed", "succeeded", "succeeded", "failed", "succeeded"]
+
+
+def test_reviews_are_predicted_in_batches_of_like_length(engine: Engine, drain: Run, opened: GatedClassifier) -> None:
+    submit(engine, texts=["short"] * 30 + ["long " * 60] * 30)
+    drain()
+    assert all(len({len(text) for text in batch}) == 1 for batch in opened.seen)
+    assert len(opened.seen) <= 4
+
+
+def test_an_interactive_review_overtakes_the_bulk_that_is_ready(
+    engine: Engine, station: Station, gated: GatedClassifier
+) -> None:
+    station.settings = WorkerSettings(micro_batch_tokens=30)
+    submit(engine, 30)
+    with predicting(Drain(station).run, gated):
+        submit(engine, texts=["urgent"], lane=Lane.INTERACTIVE)
+        wait_until(lambda: "processing" in [each.status for each in results(engine) if each.text == "urgent"])
+    assert len(gated.seen) > 5
+    assert "urgent" in gated.seen[1] + gated.seen[2]
+
+
+def test_a_review_that_comes_during_a_prediction_is_judged_in_the_same_drain(
+    engine: Engine, drain: Run, gated: GatedClassifier
+) -> None:
+    submit(engine)
+    with predicting(drain, gated):
+        submit(engine)
+    assert states(engine) == ["succeeded", "succeeded"]
+
+
+def test_the_next_batch_is_claimed_while_this_one_is_predicted(
+    engine: Engine, drain: Run, gated: GatedClassifier
+) -> None:
+    submit(engine, 2 * WorkerSettings().claim_reviews)
+    with predicting(drain, gated):
+        wait_until(lambda: set(states(engine)) == {"processing"})
+
+
+@pytest.mark.usefixtures("opened")
+def test_two_drains_at_once_judge_each_review_once(engine: Engine, station: Station, opened: GatedClassifier) -> None:
+    submit(engine, texts=[f"text {number}" for number in range(300)])
+    other = replace(station, name="other")
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda each: Drain(each).run(), [station, other]))
+    assert set(states(engine)) == {"succeeded"}
+    assert set(Counter(text for batch in opened.seen for text in batch).values()) == {1}
+
+
+def test_a_result_that_comes_too_late_changes_nothing(engine: Engine, drain: Run, gated: GatedClassifier) -> None:
+    submit(engine)
+    with predicting(drain, gated):
+        steps.rows(engine, "UPDATE leases SET expires_at = now() - interval '1 s' RETURNING token")
+        steps.sweep(engine)
+        heir = steps.must_claim(engine, worker="heir")
+        steps.complete(engine, heir.token, 1, [steps.broken(heir.reviews[0])], last=True)
+        before = results(engine)
+    assert results(engine) == before
+
+
+def test_a_review_that_is_cancelled_during_its_prediction_stays_cancelled(
+    engine: Engine, drain: Run, gated: GatedClassifier
+) -> None:
+    job = submit(engine, 2)
+    with predicting(drain, gated):
+        steps.stop(engine, job)
+    assert states(engine) == ["cancelled", "cancelled"]
+
+
+def test_a_job_that_is_deleted_during_its_prediction_is_no_error(
+    engine: Engine, drain: Run, gated: GatedClassifier
+) -> None:
+    job = submit(engine)
+    kept = submit(engine)
+    with predicting(drain, gated) as running:
+        steps.rows(engine, "DELETE FROM jobs WHERE id = :job RETURNING id", job=job)
+    assert running.exception() is None
+    assert steps.one(engine, "jobs", kept).status == "succeeded"
+
+
+@pytest.mark.usefixtures("opened")
+def test_without_a_store_a_drain_ends_with_its_error(station: Station) -> None:
+    gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
+    station.engine = connect(gone, "test")
+    with pytest.raises(StoreUnavailable):
+        Drain(station).run()
+
+
+def cut(engine: Engine, postgres: str, *, closed: bool = False) -> None:
+    """Cut every connection to the test's database; `closed` lets no new one in."""
+    name = engine.url.database
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        if closed:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def test_a_result_outlives_a_cut_connection(engine: Engine, drain: Run, gated: GatedClassifier, postgres: str) -> None:
+    submit(engine)
+    with predicting(drain, gated) as running:
+        cut(engine, postgres)
+    with suppress(DatabaseError):  # the cut may have met a claim, which ends the drain
+        running.result()
+    engine.dispose()
+    assert states(engine) == ["succeeded"]
+
+
+def test_a_result_that_cannot_be_stored_comes_back_to_the_queue(
+    engine: Engine, drain: Run, gated: GatedClassifier, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain_module, "STORE_TRIES", 1)
+    submit(engine)
+    with predicting(drain, gated) as running:
+        cut(engine, postgres, closed=True)
+    assert isinstance(running.exception(), StoreUnavailable)
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS true")
+    engine.dispose()
+    steps.rows(engine, "UPDATE leases SET expires_at = now() - interval '1 s' RETURNING token")
+    steps.sweep(engine)
+    drain()
+    assert states(engine) == ["succeeded"]
+
+
+class ExitingClassifier(FakeClassifier):
+    """Ends the process, as a signal in the forward pass would."""
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        raise SystemExit(len(batch))
+
+
+def test_what_ends_the_process_ends_the_drain(engine: Engine, station: Station) -> None:
+    submit(engine)
+    station.classifier = ExitingClassifier()
+    with pytest.raises(SystemExit):
+        Drain(station).run()
+
+
+@pytest.mark.usefixtures("opened")
+def test_a_drain_whose_time_is_up_rings_for_what_it_leaves(
+    engine: Engine, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain_module, "DRAIN_SECONDS", 0)
+    rung: list[Lane] = []
+    station.ring = rung.append
+    submit(engine)
+    Drain(station).run()
+    assert states(engine) == ["queued"]
+    assert set(rung) == set(Lane)
+
+
+class Once(threading.Event):
+    """An event that is awaited once in vain: one beat of the clock."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        was_set = self.is_set()
+        self.set()
+        return was_set
+
+
+def test_a_heartbeat_extends_what_is_held(engine: Engine, station: Station) -> None:
+    submit(engine, 2)
+    held, other = steps.must_claim(engine, reviews=1), steps.must_claim(engine, reviews=1)
+    station.settings = WorkerSettings(lease_seconds=3600, lease_cap_seconds=7200)
+    beat(station, {held.token}, Once())
+    left = {
+        row.token: row.expires_at - row.started_at
+        for row in steps.rows(engine, "SELECT token, expires_at, started_at FROM leases")
+    }
+    assert left[held.token].total_seconds() > 3000
+    assert left[other.token] == steps.LEASE
+
+
+def test_a_heartbeat_outlives_the_store(station: Station) -> None:
+    gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
+    station.engine = connect(gone, "test")
+    beat(station, set(), Once())

@@ -1,0 +1,116 @@
+"""One round of the sweeper, against the real store and the real Valkey."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+import redis
+
+from cli import embedded
+from db.engine import Engine, StoreUnavailable, connect
+from db.models import Lane
+from settings import DatabaseSettings, MaintenanceSettings, QueueSettings
+from tests.db import steps
+from worker import main as worker
+from worker import maintenance
+from worker.maintenance import Sweeper
+from worker.messages import queue_name
+from worker.notify import Notifier
+from worker.queue import Doorbell
+
+SETTINGS = MaintenanceSettings(max_attempts=2)
+Sweep = Callable[[Engine], set[Lane]]
+
+
+@pytest.fixture
+def notifier(queue: QueueSettings) -> Iterator[Notifier]:
+    notifier = Notifier(queue)
+    yield notifier
+    notifier.close()
+    notifier.run()
+
+
+@pytest.fixture
+def sweep(queue: QueueSettings, notifier: Notifier) -> Sweep:
+    """Sweeps once with a sweeper that has shown its canary already; the lanes that it rang."""
+
+    def once(engine: Engine) -> set[Lane]:
+        with Doorbell(queue) as doorbell:
+            sweeper = Sweeper(engine, SETTINGS, doorbell, notifier)
+            sweeper._canary_at = float("inf")
+            sweeper.sweep()
+        return rung(queue)
+
+    return once
+
+
+def rung(queue: QueueSettings) -> set[Lane]:
+    with redis.Redis.from_url(queue.redis_url) as client:
+        return {lane for lane in Lane if client.llen(queue_name(lane))}
+
+
+def test_only_lanes_in_which_reviews_wait_are_rung(engine: Engine, sweep: Sweep) -> None:
+    steps.submit(engine, lane=Lane.BULK)
+    assert sweep(engine) == {Lane.BULK}
+
+
+def test_nothing_is_rung_when_nothing_waits(engine: Engine, sweep: Sweep) -> None:
+    steps.submit(engine)
+    steps.must_claim(engine)
+    assert sweep(engine) == set()
+
+
+def test_now_and_then_every_lane_is_rung(engine: Engine, queue: QueueSettings, notifier: Notifier) -> None:
+    with Doorbell(queue) as doorbell:
+        Sweeper(engine, SETTINGS, doorbell, notifier).sweep()
+    assert rung(queue) == set(Lane)
+
+
+def test_the_next_canary_waits_for_its_time(engine: Engine, queue: QueueSettings, notifier: Notifier) -> None:
+    with Doorbell(queue) as doorbell:
+        sweeper = Sweeper(engine, SETTINGS, doorbell, notifier)
+        assert [sweeper._due(set()), sweeper._due(set())] == [set(Lane), set()]
+
+
+def test_every_lost_lease_is_given_back_and_rung_for_in_the_same_round(engine: Engine, sweep: Sweep) -> None:
+    job = steps.submit(engine, 3)
+    for _ in range(3):
+        steps.lose(engine, steps.must_claim(engine, reviews=1).token)
+    assert sweep(engine) == {Lane.BULK}
+    assert steps.one(engine, "jobs", job).queued == 3
+
+
+def test_an_overdue_job_expires_and_is_not_rung_for(engine: Engine, sweep: Sweep) -> None:
+    job = steps.submit(engine, deadline=timedelta(seconds=-1))
+    assert sweep(engine) == set()
+    assert steps.one(engine, "jobs", job).status == "expired"
+
+
+def test_who_waits_hears_of_an_overdue_job(engine: Engine, sweep: Sweep, notifier: Notifier) -> None:
+    job = steps.submit(engine, deadline=timedelta(seconds=-1))
+    sweep(engine)
+    assert str(job).encode() in (notifier._messages.get_nowait() or b"")
+
+
+def test_old_jobs_are_forgotten(engine: Engine, sweep: Sweep, model_id: int) -> None:
+    steps.submit(engine)
+    steps.complete_all(engine, steps.must_claim(engine), model_id)
+    steps.rows(engine, "UPDATE jobs SET finished_at = now() - interval '31 days' RETURNING id")
+    sweep(engine)
+    assert steps.rows(engine, "SELECT id FROM jobs") == []
+
+
+def test_a_round_without_a_store_says_so(sweep: Sweep) -> None:
+    gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
+    with pytest.raises(StoreUnavailable):
+        sweep(connect(gone, "test"))
+
+
+@pytest.mark.parametrize("main", [maintenance.main, worker.main], ids=["maintenance", "worker"])
+def test_a_missing_setting_ends_the_process_with_its_name(
+    main: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert "database_url" in str(ended.value)
