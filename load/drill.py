@@ -28,7 +28,7 @@ def main(
     with running_stack() as stack:
         for outcome in drill(stack, reviews, kills, freeze_seconds):
             outcomes.append(outcome)
-            console.print(f"{outcome.broken}: {'held' if not outcome.wrong else outcome.wrong[:3]}", markup=False)
+            console.print(f"{outcome.broken}: {'held' if not outcome.wrong else 'NOT held'}", markup=False)
     if as_json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
     else:

@@ -7,6 +7,7 @@ but for the SIGCONT that ends a freeze.
 import asyncio
 import itertools
 import os
+import re
 import subprocess
 import sys
 import time
@@ -195,7 +196,7 @@ async def worker_stopped(stack: Stack, reviews: int, drain_seconds: float = 28) 
     await crowd.submit_all(short_reviews(reviews))
     await _until(lambda: _count(stack, "SELECT count(*) FROM leases") > 0)
     pid, started = stack.signal(Part.WORKER, Signals.SIGTERM), time.monotonic()
-    await _until(lambda: "worker-1 " in stack.said()[said:])
+    await _until(lambda: re.search("worker-1 (ended|was killed)", stack.said()[said:]) is not None)
     left = _count(stack, f"SELECT count(*) FROM leases WHERE worker LIKE '%:{pid}'")  # noqa: S608  a number of ours
     outcome.figures["ended after s"] = round(time.monotonic() - started, 1)
     outcome.figures["waiting then"] = _count(stack, "SELECT sum(queued) FROM jobs")
