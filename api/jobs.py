@@ -17,7 +17,7 @@ from api.requests import StrictRoute, WaitSeconds
 from api.schemas import JobIn, JobOut
 from api.service import Service, ServiceDep
 from api.views import job_with_results
-from db import registrations, submissions
+from db import jobs, registrations, submissions
 from db.engine import Connection, transaction
 from db.jobs import FINAL
 from db.models import Lane
@@ -93,14 +93,12 @@ async def submit_job(service: Service, new: NewJob, response: Response, key: Ide
 async def look(service: Service, job_id: UUID, wait: float = 0) -> JobOut:
     """The job as it is, or as it is at its end if that comes within `wait` seconds."""
 
-    def read() -> JobOut:
+    def read(only_ended: bool) -> JobOut | None:
         with transaction(service.engine) as connection:
-            job = job_with_results(connection, job_id)
-        if job is None:
-            raise UnknownJob
-        return job
+            job = jobs.get(connection, job_id)
+            if job is None:
+                raise UnknownJob
+            return None if only_ended and job.status not in FINAL else job_with_results(connection, job)
 
     seconds = min(wait, service.settings.max_wait_seconds)
-    return await service.waiting_room.wait(
-        job_id, seconds, lambda: run_in_threadpool(read), lambda job: job.status in FINAL
-    )
+    return await service.waiting_room.wait(job_id, seconds, lambda only_ended: run_in_threadpool(read, only_ended))

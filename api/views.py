@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from api.schemas import Counts, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
-from db import jobs, reviews
+from db import reviews
 from db.engine import Connection
 from db.models import ReviewStatus
 
@@ -17,14 +17,11 @@ def job_url(job_id: UUID) -> str:
     return f"/v1/jobs/{job_id}"
 
 
-def job_with_results(connection: Connection, job_id: UUID) -> JobOut | None:
-    """A job as callers see it, with the results of a small one; None if there is none."""
-    row = jobs.get(connection, job_id)
-    if row is None:
-        return None
+def job_with_results(connection: Connection, row: Any) -> JobOut:
+    """A row of `jobs` as callers see it, with the results of a small one."""
     if row.total > INLINE_RESULTS:
         return job_out(row)
-    page = reviews.page(connection, job_id, limit=INLINE_RESULTS)
+    page = reviews.page(connection, row.id, limit=INLINE_RESULTS)
     return job_out(row, [result(each) for each in page])
 
 

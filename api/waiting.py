@@ -44,19 +44,17 @@ class WaitingRoom:
                 await asyncio.wait([listening], timeout=0.1)
             await self._redis.aclose()
 
-    async def wait(
-        self, job_id: UUID, seconds: float, look: Callable[[], Awaitable[Seen]], final: Callable[[Seen], bool]
-    ) -> Seen:
-        """What `look` sees when `final` says it is the end, or when the time is up."""
+    async def wait(self, job_id: UUID, seconds: float, look: Callable[[bool], Awaitable[Seen | None]]) -> Seen:
+        """What `look` sees at the end of the job, or when the time is up; until then, asked with True, it sees None."""
         until = asyncio.get_running_loop().time() + seconds
         moved = asyncio.Event()
         self._waiting[job_id].add(moved)
         try:
             while True:
                 moved.clear()  # before looking, so that a word spoken meanwhile is not missed
-                seen = await look()
                 left = until - asyncio.get_running_loop().time()
-                if final(seen) or left <= 0:
+                seen = await look(left > 0)
+                if seen is not None:
                     return seen
                 with suppress(TimeoutError):
                     await asyncio.wait_for(moved.wait(), min(left, LOOK_SECONDS))

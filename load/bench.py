@@ -4,6 +4,7 @@ Calls load.measure and load.report. Without --url it runs a service of its own, 
 """
 
 import os
+import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,8 +48,8 @@ def main(
         jobs_of_100=whole,
         singles=lone,
     )
-    report.show(bench)
     report.write(bench, out)
+    report.show(bench)
 
 
 def _reviews_for(seconds: float, classifier: Classifier, dataset: Path, settings: WorkerSettings) -> int:
@@ -63,11 +64,23 @@ def _measure(
 ) -> tuple[Rate, Rate, Rate, list[Singles]]:
     """Everything, the classifier alone before and after the whole path, so that a drift of the machine shows."""
     url, root = (stack.url, stack.pid) if stack else (url or "", None)
+    _say("nothing yet, warming up")
     jobs_of_100(url, texts[: 2 * JOB_REVIEWS], root)  # every connection is open, every buffer at its size
+    _say(f"the classifier alone, {len(texts)} reviews")
     before = offline(classifier, texts, settings)
+    _say("jobs of 100")
     whole = jobs_of_100(url, texts, root)
+    _say("the classifier alone, again")
     after = offline(classifier, texts, settings)
-    return before, whole, after, [singles(url, texts, concurrency, root) for concurrency in CONCURRENCIES]
+    lone = []
+    for concurrency in CONCURRENCIES:
+        _say(f"single reviews, {concurrency} at a time")
+        lone.append(singles(url, texts, concurrency, root))
+    return before, whole, after, lone
+
+
+def _say(what: str) -> None:
+    print(f"measuring: {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

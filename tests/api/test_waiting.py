@@ -27,9 +27,9 @@ class Job:
         self.ended = False
         self.looks = 0
 
-    async def look(self) -> bool:
+    async def look(self, only_ended: bool) -> bool | None:
         self.looks += 1
-        return self.ended
+        return self.ended or (None if only_ended else False)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def run(queue: QueueSettings, scenario: Callable[[WaitingRoom], Awaitable[None]]
 
 async def begin(room: WaitingRoom, job: Job, seconds: float = 20) -> "asyncio.Task[bool]":
     """Somebody waits, and has looked in vain."""
-    task = asyncio.create_task(room.wait(JOB, seconds, job.look, bool))
+    task = asyncio.create_task(room.wait(JOB, seconds, job.look))
     await eventually(lambda: job.looks)
     return task
 
@@ -99,9 +99,9 @@ def test_a_word_wakes_who_waits_for_the_job(queue: QueueSettings, job: Job, word
 def test_a_word_about_another_job_wakes_nobody(queue: QueueSettings, job: Job) -> None:
     async def scenario(room: WaitingRoom) -> None:
         task = await begin(room, job)
-        other = asyncio.create_task(room.wait(OTHER, 20, Job().look, lambda _: heard.is_set()))
-        heard = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.05, heard.set)
+        another = Job()
+        other = asyncio.create_task(room.wait(OTHER, 20, another.look))
+        asyncio.get_running_loop().call_later(0.05, setattr, another, "ended", True)
         await speak(queue, [done_message([OTHER])], other)
         assert (job.looks, task.done()) == (1, False)
         task.cancel()
@@ -143,14 +143,14 @@ def test_without_redis_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch, job: 
 
 def test_when_the_time_is_up_it_says_what_it_saw(queue: QueueSettings, job: Job) -> None:
     async def scenario(room: WaitingRoom) -> None:
-        assert await room.wait(JOB, 0.01, job.look, bool) is False
+        assert await room.wait(JOB, 0.01, job.look) is False
 
     run(queue, scenario)
 
 
 def test_who_cannot_wait_looks_once(queue: QueueSettings, job: Job) -> None:
     async def scenario(room: WaitingRoom) -> None:
-        await room.wait(JOB, 0, job.look, bool)
+        await room.wait(JOB, 0, job.look)
         assert job.looks == 1
 
     run(queue, scenario)
