@@ -133,7 +133,7 @@ class ResultModel(BaseModel):
 
 
 class ResultTimings(BaseModel):
-    """Milliseconds in the queue, and in the forward pass of the micro-batch that held the review."""
+    """Milliseconds until the prediction began, and in the forward pass of the micro-batch that held the review."""
 
     queued: float | None
     inference: float | None

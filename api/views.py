@@ -76,9 +76,7 @@ def result(row: Any) -> Result:
         else None,
         truncated=row.truncated,
         tokens=row.tokens,
-        timings_ms=ResultTimings(
-            queued=None if row.queued_ms is None else float(row.queued_ms), inference=row.inference_ms
-        ),
+        timings_ms=ResultTimings(queued=row.queued_ms, inference=row.inference_ms),
         error=ResultError(code=row.error_code, detail=row.error_detail, attempts=row.attempts)
         if row.error_code
         else None,

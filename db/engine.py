@@ -71,15 +71,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     except PoolTimeout as error:
         raise StoreBusy from error
     except DBAPIError as error:
-        _invalidate_idle(engine, error)
         raise _translated(error) from error
-
-
-def _invalidate_idle(engine: Engine, error: DBAPIError) -> None:
-    # A restarted server broke every pooled connection, not only this one: without this each of
-    # them would fail one more request. Pre-ping would cost every transaction a round trip instead.
-    if error.connection_invalidated:
-        engine.dispose()
 
 
 def _translated(error: DBAPIError) -> Exception:

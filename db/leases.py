@@ -8,9 +8,10 @@ Only the database's clock counts.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from math import ceil
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -25,6 +26,7 @@ class ClaimedReview:
     id: UUID
     job_id: UUID
     text: str
+    claimed: float = field(default_factory=monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Outcome:
     job_id: UUID
     tokens: int | None = None
     truncated: bool | None = None
+    waited_ms: float | None = None  # from the claim to the prediction
     inference_ms: float | None = None
     label: int | None = None
     probabilities: Sequence[float] | None = None
@@ -127,13 +130,14 @@ _LOCK_JOBS = text("SELECT FROM jobs WHERE id = ANY (:jobs) ORDER BY id FOR UPDAT
 _COMPLETE = text("""
 WITH outcome AS (
     SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS sent (
-        review_id uuid, tokens int, truncated bool, inference_ms real, label smallint, probabilities real[],
-        stage text, attempts smallint, error_code text, error_detail text)
+        review_id uuid, tokens int, truncated bool, waited_ms real, inference_ms real, label smallint,
+        probabilities real[], stage text, attempts smallint, error_code text, error_detail text)
 ), written AS (
     UPDATE reviews SET
         status = CASE WHEN outcome.error_code IS NULL THEN 'succeeded' ELSE 'failed' END,
         lease_token = NULL, finished_at = clock_timestamp(), model_id = :model_id, tokens = outcome.tokens,
-        truncated = outcome.truncated, inference_ms = outcome.inference_ms, label = outcome.label,
+        truncated = outcome.truncated, label = outcome.label, inference_ms = outcome.inference_ms,
+        queued_ms = extract(epoch FROM claimed_at - queued_at) * 1000 + outcome.waited_ms,
         probabilities = outcome.probabilities, stage = outcome.stage,
         attempts = reviews.attempts + outcome.attempts,
         error_code = outcome.error_code, error_detail = outcome.error_detail

@@ -147,6 +147,7 @@ class Review(Base):
     index: Mapped[int]
     tokens_estimate: Mapped[int]
     tokens: Mapped[int | None]
+    queued_ms: Mapped[float | None] = mapped_column(REAL)  #: until its prediction began
     inference_ms: Mapped[float | None] = mapped_column(REAL)
     #: No foreign key: models are never deleted, and its check would lock one hot row for every result.
     model_id: Mapped[int | None] = mapped_column(SmallInteger)

@@ -10,9 +10,8 @@ from db.models import ReviewStatus
 
 _PAGE = text("""
 SELECT review.id, review.index, review.status, review.label, review.probabilities, review.stage,
-       review.truncated, review.tokens, review.attempts, review.inference_ms, review.error_code,
-       review.error_detail, extract(epoch FROM review.claimed_at - review.queued_at) * 1000 AS queued_ms,
-       sent.caller_id, model.name AS model, model.version, model.precision, model.labels
+       review.truncated, review.tokens, review.attempts, review.queued_ms, review.inference_ms, review.error_code,
+       review.error_detail, sent.caller_id, model.name AS model, model.version, model.precision, model.labels
 FROM reviews AS review
 JOIN review_texts AS sent ON sent.review_id = review.id
 LEFT JOIN models AS model ON model.id = review.model_id

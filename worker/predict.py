@@ -56,20 +56,20 @@ def predict(station: Station, items: Sequence[Item]) -> list[Outcome]:
 
 def _judge(station: Station, items: Sequence[Item]) -> list[Outcome]:
     encoded = [each for _, each in items]
-    started = time.perf_counter()
+    began = time.monotonic()
     predictions = station.classifier.postprocess(encoded, station.classifier.forward(encoded))
-    milliseconds = (time.perf_counter() - started) * 1000
-    labels = station.classifier.info.labels
-    return [_judged(review, each, labels, milliseconds) for (review, _), each in zip(items, predictions, strict=True)]
+    took, labels = time.monotonic() - began, station.classifier.info.labels
+    return [_judged(review, each, labels, began, took) for (review, _), each in zip(items, predictions, strict=True)]
 
 
-def _judged(review: ClaimedReview, prediction: Prediction, labels: Sequence[str], milliseconds: float) -> Outcome:
+def _judged(review: ClaimedReview, prediction: Prediction, labels: Sequence[str], began: float, took: float) -> Outcome:
     return Outcome(
         review_id=review.id,
         job_id=review.job_id,
         tokens=prediction.tokens,
         truncated=prediction.truncated,
-        inference_ms=milliseconds,
+        waited_ms=(began - review.claimed) * 1000,
+        inference_ms=took * 1000,
         label=labels.index(prediction.sentiment),
         probabilities=[prediction.probabilities[label] for label in labels],
         stage=prediction.stage,

@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.Column("index", sa.Integer(), nullable=False),
         sa.Column("tokens_estimate", sa.Integer(), nullable=False),
         sa.Column("tokens", sa.Integer(), nullable=True),
+        sa.Column("queued_ms", sa.REAL(), nullable=True),
         sa.Column("inference_ms", sa.REAL(), nullable=True),
         sa.Column("model_id", sa.SmallInteger(), nullable=True),
         sa.Column("label", sa.SmallInteger(), nullable=True),

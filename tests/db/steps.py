@@ -57,6 +57,7 @@ def judged(review: ClaimedReview) -> Outcome:
         review.job_id,
         tokens=12,
         truncated=False,
+        waited_ms=0.5,
         inference_ms=1.5,
         label=1,
         probabilities=[0.25, 0.75],
@@ -92,6 +93,15 @@ def sweep(engine: Engine) -> bool:
     """Give back one lost lease; whether there was one."""
     with transaction(engine) as connection:
         return sweeps.give_back_lost(connection, MAX_ATTEMPTS)
+
+
+def inherit(engine: Engine, worker: str) -> Claim:
+    """Give back a lost lease and claim its reviews at once, before anybody else can."""
+    with transaction(engine) as connection:
+        assert sweeps.give_back_lost(connection, MAX_ATTEMPTS)
+        claimed = leases.claim(connection, Lane.BULK, "default", worker, reviews=64, tokens=8192, lease=LEASE)
+    assert claimed is not None
+    return claimed
 
 
 def lose_and_sweep(engine: Engine, claimed: Claim) -> None:

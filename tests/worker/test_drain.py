@@ -168,8 +168,7 @@ def test_a_result_that_comes_too_late_changes_nothing(engine: Engine, drain: Run
     submit(engine)
     with predicting(drain, gated):
         steps.rows(engine, "UPDATE leases SET expires_at = now() - interval '1 s' RETURNING token")
-        steps.sweep(engine)
-        heir = steps.must_claim(engine, worker="heir")
+        heir = steps.inherit(engine, worker="heir")
         steps.complete(engine, heir.token, 1, [steps.broken(heir.reviews[0])], last=True)
         before = results(engine)
     assert results(engine) == before
