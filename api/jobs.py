@@ -24,8 +24,6 @@ from db.models import Lane
 from db.submissions import NewJob, NewReview
 from monitoring.metrics import JOBS_SUBMITTED, REVIEWS_SUBMITTED
 
-CHARS_PER_TOKEN = 4.5  # of English reviews with a WordPiece vocabulary; only a claim's budget uses it
-
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
 
 Wait = Annotated[float, Query(ge=0, allow_inf_nan=False, description="Wait for the end up to this many seconds.")]
@@ -67,7 +65,7 @@ def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") ->
         model=body.model,
         metadata=dict(body.metadata),
         deadline=None if body.deadline_seconds is None else timedelta(seconds=body.deadline_seconds),
-        reviews=[NewReview(each.text, each.id, 2 + int(len(each.text) / CHARS_PER_TOKEN)) for each in reviews],
+        reviews=[NewReview(each.text, each.id, each.tokens_estimate) for each in reviews],
     )
 
 

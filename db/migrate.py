@@ -1,6 +1,7 @@
 """Bring the schema to the newest version: `python -m db.migrate`, one process at a time."""
 
 import sys
+from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -41,8 +42,9 @@ def upgrade(settings: DatabaseSettings) -> str:
     return newest()
 
 
+@cache
 def newest() -> str:
-    """The version that this code needs."""
+    """The version that this code needs; read once, since `/readyz` asks at every probe."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.schemas import ReviewIn
 from load.client import Connection, ended, for_each, job_body
 from load.processes import cpu_seconds
 from settings import WorkerSettings
@@ -75,7 +76,7 @@ def windows(texts: Sequence[str], reviews: int, tokens: int) -> Iterator[list[st
     window: list[str] = []
     waiting = 0
     for text in texts:
-        estimate = 2 + int(len(text) / 4.5)  # as api.jobs has it
+        estimate = ReviewIn(text=text).tokens_estimate
         if window and (len(window) == reviews or waiting + estimate > tokens):
             yield window
             window, waiting = [], 0
