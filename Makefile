@@ -11,7 +11,6 @@ SERVE := $(VENV)/serve.stamp
 DEV := $(VENV)/dev.stamp
 
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-CODE := api cli db load migrations monitoring tests training worker settings.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench lock

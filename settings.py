@@ -46,6 +46,10 @@ class ApiSettings(_Settings):
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest JSON body, in bytes")
     max_reviews: int = Field(500, ge=1, le=3_000, description="most reviews in one JSON job")
     max_review_chars: int = Field(100_000, ge=1, description="longest review, in characters")
+    max_upload_bytes: int = Field(4_000_000_000, ge=1_000, description="largest file, in bytes, decompressed")
+    max_upload_rows: int = Field(2_000_000, ge=1, description="most rows in a file")
+    uploads_at_once: int = Field(4, ge=1, description="files taken in at once; each holds a database connection")
+    upload_idle_seconds: PositiveSeconds = Field(30, description="an upload that brings nothing for so long is refused")
     max_wait_seconds: PositiveSeconds = Field(30, description="longest a request may wait for its result")
     interactive_max_reviews: int = Field(16, ge=1, description="jobs of at most this many reviews go before the others")
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import anyio.to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from api import classify, errors, health, job_actions, jobs
+from api import classify, errors, events, health, job_actions, jobs, results, uploads
 from api.request_context import RequestContext
 from api.service import Service
 from api.waiting import WaitingRoom
@@ -24,12 +24,13 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # A thread without a connection can only wait for one, so there are as many as connections.
-        anyio.to_thread.current_default_thread_limiter().total_tokens = database.database_pool_size
+        to_thread.current_default_thread_limiter().total_tokens = database.database_pool_size
         engine, waiting_room = connect(database, "verdict-api"), WaitingRoom(queue)
         try:
             with Doorbell(queue) as doorbell:
                 async with waiting_room.open():
-                    app.state.service = Service(settings, engine, doorbell, waiting_room)
+                    uploading = CapacityLimiter(settings.uploads_at_once)
+                    app.state.service = Service(settings, engine, doorbell, waiting_room, uploading)
                     yield
         finally:
             engine.dispose()
@@ -43,6 +44,6 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
         middleware=[Middleware(RequestContext)],
     )
     errors.install(app)
-    for part in (classify, jobs, job_actions, health):
+    for part in (classify, uploads, jobs, results, events, job_actions, health):
         app.include_router(part.router)
     return app

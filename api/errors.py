@@ -4,10 +4,15 @@ ServiceError
 ├── InvalidRequest          422  what was sent is understood and wrong; `errors` point at it
 │   └── KeyReused           422  the Idempotency-Key came before with another request
 ├── InvalidJson             400  the body is not JSON
+├── InvalidUpload           400  the body that should hold a file is cut, or no form
+├── TooSlow                 408  the body did not come in
+├── TooManyUploads          429  as many files as can be are being taken in
 ├── BodyTooLarge            413
 ├── UnsupportedMediaType    415
 ├── UnknownJob              404
 ├── WrongState              409  the job is not in a state for this
+├── NotAcceptable           406  none of the formats that `Accept` names is ours
+├── RangeNotSatisfiable     416  the bytes asked for lie behind the end
 ├── NotReady                503  nothing could serve the request just now
 ├── NotInTime               504  the answer is still being worked on
 └── NotJudged               500  the model failed on this very review
@@ -26,6 +31,7 @@ from starlette.exceptions import HTTPException
 
 from api.schemas import Problem
 from db.engine import DatabaseError
+from files.errors import FileRefused, TooLarge
 
 MAX_ERRORS = 100  # said in one answer
 
@@ -74,6 +80,27 @@ class InvalidJson(ServiceError):
     name = "invalid-json"
 
 
+class InvalidUpload(ServiceError):
+    """The body does not hold a whole file."""
+
+    status = HTTPStatus.BAD_REQUEST
+    name = "invalid-upload"
+
+
+class TooSlow(ServiceError):
+    """The body did not come in."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    name = "too-slow"
+
+
+class TooManyUploads(ServiceError):
+    """As many files as can be are being taken in; try again shortly."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    name = "too-many-uploads"
+
+
 class BodyTooLarge(ServiceError):
     """The body is larger than what is taken."""
 
@@ -82,7 +109,7 @@ class BodyTooLarge(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body must be JSON: send `Content-Type: application/json`."""
+    """The body must be JSON: send `Content-Type: application/json`; a job may also be a CSV or NDJSON file."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     name = "unsupported-media-type"
@@ -100,6 +127,20 @@ class WrongState(ServiceError):
 
     status = HTTPStatus.CONFLICT
     name = "wrong-state"
+
+
+class NotAcceptable(ServiceError):
+    """None of the formats in `Accept` can be given; `format=` chooses one of json, ndjson, csv and parquet."""
+
+    status = HTTPStatus.NOT_ACCEPTABLE
+    name = "not-acceptable"
+
+
+class RangeNotSatisfiable(ServiceError):
+    """The range begins behind the end; `Content-Range` says how many bytes there are."""
+
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    name = "range-not-satisfiable"
 
 
 class NotReady(ServiceError):
@@ -128,6 +169,9 @@ def problem(request: Request, error: Exception) -> Response:
     match error:
         case ServiceError():
             return _answer(request, error.status, error.name, str(error), errors=error.errors, headers=error.headers)
+        case FileRefused():
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if isinstance(error, TooLarge) else InvalidRequest.status
+            return _answer(request, status, error.code, str(error))
         case RequestValidationError():
             return _invalid(request, error)
         case HTTPException():
@@ -202,5 +246,5 @@ REFUSALS = refusals(400, 404, 405, 409, 413, 415, 422, 500, 503)
 
 def install(app: FastAPI) -> None:
     """Send every error through `problem`."""
-    for kind in (ServiceError, RequestValidationError, HTTPException, DatabaseError, Exception):
+    for kind in (ServiceError, FileRefused, RequestValidationError, HTTPException, DatabaseError, Exception):
         app.add_exception_handler(kind, problem)

@@ -19,29 +19,37 @@ KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's key and the digest of the request that came with it."""
+    """A caller's key, and the SHA-256 of the request that came with it: asked for when the request has been read."""
 
     key: str
-    request_sha256: bytes
+    digest: Callable[[], bytes]
 
 
-async def read_key(
-    request: Request,
+def key_header(
     idempotency_key: Annotated[
         str | None, Header(description="Repeat a request with its key and it is done once; kept for a day.")
     ] = None,
-) -> Idempotency | None:
+) -> str | None:
     """The request's key, if it has one.
 
     Raises:
         InvalidRequest: the key is not 1 to 255 visible ASCII characters.
     """
-    if idempotency_key is None:
-        return None
-    if not KEY_PATTERN.fullmatch(idempotency_key):
+    if idempotency_key is not None and not KEY_PATTERN.fullmatch(idempotency_key):
         raise InvalidRequest(errors=[Pointed("header/idempotency-key", "must be 1 to 255 visible ASCII characters")])
+    return idempotency_key
+
+
+KeyHeader = Annotated[str | None, Depends(key_header)]
+
+
+async def read_key(request: Request, key: KeyHeader) -> Idempotency | None:
+    """The key of a request with a small body, if it has one."""
+    if key is None:
+        return None
     head = f"{request.method} {request.url.path}\n".encode()
-    return Idempotency(idempotency_key, hashlib.sha256(head + await request.body()).digest())
+    digest = hashlib.sha256(head + await request.body()).digest()
+    return Idempotency(key, lambda: digest)
 
 
 OptionalKey = Annotated[Idempotency | None, Depends(read_key)]
@@ -52,11 +60,11 @@ def once(service: Service, key: Idempotency | None, response: Response, act: Cal
     with transaction(service.engine) as connection:
         earlier = idempotency.find(connection, key.key) if key else None
         if key and earlier:
-            if earlier.request_sha256 != key.request_sha256:
+            if earlier.request_sha256 != key.digest():
                 raise KeyReused
             response.headers["Idempotent-Replayed"] = "true"
             return earlier.job_id
         job_id = act(connection)
         if key:
-            idempotency.keep(connection, key.key, key.request_sha256, job_id)
+            idempotency.keep(connection, key.key, key.digest(), job_id)
         return job_id

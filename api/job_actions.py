@@ -1,39 +1,27 @@
-"""What else can be done with jobs: page through results, list, cancel, retry, delete."""
+"""What else can be done with jobs: list, pause, resume, cancel, retry, delete."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.errors import REFUSALS, UnknownJob, WrongState
-from api.idempotency import OptionalKey, once
+from api.idempotency import Idempotency, OptionalKey, once
 from api.jobs import look
 from api.requests import StrictRoute
-from api.schemas import JobOut, Page, Result
-from api.service import ServiceDep
-from api.views import job_out, result
-from db import jobs, reviews
+from api.schemas import JobOut, Page
+from api.service import Service, ServiceDep
+from api.views import job_out
+from db import jobs
 from db.engine import Connection, transaction
 from db.jobs import FINAL
-from db.models import JobStatus, ReviewStatus
+from db.models import JobStatus
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
-After = Annotated[int, Query(ge=-1, le=2**31 - 1, description="`next` of the page before.")]
-
-
-@router.get("/jobs/{job_id}/results")
-def results(
-    job_id: UUID, service: ServiceDep, status: ReviewStatus | None = None, after: After = -1, limit: Limit = 100
-) -> Page[Result]:
-    """Results in the order the reviews were sent, a page at a time; also while the job runs."""
-    with transaction(service.engine) as connection:
-        if jobs.get(connection, job_id) is None:
-            raise UnknownJob
-        page = reviews.page(connection, job_id, status=status, after=after, limit=limit)
-    return Page(data=[result(row) for row in page], next=str(page[-1].index) if len(page) == limit else None)
 
 
 @router.get("/jobs")
@@ -46,39 +34,51 @@ def list_jobs(
     return Page(data=[job_out(row) for row in page], next=str(page[-1].id) if len(page) == limit else None)
 
 
+@router.post("/jobs/{job_id}/pause")
+async def pause(job_id: UUID, response: Response, service: ServiceDep, key: OptionalKey) -> JobOut:
+    """Let a job rest: what a worker has begun is finished, nothing more is begun. A paused job stays as it is."""
+
+    def act(connection: Connection, job: Any) -> None:
+        if job.status in FINAL:
+            raise WrongState(f"The job is {job.status}; there is nothing to pause.")
+        jobs.pause(connection, job)
+
+    return await _change(service, job_id, response, key, act)
+
+
+@router.post("/jobs/{job_id}/resume")
+async def resume(job_id: UUID, response: Response, service: ServiceDep, key: OptionalKey) -> JobOut:
+    """Let a paused job go on. A job that is not paused stays as it is."""
+
+    def act(connection: Connection, job: Any) -> None:
+        if job.status in FINAL:
+            raise WrongState(f"The job is {job.status}; there is nothing to resume.")
+        jobs.resume(connection, job)
+
+    return _rung(service, await _change(service, job_id, response, key, act))
+
+
 @router.post("/jobs/{job_id}/cancel")
 async def cancel(job_id: UUID, response: Response, service: ServiceDep, key: OptionalKey) -> JobOut:
     """Stop a job; finished reviews keep their results. Cancelling a finished job changes nothing."""
 
-    def act(connection: Connection) -> UUID:
-        job = jobs.lock(connection, job_id)
-        if job is None:
-            raise UnknownJob
+    def act(connection: Connection, job: Any) -> None:
         if job.status not in FINAL:
             jobs.stop(connection, job, JobStatus.CANCELLED)
-        return job_id
 
-    await run_in_threadpool(once, service, key, response, act)
-    return await look(service, job_id)
+    return await _change(service, job_id, response, key, act)
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202)
 async def retry(job_id: UUID, response: Response, service: ServiceDep, key: OptionalKey) -> JobOut:
     """Queue a job's failed reviews again. Without failed reviews nothing changes."""
 
-    def act(connection: Connection) -> UUID:
-        job = jobs.lock(connection, job_id)
-        if job is None:
-            raise UnknownJob
+    def act(connection: Connection, job: Any) -> None:
         if job.status in {JobStatus.CANCELLED, JobStatus.EXPIRED}:
             raise WrongState(f"The job is {job.status}; submit its reviews again instead.")
         jobs.retry(connection, job)
-        return job_id
 
-    await run_in_threadpool(once, service, key, response, act)
-    job = await look(service, job_id)
-    service.doorbell.ring(job.lane)
-    return job
+    return _rung(service, await _change(service, job_id, response, key, act))
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
@@ -87,3 +87,28 @@ def delete(job_id: UUID, service: ServiceDep) -> None:
     with transaction(service.engine) as connection:
         if not jobs.delete(connection, job_id):
             raise UnknownJob
+
+
+async def _change(
+    service: Service,
+    job_id: UUID,
+    response: Response,
+    key: Idempotency | None,
+    act: Callable[[Connection, Any], None],
+) -> JobOut:
+    """Do `act` to the locked job, once for a key; the job as it is then."""
+
+    def change(connection: Connection) -> UUID:
+        job = jobs.lock(connection, job_id)
+        if job is None:
+            raise UnknownJob
+        act(connection, job)
+        return job_id
+
+    await run_in_threadpool(once, service, key, response, change)
+    return await look(service, job_id)
+
+
+def _rung(service: Service, job: JobOut) -> JobOut:
+    service.doorbell.ring(job.lane)
+    return job

@@ -1,7 +1,7 @@
 """Submit a job and look at it: the start and the end of the story of a review.
 
 `submit` adds the job in one transaction (db.submissions), rings (worker.queue) and answers 202, or waits and answers
-200 (api.waiting). Other formats of a body will be other makers of a `NewJob`.
+200 (api.waiting). A job that comes as a file takes its own way in: api.uploads.
 """
 
 from datetime import timedelta
@@ -11,13 +11,15 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.errors import REFUSALS, InvalidRequest, NotReady, Pointed, UnknownJob
+from api.accepting import ANSWERS, accepted, require_model
+from api.errors import REFUSALS, InvalidRequest, Pointed, UnknownJob
+from api.file_bodies import FILE_BODIES
 from api.idempotency import Idempotency, OptionalKey, once
 from api.requests import StrictRoute, WaitSeconds
 from api.schemas import JobIn, JobOut
 from api.service import Service, ServiceDep
 from api.views import job_with_results
-from db import jobs, registrations, submissions
+from db import jobs, submissions
 from db.engine import Connection, transaction
 from db.jobs import FINAL
 from db.models import Lane
@@ -29,15 +31,10 @@ router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, respons
 Wait = Annotated[float, Query(ge=0, allow_inf_nan=False, description="Wait for the end up to this many seconds.")]
 
 
-@router.post("/jobs", status_code=202, responses={200: {"model": JobOut, "description": "It ended in time."}})
+@router.post("/jobs", status_code=202, responses=ANSWERS, openapi_extra=FILE_BODIES)
 async def submit(body: JobIn, response: Response, service: ServiceDep, key: OptionalKey, wait: WaitSeconds) -> JobOut:
     """Submit reviews: `202` with `Location` at once, or with `Prefer: wait=2` a `200` if all ends in time."""
-    job = await submit_job(service, new_job(body, service), response, key, wait)
-    response.headers["Location"] = job.urls.self
-    if wait and job.status in FINAL:
-        response.status_code = 200
-        response.headers["Preference-Applied"] = f"wait={wait:g}"
-    return job
+    return accepted(await submit_job(service, new_job(body, service), response, key, wait), response, wait)
 
 
 @router.get("/jobs/{job_id}")
@@ -73,11 +70,7 @@ async def submit_job(service: Service, new: NewJob, response: Response, key: Ide
     """Add the job and COMMIT, ring, and look at it: at once or, with `wait`, at its end if that comes in time."""
 
     def add(connection: Connection) -> UUID:
-        known = registrations.model_names(connection)
-        if not known:
-            raise NotReady(headers={"Retry-After": "2"})
-        if new.model not in known:
-            raise InvalidRequest(errors=[Pointed("/model", f"is not one of {', '.join(sorted(known))}")])
+        require_model(connection, new.model, "/model")
         return submissions.add(connection, new)
 
     job_id = await run_in_threadpool(once, service, key, response, add)

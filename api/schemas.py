@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
+from api.evaluation import Evaluation
 from db.models import JobStatus, Lane, ReviewStatus
 
 MAX_METADATA_BYTES = 16_384
@@ -124,6 +125,9 @@ class Urls(BaseModel):
 
     self: str
     results: str
+    events: str
+    pause: str
+    resume: str
     cancel: str
     retry: str
 
@@ -145,7 +149,7 @@ class ResultTimings(BaseModel):
 
 
 class ResultError(BaseModel):
-    """Why a review failed: `exhausted`, it broke the model too often; retry it by hand."""
+    """Why a row failed: `exhausted`, it broke the model too often (retry it by hand); others say what it lacks."""
 
     code: str
     detail: str
@@ -163,9 +167,12 @@ class SimilarReview(BaseModel):
 class Result(BaseModel):
     """One review's state and, when it has succeeded, its sentiment."""
 
-    review_id: UUID
+    review_id: UUID | None = Field(
+        description="Rows of a job with the same text share it; null for a row that holds nothing to judge."
+    )
     id: str | None = Field(description="The caller's own id.")
     index: int = Field(description="Place in the job as sent, from 0.")
+    line: int | None = Field(description="Line of the file on which the row starts; null in a job sent as JSON.")
     status: ReviewStatus
     sentiment: str | None
     confidence: float | None = Field(description="Calibrated probability of `sentiment`.")
@@ -178,6 +185,15 @@ class Result(BaseModel):
     error: ResultError | None
 
 
+class File(BaseModel):
+    """How an uploaded table was read."""
+
+    columns: list[str]
+    text_column: str
+    delimiter: str
+    encoding: str
+
+
 class JobOut(BaseModel):
     """A job; `results` inline up to 100 reviews, else null (see `urls.results`)."""
 
@@ -188,11 +204,17 @@ class JobOut(BaseModel):
     metadata: dict[str, Any]
     counts: Counts
     progress: float = Field(description="Share of reviews that need no more work, 0 to 1.")
+    reviews_per_second: float | None = Field(description="Lately, or of a finished job on the whole; null if unknown.")
+    remaining_seconds: float | None = Field(description="Until the end at that pace; null if unknown or paused.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     deadline_at: datetime | None
     timings_ms: JobTimings
+    file: File | None = Field(description="Null in a job that came as JSON or NDJSON.")
+    evaluation: Evaluation | None = Field(
+        description="Of a finished job whose file had a label column; null in lists of jobs."
+    )
     urls: Urls
     results: list[Result] | None
 

@@ -1,8 +1,9 @@
-"""What every request of one API process shares: store, doorbell, waiting room, settings."""
+"""What every request of one API process shares: store, doorbell, waiting room, uploads, settings."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.waiting import WaitingRoom
@@ -19,6 +20,7 @@ class Service:
     engine: Engine
     doorbell: Doorbell
     waiting_room: WaitingRoom
+    uploading: CapacityLimiter  # each upload holds a thread and a connection as long as its bytes come in
 
 
 def _service(request: Request) -> Service:

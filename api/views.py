@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from api.schemas import Counts, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
-from db import reviews
+from api.evaluation import evaluation_out
+from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
+from db import evaluations, reviews
 from db.engine import Connection
+from db.jobs import FINAL
 from db.models import ReviewStatus
 
 INLINE_RESULTS = 100
@@ -19,14 +21,23 @@ def job_url(job_id: UUID) -> str:
 
 def job_with_results(connection: Connection, row: Any) -> JobOut:
     """A row of `jobs` as callers see it, with the results of a small one."""
-    if row.total > INLINE_RESULTS:
-        return job_out(row)
-    page = reviews.page(connection, row.id, limit=INLINE_RESULTS)
-    return job_out(row, [result(each) for each in page])
+    job = job_with_evaluation(connection, row)
+    if row.total <= INLINE_RESULTS:
+        job.results = [result(each) for each in reviews.page(connection, row.id, limit=INLINE_RESULTS)]
+    return job
 
 
-def job_out(row: Any, results: list[Result] | None = None) -> JobOut:
-    """A row of `jobs`."""
+def job_with_evaluation(connection: Connection, row: Any) -> JobOut:
+    """A row of `jobs`, which is held against its labels when it has finished and whoever reads it is the first."""
+    job = job_out(row)
+    if row.labelled and row.status in FINAL:
+        counts = evaluations.evaluation(connection, row)
+        job.evaluation = evaluation_out(counts) if counts else None
+    return job
+
+
+def job_out(row: Any) -> JobOut:
+    """A row of `jobs`, neither evaluated nor with results."""
     url = job_url(row.id)
     return JobOut(
         id=row.id,
@@ -43,6 +54,8 @@ def job_out(row: Any, results: list[Result] | None = None) -> JobOut:
             cancelled=row.cancelled,
         ),
         progress=(row.succeeded + row.failed + row.cancelled) / row.total,
+        reviews_per_second=row.reviews_per_second,
+        remaining_seconds=_remaining_seconds(row),
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
@@ -50,9 +63,24 @@ def job_out(row: Any, results: list[Result] | None = None) -> JobOut:
         timings_ms=JobTimings(
             queued=_milliseconds(row.created_at, row.started_at), total=_milliseconds(row.created_at, row.finished_at)
         ),
-        urls=Urls(self=url, results=f"{url}/results", cancel=f"{url}/cancel", retry=f"{url}/retry"),
-        results=results,
+        file=_file(row.layout),
+        evaluation=None,
+        urls=Urls(self=url, **{name: f"{url}/{name}" for name in Urls.model_fields if name != "self"}),
+        results=None,
     )
+
+
+def _remaining_seconds(row: Any) -> float | None:
+    if row.status in FINAL:
+        return 0.0
+    return (row.queued + row.processing) / row.reviews_per_second if row.reviews_per_second else None
+
+
+def _file(layout: dict[str, Any] | None) -> File | None:
+    if layout is None:
+        return None
+    known = {name: layout[name] for name in ("columns", "delimiter", "encoding")}
+    return File(text_column=layout["columns"][layout["text"]], **known)
 
 
 def _milliseconds(start: datetime, end: datetime | None) -> float | None:
@@ -63,9 +91,10 @@ def result(row: Any) -> Result:
     """A row of `db.reviews.page`."""
     judged = row.status == ReviewStatus.SUCCEEDED
     return Result(
-        review_id=row.id,
+        review_id=row.review_id,
         id=row.caller_id,
         index=row.index,
+        line=row.line,
         status=row.status,
         sentiment=row.labels[row.label] if judged else None,
         confidence=row.probabilities[row.label] if judged else None,
@@ -77,7 +106,7 @@ def result(row: Any) -> Result:
         truncated=row.truncated,
         tokens=row.tokens,
         timings_ms=ResultTimings(queued=row.queued_ms, inference=row.inference_ms),
-        error=ResultError(code=row.error_code, detail=row.error_detail, attempts=row.attempts)
+        error=ResultError(code=row.error_code, detail=row.error_detail, attempts=row.attempts or 0)
         if row.error_code
         else None,
     )

@@ -7,10 +7,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli.client import Client, Job, Result
+from cli._service import service
 from cli.output import CommandError, JsonOption, UrlOption, show
+from verdict import Job, Result
 
 TEXT_COLUMNS = 60
+WAIT_SECONDS = 25
 
 
 def classify(
@@ -25,31 +27,30 @@ def classify(
     reviews = [line for text in texts for line in (_lines() if text == "-" else [text])]
     if not reviews:
         raise CommandError("no text to classify")
-    with Client(url) as client:
-        job = client.ended(client.submit(reviews))
+    with service(url) as client:
+        job = client.wait(client.submit(reviews, wait=WAIT_SECONDS))
         results = list(client.results(job))
-    show({**job, "results": results}, as_json=json, table=lambda: _table(reviews, results))
+    whole = job.model_copy(update={"results": results})
+    show(whole.model_dump(mode="json"), as_json=json, table=lambda: _table(reviews, results))
     if not is_success(job):
         raise typer.Exit(1)
 
 
 def is_success(job: Job) -> bool:
     """Tell whether every review of an ended job has a result."""
-    return job["status"] == "succeeded" and not job["counts"].get("failed")
+    return job.status == "succeeded" and not job.counts.failed
 
 
 def cells(result: Result) -> tuple[str, str, str, str]:
     """Return what a table says of a result: sentiment, confidence, model, timing; or why there is none."""
-    if result["status"] != "succeeded":
-        reason = result["error"]["detail"] if result["error"] else ""
-        return f"[red]{result['status']}[/]", "", "", escape(reason)
-    colour = "green" if result["sentiment"] == "positive" else "magenta"
-    model = result["model"]
-    timing = " + ".join(f"{stage} {ms:.1f} ms" for stage, ms in result["timings_ms"].items() if ms is not None)
+    if result.status != "succeeded":
+        return f"[red]{result.status}[/]", "", "", escape(result.error.detail if result.error else "")
+    colour = "green" if result.sentiment == "positive" else "magenta"
+    timing = " + ".join(f"{stage} {ms:.1f} ms" for stage, ms in result.timings_ms.items() if ms is not None)
     return (
-        f"[{colour}]{result['sentiment']}[/]" + (" (truncated)" if result["truncated"] else ""),
-        f"{result['confidence']:.3f}",
-        f"{model['name']} {model['version']}" if model else "",
+        f"[{colour}]{result.sentiment}[/]" + (" (truncated)" if result.truncated else ""),
+        f"{result.confidence:.3f}",
+        f"{result.model.name} {result.model.version}" if result.model else "",
         timing,
     )
 
@@ -57,7 +58,7 @@ def cells(result: Result) -> tuple[str, str, str, str]:
 def _table(reviews: list[str], results: list[Result]) -> Table:
     table = Table("text", "sentiment", "confidence", "model", "timing", box=None)
     for result in results:
-        text = reviews[result["index"]]
+        text = reviews[result.index]
         table.add_row(escape(_shortened(text)), *cells(result))
     return table
 

@@ -1,4 +1,4 @@
-"""`verdict job`: show a job of a running service, its counts and its results."""
+"""`verdict job`: show a job of a running service, its counts and its results; or follow it to its end."""
 
 from typing import Annotated
 
@@ -6,34 +6,50 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
+from cli._follow import follow as follow_to_the_end
+from cli._results import ForceOption, KeepFormulasOption, OutputOption, output, summary
+from cli._service import service
 from cli.classify import cells, is_success
-from cli.client import ENDED, Client, Job, Result
-from cli.output import JsonOption, UrlOption, show
+from cli.output import CommandError, JsonOption, UrlOption, show
+from verdict import Job
 
 
-def job(
+def job(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait with a progress bar, then sum the job up.")] = False,
+    out: OutputOption = None,
+    keep_formulas: KeepFormulasOption = False,
+    force: ForceOption = False,
     url: UrlOption = "http://127.0.0.1:8000",
     json: JsonOption = False,
 ) -> None:
-    """Show the job ID: its state, its counts and the results that are there.
+    """Show the job ID: its state, its counts and, of a small job, the results that are there.
 
-    Exit code 0: it runs, or every review has a result; 1: it ended without; 2: it could not be asked for.
+    With --follow, go on where `verdict submit` was left: wait for the end and write the results to -o.
+
+    Exit code 0: it runs, or every review has a result; 1: it ended without; 2: it could not be asked for. With
+    --follow, as for `verdict submit`.
     """
-    with Client(url) as client:
+    if out and not follow:
+        raise CommandError("-o goes with --follow; `verdict export-results` writes what is there now")
+    wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json) if out else None
+    with service(url) as client:
         found = client.job(job_id)
+        if follow:
+            follow_to_the_end(client, found, wanted, url, as_json=json)
+            return
         if wait:
-            found = client.ended(found)
-        results = list(client.results(found))
-    show({**found, "results": results}, as_json=json, table=lambda: _tables(found, results))
-    if found["status"] in ENDED and not is_success(found):
+            found = client.wait(found)
+    show(found.model_dump(mode="json"), as_json=json, table=lambda: _tables(found))
+    if found.has_ended and not is_success(found):
         raise typer.Exit(1)
 
 
-def _tables(found: Job, results: list[Result]) -> Group:
-    counts = ", ".join(f"{number} {state}" for state, number in found["counts"].items() if number)
+def _tables(found: Job) -> Group:
+    if found.results is None:
+        return Group(summary(found, None), f"its results: verdict export-results {found.id} -o results.csv")
     table = Table("review", "sentiment", "confidence", "model", "timing", box=None)
-    for result in results:
-        table.add_row(str(result["index"]), *cells(result))
-    return Group(f"{found['id']}: [bold]{found['status']}[/] ({counts})", "", table)
+    for result in found.results:
+        table.add_row(str(result.index), *cells(result))
+    return Group(summary(found, None), "", table)

@@ -1,6 +1,7 @@
 """The `verdict` command: finds the command that was named and runs it. Errors are one line and an exit code."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 
 import typer
@@ -8,12 +9,14 @@ from rich.markup import escape
 
 from cli.output import CommandError, stderr
 
-# name: its line in `verdict --help`. Each is the function of that name in the module of that name, and
-# only the one that is asked for is imported.
+# name: its line in `verdict --help`. Each is the function of that name in the module of that name (with `_` for `-`),
+# and only the one that is asked for is imported.
 COMMANDS = {
     "run": "Run everything here: PostgreSQL, Valkey, migrations, API, workers, maintenance.",
     "classify": "Classify texts with a running service.",
-    "job": "Show a job of a running service, and its results.",
+    "submit": "Classify a file of reviews with a running service.",
+    "job": "Show a job of a running service, or follow it to its end.",
+    "export-results": "Write the results of a job to a file.",
     "train": "Fine-tune a classifier on labelled reviews.",
     "export": "Write a trained classifier as an ONNX model directory.",
     "evaluate": "Measure a model directory on a labelled data set.",
@@ -29,9 +32,14 @@ def application(asked_for: str | None) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     for name, line in COMMANDS.items():
-        function = getattr(import_module(f"cli.{name}"), name) if name == asked_for else _listed_only
-        verdict.command(name, short_help=line)(function)
+        verdict.command(name, short_help=line)(_function(name) if name == asked_for else _listed_only)
     return verdict
+
+
+def _function(name: str) -> Callable[..., None]:
+    noun = name.replace("-", "_")
+    function: Callable[..., None] = getattr(import_module(f"cli.{noun}"), noun)
+    return function
 
 
 def app() -> None:

@@ -9,6 +9,7 @@ Called by api, worker and maintenance; every statement itself stands in the modu
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg.errors
 from sqlalchemy import Connection, Engine, create_engine
@@ -17,7 +18,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from settings import DatabaseSettings
 
-__all__ = ["Connection", "DatabaseError", "Engine", "StoreBusy", "StoreUnavailable", "connect", "transaction"]
+__all__ = [
+    "Connection",
+    "DatabaseError",
+    "Engine",
+    "StoreBusy",
+    "StoreUnavailable",
+    "connect",
+    "driver_cursor",
+    "transaction",
+]
 
 
 class DatabaseError(Exception):
@@ -71,11 +81,18 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     except PoolTimeout as error:
         raise StoreBusy from error
     except DBAPIError as error:
-        raise _translated(error) from error
+        raise _translated(error, error.orig) from error
+    except psycopg.Error as error:  # of a `driver_cursor`
+        raise _translated(error, error) from error
 
 
-def _translated(error: DBAPIError) -> Exception:
-    cause = error.orig
+def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
+    """The driver's own cursor, in the same transaction: for COPY, which SQLAlchemy has not."""
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped
+    return driver.cursor()
+
+
+def _translated(error: Exception, cause: BaseException | None) -> Exception:
     match cause:
         case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
             return StoreBusy()

@@ -13,7 +13,17 @@ from sqlalchemy import Connection, Row, text
 
 from db.models import JobStatus, Lane
 
-_GET = text("SELECT * FROM jobs WHERE id = :id")
+# The pace (leases.complete) as it is now, made up for the time it has not known: it starts from nothing.
+_READ = """
+SELECT *, CASE
+    WHEN finished_at > started_at THEN (succeeded + failed) / extract(epoch FROM finished_at - started_at)::float
+    WHEN status = 'processing' AND paced_at > pace_began
+    THEN pace * exp(-least(50, extract(epoch FROM clock_timestamp() - paced_at) / 30))
+         / (1 - exp(-least(50, extract(epoch FROM clock_timestamp() - pace_began) / 30)))
+END AS reviews_per_second
+FROM jobs
+"""
+_GET = text(f"{_READ} WHERE id = :id")
 
 
 def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
@@ -21,8 +31,8 @@ def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
     return connection.execute(_GET, {"id": job_id}).one_or_none()
 
 
-_PAGE = text("""
-SELECT * FROM jobs
+_PAGE = text(f"""
+{_READ}
 WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:after AS uuid) IS NULL OR id < :after)
 ORDER BY id DESC LIMIT :limit
 """)
@@ -41,14 +51,16 @@ def lock(connection: Connection, job_id: UUID) -> Row[Any] | None:
     return connection.execute(_LOCK, {"id": job_id}).one_or_none()
 
 
+# What touches every review of a job: a million take half a minute. A request's limit is for the others.
+ALL_REVIEWS = text("SET LOCAL statement_timeout = '10min'")
 _STOP = text("""
 WITH stopped AS (
     UPDATE reviews SET status = 'cancelled', finished_at = now(), lease_token = NULL
     WHERE job_id = :id AND status IN ('queued', 'processing') AND index >= :first
-    RETURNING 1
+    RETURNING copies
 )
 UPDATE jobs SET status = :status, queued = 0, processing = 0, finished_at = now(),
-                cancelled = cancelled + (SELECT count(*) FROM stopped)
+                cancelled = cancelled + (SELECT coalesce(sum(copies), 0) FROM stopped)
 WHERE id = :id
 """)
 
@@ -62,7 +74,26 @@ def stop(connection: Connection, job: Row[Any], status: JobStatus) -> None:
     """
     # Without one in flight everything below next_index is finished and needs no look.
     first = 0 if job.processing else job.next_index
+    connection.execute(ALL_REVIEWS)
     connection.execute(_STOP, {"id": job.id, "status": status, "first": first})
+
+
+_PAUSE = text("UPDATE jobs SET status = 'paused' WHERE id = :id")
+_RESUME = text("""
+UPDATE jobs SET status = CASE WHEN started_at IS NULL THEN 'queued' ELSE 'processing' END,
+                pace = 0, pace_began = NULL, paced_at = NULL
+WHERE id = :id AND status = 'paused'
+""")
+
+
+def pause(connection: Connection, job: Row[Any]) -> None:
+    """Let nothing more of a locked, unfinished job be claimed; what is claimed is still predicted."""
+    connection.execute(_PAUSE, {"id": job.id})
+
+
+def resume(connection: Connection, job: Row[Any]) -> None:
+    """Let a locked job go on; nothing changes if it is not paused."""
+    connection.execute(_RESUME, {"id": job.id})
 
 
 _RETRY = text("""
@@ -70,18 +101,20 @@ WITH again AS (
     UPDATE reviews SET status = 'queued', queued_at = now(), attempts = 0, suspect = true,
            finished_at = NULL, error_code = NULL, error_detail = NULL
     WHERE job_id = :id AND status = 'failed'
-    RETURNING index
+    RETURNING index, copies
 )
-UPDATE jobs SET status = CASE WHEN processing > 0 THEN 'processing' ELSE 'queued' END,
-                finished_at = NULL, queued = queued + again.n, failed = failed - again.n,
+UPDATE jobs SET status = CASE WHEN status = 'paused' OR processing > 0 THEN status ELSE 'queued' END,
+                finished_at = NULL, evaluation = NULL, pace = 0, pace_began = NULL, paced_at = NULL,
+                queued = queued + again.n, failed = failed - again.n,
                 next_index = least(next_index, again.first)
-FROM (SELECT count(*) AS n, min(index) AS first FROM again) AS again
+FROM (SELECT sum(copies) AS n, min(index) AS first FROM again) AS again
 WHERE id = :id AND again.n > 0
 """)
 
 
 def retry(connection: Connection, job: Row[Any]) -> None:
     """Queue the failed reviews of a locked job again, each to be claimed alone."""
+    connection.execute(ALL_REVIEWS)
     connection.execute(_RETRY, {"id": job.id})
 
 
@@ -90,13 +123,15 @@ _DELETE = text("DELETE FROM jobs WHERE id = :id")
 
 def delete(connection: Connection, job_id: UUID) -> bool:
     """Erase a job with its reviews and texts; False if there is none."""
+    connection.execute(ALL_REVIEWS)
     return connection.execute(_DELETE, {"id": job_id}).rowcount == 1
 
 
 _WAITING = text("""
 SELECT EXISTS (
     SELECT FROM jobs
-    WHERE queued > 0 AND lane = :lane AND model = :model AND (deadline_at IS NULL OR deadline_at > now())
+    WHERE queued > 0 AND lane = :lane AND model = :model AND status <> 'paused'
+      AND (deadline_at IS NULL OR deadline_at > now())
 )
 """)
 
@@ -109,7 +144,7 @@ def waiting(connection: Connection, lane: Lane, model: str) -> bool:
 _BACKLOG = text("""
 SELECT lane, sum(queued)::int AS reviews,
        extract(epoch FROM now() - min(created_at))::float AS oldest_seconds
-FROM jobs WHERE queued > 0 GROUP BY lane
+FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY lane
 """)
 
 

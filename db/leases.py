@@ -60,7 +60,8 @@ class Outcome:
 # review of them as it is. In one statement a review given back meanwhile could be passed over.
 _PICK = text("""
 SELECT id FROM jobs
-WHERE queued > 0 AND lane = :lane AND model = :model AND (deadline_at IS NULL OR deadline_at > now())
+WHERE queued > 0 AND lane = :lane AND model = :model AND status <> 'paused'
+  AND (deadline_at IS NULL OR deadline_at > now())
 ORDER BY served_at, id LIMIT :reviews
 FOR UPDATE SKIP LOCKED
 """)
@@ -69,10 +70,10 @@ FOR UPDATE SKIP LOCKED
 # lost batch (`suspect`) is claimed alone, so that if it was the culprit it takes nobody with it.
 _CLAIM = text("""
 WITH candidate AS (
-    SELECT review.id, review.job_id, review.index, review.suspect, review.tokens_estimate, job.served_at,
+    SELECT review.*, job.served_at,
            row_number() OVER (PARTITION BY review.job_id ORDER BY review.index) AS turn
     FROM jobs AS job CROSS JOIN LATERAL (
-        SELECT id, job_id, index, suspect, tokens_estimate FROM reviews
+        SELECT id, job_id, index, copies, suspect, tokens_estimate FROM reviews
         WHERE job_id = job.id AND index >= job.next_index AND status = 'queued'
         ORDER BY index LIMIT :share
     ) AS review
@@ -93,10 +94,11 @@ WITH candidate AS (
     FROM chosen, lease WHERE reviews.id = chosen.id
 ), moved AS (
     UPDATE jobs SET status = 'processing', started_at = coalesce(started_at, clock_timestamp()),
+                    pace_began = coalesce(pace_began, clock_timestamp()),
                     served_at = clock_timestamp(), queued = queued - share.n,
                     processing = processing + share.n, next_index = share.next_index
     FROM (
-        SELECT candidate.job_id, count(chosen.id) AS n,
+        SELECT candidate.job_id, sum(candidate.copies) FILTER (WHERE chosen.id IS NOT NULL) AS n,
                coalesce(min(candidate.index) FILTER (WHERE chosen.id IS NULL), max(candidate.index) + 1)
                    AS next_index
         FROM candidate LEFT JOIN chosen USING (id) GROUP BY candidate.job_id HAVING count(chosen.id) > 0
@@ -104,7 +106,7 @@ WITH candidate AS (
     WHERE jobs.id = share.job_id
 )
 SELECT lease.token, chosen.id, chosen.job_id, sent.text
-FROM lease CROSS JOIN chosen JOIN review_texts AS sent ON sent.review_id = chosen.id
+FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index)
 """)
 
 
@@ -143,11 +145,13 @@ WITH outcome AS (
         error_code = outcome.error_code, error_detail = outcome.error_detail
     FROM outcome
     WHERE reviews.id = outcome.review_id AND reviews.status = 'processing' AND reviews.lease_token = :token
-    RETURNING reviews.job_id, outcome.error_code IS NULL AS judged
+    RETURNING reviews.job_id, copies, CASE WHEN outcome.error_code IS NULL THEN copies ELSE 0 END AS judged
 ), share AS (
-    SELECT job_id, count(*) AS n, count(*) FILTER (WHERE judged) AS judged FROM written GROUP BY job_id
+    SELECT job_id, sum(copies) AS n, sum(judged) AS judged FROM written GROUP BY job_id
 )
 UPDATE jobs SET
+    pace = coalesce(pace * exp(-least(50, extract(epoch FROM clock_timestamp() - paced_at) / 30)), 0) + n / 30.0,
+    paced_at = clock_timestamp(),
     processing = processing - n, succeeded = succeeded + judged, failed = failed + n - judged,
     finished_at = CASE WHEN queued = 0 AND processing = n THEN clock_timestamp() END,
     status = CASE WHEN queued > 0 OR processing > n THEN status

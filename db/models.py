@@ -38,6 +38,7 @@ class JobStatus(StrEnum):
 
     QUEUED = "queued"
     PROCESSING = "processing"
+    PAUSED = "paused"  #: nothing more is claimed until it is resumed
     SUCCEEDED = "succeeded"  #: every review that could be judged was
     FAILED = "failed"  #: no review could be judged
     CANCELLED = "cancelled"
@@ -81,9 +82,9 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """One request: its reviews, how many stand where, and when it moved.
+    """One request: its rows, how many stand where, and when it moved.
 
-    The five counters always add up to `total`; they move in the same transaction as the reviews.
+    The five counters always add up to `total`; they move in the same transaction as the reviews, by their copies.
     Every queued review of the job has an index >= `next_index`, so a claim never scans finished ones.
     """
 
@@ -120,6 +121,12 @@ class Job(Base):
     failed: Mapped[int] = mapped_column(server_default="0")
     cancelled: Mapped[int] = mapped_column(server_default="0")
     next_index: Mapped[int] = mapped_column(server_default="0")
+    layout: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: of the CSV file it came as
+    labelled: Mapped[bool] = mapped_column(server_default="false")  #: its rows hold the truth
+    evaluation: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: counts against that truth, at its end
+    pace: Mapped[float] = mapped_column(REAL, server_default="0")  #: rows per second; fades to a third in 30 s
+    pace_began: Mapped[datetime | None]  #: first claim since the job was added, resumed or retried
+    paced_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     served_at: Mapped[datetime] = mapped_column(server_default=func.now())  #: last claim; least recent first
     started_at: Mapped[datetime | None]
@@ -128,7 +135,7 @@ class Job(Base):
 
 
 class Review(Base):
-    """One review's state and result. No index holds a column that changes, so updates stay HOT."""
+    """A distinct text of a job: its state and result. No index holds a column that changes, so updates stay HOT."""
 
     __tablename__ = "reviews"
     __table_args__ = (
@@ -144,7 +151,8 @@ class Review(Base):
     queued_at: Mapped[datetime]
     claimed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    index: Mapped[int]
+    index: Mapped[int]  #: of the first row that holds the text
+    copies: Mapped[int] = mapped_column(server_default="1")  #: rows that hold it
     tokens_estimate: Mapped[int]
     tokens: Mapped[int | None]
     queued_ms: Mapped[float | None] = mapped_column(REAL)  #: until its prediction began
@@ -162,14 +170,26 @@ class Review(Base):
     probabilities: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
 
 
-class ReviewText(Base):
-    """What the caller sent, written once: an UPDATE rewrites a whole row, so it stands apart."""
+class JobRow(Base):
+    """What the caller sent, written once: an UPDATE rewrites a whole row, so states stand apart.
 
-    __tablename__ = "review_texts"
+    A row that holds nothing to judge has an error and no review. `review_id` has no foreign key: a file's rows
+    are copied in before its reviews are known, and both go with their job.
+    """
 
-    review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True)
+    __tablename__ = "job_rows"
+    __table_args__ = (CheckConstraint("(review_id IS NULL) = (error_code IS NOT NULL)", name="judged_or_refused"),)
+
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    review_id: Mapped[UUID | None]
+    index: Mapped[int] = mapped_column(primary_key=True)
+    line: Mapped[int | None]  #: of the file
     text: Mapped[str]
     caller_id: Mapped[str | None]
+    label: Mapped[str | None]  #: the truth, as the caller wrote it
+    others: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  #: the record's cells without the text
+    error_code: Mapped[str | None]
+    error_detail: Mapped[str | None]
 
 
 class Lease(Base):

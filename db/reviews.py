@@ -9,20 +9,22 @@ from sqlalchemy import Connection, Row, text
 from db.models import ReviewStatus
 
 _PAGE = text("""
-SELECT review.id, review.index, review.status, review.label, review.probabilities, review.stage,
-       review.truncated, review.tokens, review.attempts, review.queued_ms, review.inference_ms, review.error_code,
-       review.error_detail, sent.caller_id, model.name AS model, model.version, model.precision, model.labels
-FROM reviews AS review
-JOIN review_texts AS sent ON sent.review_id = review.id
+SELECT sent.review_id, sent.index, sent.line, sent.caller_id, review.label, review.probabilities, review.stage,
+       review.truncated, review.tokens, review.attempts, review.queued_ms, review.inference_ms,
+       coalesce(review.status, 'failed') AS status, coalesce(sent.error_code, review.error_code) AS error_code,
+       coalesce(sent.error_detail, review.error_detail) AS error_detail,
+       model.name AS model, model.version, model.precision, model.labels
+FROM job_rows AS sent
+LEFT JOIN reviews AS review ON review.id = sent.review_id
 LEFT JOIN models AS model ON model.id = review.model_id
-WHERE review.job_id = :job AND review.index > :after
-  AND (CAST(:status AS text) IS NULL OR review.status = :status)
-ORDER BY review.index LIMIT :limit
+WHERE sent.job_id = :job AND sent.index > :after
+  AND (CAST(:status AS text) IS NULL OR coalesce(review.status, 'failed') = :status)
+ORDER BY sent.index LIMIT :limit
 """)
 
 
 def page(
     connection: Connection, job_id: UUID, *, status: ReviewStatus | None = None, after: int = -1, limit: int
 ) -> Sequence[Row[Any]]:
-    """Reviews of a job in the order they were sent, those behind index `after`."""
+    """Rows of a job as they were sent, with what became of their review; those behind index `after`."""
     return connection.execute(_PAGE, {"job": job_id, "status": status, "after": after, "limit": limit}).all()

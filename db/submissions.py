@@ -37,22 +37,26 @@ WITH job AS (
     INSERT INTO jobs (lane, model, metadata, total, queued, deadline_at)
     VALUES (:lane, :model, :metadata, :total, :total, now() + :deadline)
     RETURNING id, created_at
-), review AS MATERIALIZED (
-    SELECT uuidv7() AS id, position - 1 AS index, tokens, body, caller_id
+), sent AS MATERIALIZED (
+    SELECT position - 1 AS index, tokens, body, caller_id
     FROM unnest(CAST(:tokens AS int[]), CAST(:texts AS text[]), CAST(:caller_ids AS text[]))
          WITH ORDINALITY AS sent (tokens, body, caller_id, position)
+), review AS MATERIALIZED (
+    SELECT uuidv7() AS id, min(index) AS index, count(*) AS copies, min(tokens) AS tokens, body
+    FROM sent GROUP BY body ORDER BY 2
 ), added AS (
-    INSERT INTO reviews (id, job_id, index, tokens_estimate, queued_at)
-    SELECT review.id, job.id, review.index, review.tokens, job.created_at FROM review, job
-), texts AS (
-    INSERT INTO review_texts (review_id, text, caller_id) SELECT id, body, caller_id FROM review
+    INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
+    SELECT review.id, job.id, review.index, review.copies, review.tokens, job.created_at FROM review, job
+), rows AS (
+    INSERT INTO job_rows (job_id, index, review_id, text, caller_id)
+    SELECT job.id, sent.index, review.id, sent.body, sent.caller_id FROM job, sent JOIN review USING (body)
 )
 SELECT id FROM job
 """).bindparams(bindparam("metadata", type_=JSONB))
 
 
 def add(connection: Connection, job: NewJob) -> UUID:
-    """Add a job with all its reviews, queued; one round trip whatever its size."""
+    """Add a job with all its reviews, queued; one round trip whatever its size. Identical texts are one review."""
     reviews = job.reviews
     job_id: UUID = connection.execute(
         _ADD,

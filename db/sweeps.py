@@ -29,9 +29,9 @@ WITH lost AS (
         attempts = attempts + CASE WHEN :alone THEN 1 ELSE 0 END,
         suspect = true, lease_token = NULL, claimed_at = NULL
     WHERE id = ANY (:reviews) AND status = 'processing' AND lease_token = :token
-    RETURNING job_id, index, status
+    RETURNING job_id, index, copies, status
 ), share AS (
-    SELECT job_id, count(*) AS n, count(*) FILTER (WHERE status = 'failed') AS failed,
+    SELECT job_id, sum(copies) AS n, coalesce(sum(copies) FILTER (WHERE status = 'failed'), 0) AS failed,
            min(index) FILTER (WHERE status = 'queued') AS first
     FROM lost GROUP BY job_id
 )
@@ -94,5 +94,6 @@ class Retention:
 def forget_old(connection: Connection, retention: Retention) -> None:
     """Delete what is past its retention."""
     connection.execute(_FORGET_KEYS, {"age": retention.idempotency_keys})
+    connection.execute(jobs.ALL_REVIEWS)
     connection.execute(_FORGET_JOBS, {"age": retention.jobs})
     connection.execute(_FORGET_WORKERS)

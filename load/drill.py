@@ -1,6 +1,6 @@
 """The fault drill in full size: `python -m load.drill`. Exit code 1 when a promise did not hold.
 
-Runs a service of its own with the settings a user has, and breaks it with load.faults.
+Runs a service of its own with the settings a user has, and breaks it with load.faults and load.file_faults.
 """
 
 import json
@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from load import faults
+from load import faults, file_faults
 from load.faults import Outcome, break_by
 from load.stack import Stack, running_stack
 
@@ -23,7 +23,7 @@ def main(
     freeze_seconds: Annotated[float, typer.Option(min=1, help="How long Valkey is frozen.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Break a running service in every way that load.faults knows, and say what held."""
+    """Break a running service in every way that is known, and say what held."""
     console, outcomes = Console(stderr=as_json), []
     with running_stack() as stack:
         for outcome in drill(stack, reviews, kills, freeze_seconds):
@@ -45,6 +45,8 @@ def drill(stack: Stack, reviews: int, kills: int, freeze_seconds: float) -> Iter
     yield break_by(faults.child_frozen(stack, reviews), stack)
     yield break_by(faults.api_killed(stack), stack)
     yield break_by(faults.postgres_killed(stack, freeze_seconds), stack)
+    yield break_by(file_faults.api_killed_during_an_upload(stack, reviews), stack)
+    yield break_by(file_faults.worker_killed_during_a_file(stack, reviews), stack)
 
 
 def _show(console: Console, outcomes: list[Outcome]) -> None:

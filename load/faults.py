@@ -93,7 +93,7 @@ class Crowd:
         good = {row["review_id"] for _, rows in found for row in rows if row["sentiment"]}
         outcome.figures |= {"jobs": len(set(self.jobs)), "reviews": reviews, "results": len(good)}
         outcome.expect(len(good) == reviews, f"{len(good)} results for {reviews} reviews")
-        left = _count(self._stack, "SELECT count(*) FROM leases")
+        left = count(self._stack, "SELECT count(*) FROM leases")
         outcome.expect(left == 0, f"{left} leases were left")
 
 
@@ -118,7 +118,7 @@ async def _finished(connection: Connection, job_id: str) -> tuple[dict[str, Any]
     return job, []
 
 
-def _count(stack: Stack, query: str) -> int:
+def count(stack: Stack, query: str) -> int:
     with psycopg.connect(stack.database_url) as connection:
         row = connection.execute(query.encode()).fetchone()
     return int(row[0]) if row else 0
@@ -137,13 +137,13 @@ async def worker_killed(stack: Stack, reviews: int, kills: int, flushes: int) ->
     steps: list[Callable[[], object]] = [lambda: stack.signal(Part.WORKER, Signals.SIGKILL, group=True)] * kills
     for number in range(flushes):
         steps.insert((number + 1) * len(steps) // (flushes + 1), lambda: _flush(stack))
-    before = _count(stack, SUCCEEDED)
+    before = count(stack, SUCCEEDED)
     submitting = asyncio.create_task(crowd.submit_all(short_reviews(reviews)))
     for number, step in enumerate(steps, start=1):
         share = number * reviews / (len(steps) + 1)
-        await _until(lambda share=share: _count(stack, SUCCEEDED) - before >= share)  # type: ignore[misc]
+        await _until(lambda share=share: count(stack, SUCCEEDED) - before >= share)  # type: ignore[misc]
         step()
-    outcome.figures["left after the last"] = reviews - (_count(stack, SUCCEEDED) - before)
+    outcome.figures["left after the last"] = reviews - (count(stack, SUCCEEDED) - before)
     await submitting
     await crowd.check(outcome, reviews)
     outcome.expect(set(crowd.answers) == {"202"}, f"clients saw {dict(crowd.answers)}")
@@ -194,12 +194,12 @@ async def worker_stopped(stack: Stack, reviews: int, drain_seconds: float = 28) 
     """SIGTERM to a busy worker: it ends in time with exit code 0, and leaves no lease behind."""
     outcome, crowd, said = Outcome("SIGTERM to a busy worker"), Crowd(stack), len(stack.said())
     await crowd.submit_all(short_reviews(reviews))
-    await _until(lambda: _count(stack, "SELECT count(*) FROM leases") > 0)
+    await _until(lambda: count(stack, "SELECT count(*) FROM leases") > 0)
     pid, started = stack.signal(Part.WORKER, Signals.SIGTERM), time.monotonic()
     await _until(lambda: re.search("worker-1 (ended|was killed)", stack.said()[said:]) is not None)
-    left = _count(stack, f"SELECT count(*) FROM leases WHERE worker LIKE '%:{pid}'")  # noqa: S608  a number of ours
+    left = count(stack, f"SELECT count(*) FROM leases WHERE worker LIKE '%:{pid}'")  # noqa: S608  a number of ours
     outcome.figures["ended after s"] = round(time.monotonic() - started, 1)
-    outcome.figures["waiting then"] = _count(stack, "SELECT sum(queued) FROM jobs")
+    outcome.figures["waiting then"] = count(stack, "SELECT sum(queued) FROM jobs")
     last_words = stack.said()[said:]
     outcome.expect("worker-1 ended with exit code 0" in last_words, f"the supervisor says {last_words!r}")
     outcome.expect(time.monotonic() - started < drain_seconds, "it was not in time")
@@ -213,7 +213,7 @@ async def child_killed(stack: Stack, reviews: int) -> Outcome:
     outcome, crowd = Outcome("worker child killed"), Crowd(stack)
     parent = wait_until(lambda: stack.pids(Part.WORKER), "the worker runs")[0]
     await crowd.submit_all(short_reviews(reviews))
-    await _until(lambda: _count(stack, "SELECT count(*) FROM leases") > 0)
+    await _until(lambda: count(stack, "SELECT count(*) FROM leases") > 0)
     stack.signal(Part.WORKER_CHILD, Signals.SIGKILL)
     await crowd.check(outcome, reviews)
     outcome.expect(stack.pids(Part.WORKER)[:1] == [parent], "the parent did not live on")
@@ -223,23 +223,23 @@ async def child_killed(stack: Stack, reviews: int) -> Outcome:
 async def child_frozen(stack: Stack, reviews: int) -> Outcome:
     """Freeze a worker that holds reviews: another takes them over, and what the first says later is not heard."""
     outcome, crowd = Outcome("worker frozen, another beside it"), Crowd(stack)
-    started = _count(stack, WORKERS)
+    started = count(stack, WORKERS)
     env = {**os.environ, "DATABASE_URL": stack.database_url, "REDIS_URL": stack.redis_url}
     other = subprocess.Popen(  # noqa: ASYNC220  starting a process takes a millisecond
         [sys.executable, "-m", "worker.main"], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
     )
     try:
-        await _until(lambda: _count(stack, WORKERS) > started)
+        await _until(lambda: count(stack, WORKERS) > started)
         await crowd.submit_all(short_reviews(reviews))
         worker = stack.pids(Part.WORKER)[0]
-        await _until(lambda: _count(stack, HELD.format(worker)) > 0)
+        await _until(lambda: count(stack, HELD.format(worker)) > 0)
         child = stack.signal(Part.WORKER_CHILD, Signals.SIGSTOP)
-        outcome.figures["held when frozen"] = _count(stack, HELD.format(worker))
+        outcome.figures["held when frozen"] = count(stack, HELD.format(worker))
         try:
             await crowd.check(outcome, reviews)
         finally:
             os.kill(child, Signals.SIGCONT)
-        await _until(lambda: _count(stack, HELD.format(worker)) == 0)
+        await _until(lambda: count(stack, HELD.format(worker)) == 0)
         await crowd.check(outcome, reviews)
     finally:
         other.send_signal(Signals.SIGTERM)

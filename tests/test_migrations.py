@@ -16,6 +16,7 @@ from db.migrate import alembic_config, newest, upgrade
 from db.models import Base
 from settings import ROOT, DatabaseSettings
 from tests.conftest import new_database
+from tests.db import steps
 
 CATALOGUE = {
     "columns": """
@@ -77,6 +78,28 @@ def test_down_leaves_nothing_and_up_again_builds_the_same(engine: Engine) -> Non
     with transaction(engine) as connection:
         command.upgrade(alembic_config(connection), "head")
     assert catalogue(engine) == before
+
+
+def test_what_was_sent_before_bulk_is_kept_up_and_down(bare: Engine) -> None:
+    with transaction(bare) as connection:
+        command.upgrade(alembic_config(connection), "0001_spine")
+        connection.execute(text("INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'default', 1, 1)"))
+        connection.execute(
+            text(
+                "INSERT INTO reviews (id, job_id, index, tokens_estimate, queued_at)"
+                " SELECT uuidv7(), id, 0, 3, now() FROM jobs"
+            )
+        )
+        connection.execute(text("INSERT INTO review_texts SELECT id, 'a text', 'mine' FROM reviews"))
+    sent = "SELECT review_id, text, caller_id FROM "
+    before = steps.rows(bare, sent + "review_texts")
+    with transaction(bare) as connection:
+        command.upgrade(alembic_config(connection), "0002_bulk")
+    assert steps.rows(bare, sent + "job_rows") == before
+    assert steps.rows(bare, "SELECT copies, line FROM reviews JOIN job_rows ON review_id = id") == [(1, None)]
+    with transaction(bare) as connection:
+        command.downgrade(alembic_config(connection), "0001_spine")
+    assert steps.rows(bare, sent + "review_texts") == before
 
 
 def test_an_upgrade_of_the_newest_changes_nothing(database: DatabaseSettings, engine: Engine) -> None:

@@ -176,9 +176,8 @@ class Drain:
                 ended = self._complete(batch)
                 if batch.last:
                     self._held.discard(batch.claim.token)
-                self._station.notify(
-                    ended
-                )  # not what only moved: each word costs who waits a look, of 4 ms for 100 reviews
+                # Not what only moved: each word costs who waits a look, of 4 ms for 100 reviews.
+                self._station.notify(ended)
         finally:
             self._stored.set()
 

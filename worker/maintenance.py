@@ -8,7 +8,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from pydantic import ValidationError
@@ -38,7 +40,7 @@ class Sweeper:
         self._settings = settings
         self._doorbell = doorbell
         self._notifier = notifier
-        self._canary_at = self._forget_at = 0.0
+        self._canary_at = 0.0
 
     def sweep(self) -> None:
         """One round.
@@ -58,7 +60,6 @@ class Sweeper:
         self._notifier.notify(overdue)
         for lane in self._due(waiting):
             self._doorbell.ring(lane)
-        self._forget()
 
     def _give_back(self) -> bool:
         with transaction(self._engine) as connection:
@@ -70,16 +71,26 @@ class Sweeper:
         self._canary_at = time.monotonic() + CANARY_SECONDS
         return set(Lane)
 
-    def _forget(self) -> None:
-        if time.monotonic() < self._forget_at:
-            return
-        retention = Retention(
-            jobs=timedelta(days=self._settings.retention_days),
-            idempotency_keys=timedelta(hours=self._settings.idempotency_hours),
-        )
-        with transaction(self._engine) as connection:
-            sweeps.forget_old(connection, retention)
-        self._forget_at = time.monotonic() + FORGET_SECONDS
+
+def forget(engine: Engine, settings: MaintenanceSettings) -> None:
+    """Delete what is past its retention: half a minute for a job of a million rows."""
+    retention = Retention(
+        jobs=timedelta(days=settings.retention_days), idempotency_keys=timedelta(hours=settings.idempotency_hours)
+    )
+    with transaction(engine) as connection:
+        sweeps.forget_old(connection, retention)
+
+
+def _every(seconds: float, stopping: threading.Event, act: Callable[[], None]) -> None:
+    """Do it again and again; any other error than the store's ends the process, and the supervisor starts it anew."""
+    try:
+        while not stopping.wait(seconds):
+            try:
+                act()
+            except DatabaseError as error:
+                log.warning("sweep_failed", error=str(error))
+    finally:
+        stopping.set()
 
 
 def main() -> None:
@@ -94,13 +105,11 @@ def main() -> None:
         signal.signal(number, lambda *_: stopping.set())
     engine, notifier = connect(database, "verdict-maintenance"), Notifier(queue)
     threading.Thread(target=notifier.run, name="notifier", daemon=True).start()
+    forgetting = partial(forget, engine, settings)
+    threading.Thread(target=_every, args=(FORGET_SECONDS, stopping, forgetting), name="forget", daemon=True).start()
     with Doorbell(queue) as doorbell:
         sweeper = Sweeper(engine, settings, doorbell, notifier)
-        while not stopping.wait(settings.sweep_seconds):
-            try:
-                sweeper.sweep()
-            except DatabaseError as error:
-                log.warning("sweep_failed", error=str(error))
+        _every(settings.sweep_seconds, stopping, sweeper.sweep)
 
 
 if __name__ == "__main__":

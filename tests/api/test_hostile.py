@@ -39,7 +39,7 @@ class Api:
 
     def rows(self) -> int:
         """Jobs, reviews, texts and keys that are stored."""
-        tables = ("jobs", "reviews", "review_texts", "idempotency_keys")
+        tables = ("jobs", "reviews", "job_rows", "idempotency_keys")
         with psycopg.connect(self.database_url) as connection:
             counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables]  # noqa: S608
         return sum(count[0] for count in counts if count)

@@ -118,6 +118,22 @@ def stop(engine: Engine, job_id: UUID) -> None:
             jobs.stop(connection, job, JobStatus.CANCELLED)
 
 
+def pause(engine: Engine, job_id: UUID) -> None:
+    """Pause a job if it runs."""
+    with transaction(engine) as connection:
+        job = jobs.lock(connection, job_id)
+        if job and job.status not in jobs.FINAL:
+            jobs.pause(connection, job)
+
+
+def resume(engine: Engine, job_id: UUID) -> None:
+    """Let a paused job go on."""
+    with transaction(engine) as connection:
+        job = jobs.lock(connection, job_id)
+        if job:
+            jobs.resume(connection, job)
+
+
 def retry(engine: Engine, job_id: UUID) -> None:
     """Retry a job's failed reviews, as the API allows it."""
     with transaction(engine) as connection:

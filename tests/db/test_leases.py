@@ -204,7 +204,7 @@ def test_a_deleted_job_leaves_no_row_behind(engine: Engine) -> None:
     job = submit(engine, 3)
     with transaction(engine) as connection:
         jobs.delete(connection, job)
-    assert steps.rows(engine, "SELECT id FROM reviews UNION ALL SELECT review_id FROM review_texts") == []
+    assert steps.rows(engine, "SELECT id FROM reviews UNION ALL SELECT review_id FROM job_rows") == []
 
 
 def test_a_heartbeat_extends_the_lease(engine: Engine) -> None:

@@ -25,11 +25,13 @@ from db.models import JobStatus, Lane, ReviewStatus
 from tests.db import steps
 
 LANES = st.sampled_from(list(Lane))
+TOKENS = st.integers(1, 20)
 COUNTERS = [each.value for each in ReviewStatus]
 FINISHED = {ReviewStatus.SUCCEEDED, ReviewStatus.FAILED, ReviewStatus.CANCELLED}
 
+_REAL = "coalesce(sum(copies) FILTER (WHERE review.status = '{0}'), 0) AS real_{0}"
 _COUNTED = f"""
-SELECT jobs.*, {", ".join(f"count(*) FILTER (WHERE review.status = '{name}') AS real_{name}" for name in COUNTERS)},
+SELECT jobs.*, {", ".join(map(_REAL.format, COUNTERS))},
        min(review.index) FILTER (WHERE review.status = 'queued') AS first_queued
 FROM jobs JOIN reviews AS review ON review.job_id = jobs.id GROUP BY jobs.id
 """  # noqa: S608  words of our own
@@ -58,9 +60,9 @@ class Store(RuleBasedStateMachine):
         with transaction(self.engine) as connection:
             connection.execute(text("TRUNCATE jobs, leases CASCADE"))
 
-    @rule(target=jobs, reviews=st.integers(1, 5), lane=LANES, tokens=st.integers(1, 20))
-    def submit(self, reviews: int, lane: Lane, tokens: int) -> UUID:
-        return steps.submit(self.engine, reviews, lane=lane, tokens=tokens)
+    @rule(target=jobs, texts=st.lists(st.sampled_from("abcde"), min_size=1, max_size=5), lane=LANES, tokens=TOKENS)
+    def submit(self, texts: list[str], lane: Lane, tokens: int) -> UUID:
+        return steps.submit(self.engine, texts=texts, lane=lane, tokens=tokens)
 
     @rule(
         target=claims,
@@ -70,7 +72,9 @@ class Store(RuleBasedStateMachine):
         tokens=st.integers(1, 60),
     )
     def claim(self, lane: Lane, worker: str, reviews: int, tokens: int) -> Any:
+        paused = set(steps.rows(self.engine, "SELECT id FROM jobs WHERE status = 'paused'"))
         claimed = steps.claim(self.engine, lane=lane, worker=worker, reviews=reviews, tokens=tokens)
+        assert not claimed or paused.isdisjoint((each.job_id,) for each in claimed.reviews)
         return multiple() if claimed is None else claimed
 
     @rule(claimed=consumes(claims), breaks=st.sets(st.integers(0, 3)), again=st.integers(0, 2))
@@ -114,6 +118,14 @@ class Store(RuleBasedStateMachine):
     @rule(job=jobs)
     def cancel(self, job: UUID) -> None:
         steps.stop(self.engine, job)
+
+    @rule(job=jobs)
+    def pause(self, job: UUID) -> None:
+        steps.pause(self.engine, job)
+
+    @rule(job=jobs)
+    def resume(self, job: UUID) -> None:
+        steps.resume(self.engine, job)
 
     @rule(job=jobs)
     def retry(self, job: UUID) -> None:
@@ -184,6 +196,10 @@ class Store(RuleBasedStateMachine):
         """Whatever happened, one honest worker brings every job to its end."""
         with transaction(self.engine) as connection:
             connection.execute(text("UPDATE leases SET expires_at = now() - interval '1 s'"))
+            sweeps.expire_overdue(connection)  # a job that was retried after its deadline
+            waiting = connection.scalars(text("SELECT id FROM jobs")).all()
+        for job in waiting:
+            steps.resume(self.engine, job)
         while steps.sweep(self.engine):
             pass
         for lane in Lane:

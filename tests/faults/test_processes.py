@@ -1,6 +1,6 @@
-"""Every promise of load.faults on real processes; `python -m load.drill` does the same in full size."""
+"""Every promise of load.faults and load.file_faults on real processes; load.drill does the same in full size."""
 
-from load import faults
+from load import faults, file_faults
 from load.faults import break_by
 from load.stack import Stack
 
@@ -37,4 +37,14 @@ def test_a_job_that_was_accepted_outlives_the_api(stack: Stack) -> None:
 
 def test_clients_of_a_killed_postgres_see_503_and_lose_nothing(stack: Stack) -> None:
     outcome = break_by(faults.postgres_killed(stack, seconds=8), stack)
+    assert not outcome.wrong, outcome
+
+
+def test_of_a_file_that_was_coming_in_when_the_api_was_killed_nothing_is_left(stack: Stack) -> None:
+    outcome = break_by(file_faults.api_killed_during_an_upload(stack, rows=500), stack)
+    assert not outcome.wrong, outcome
+
+
+def test_a_file_is_judged_and_fetched_to_the_last_byte_although_worker_and_api_are_killed(stack: Stack) -> None:
+    outcome = break_by(file_faults.worker_killed_during_a_file(stack, rows=600), stack)
     assert not outcome.wrong, outcome

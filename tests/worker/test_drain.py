@@ -77,7 +77,7 @@ def predicting(run: Run, gated: GatedClassifier) -> "Iterator[Future[None]]":
 
 
 def results(engine: Engine) -> list[Any]:
-    return steps.rows(engine, "SELECT reviews.*, text FROM reviews JOIN review_texts ON review_id = id ORDER BY id")
+    return steps.rows(engine, "SELECT reviews.*, text FROM reviews JOIN job_rows ON review_id = id ORDER BY id")
 
 
 def states(engine: Engine) -> list[str]:
@@ -119,7 +119,7 @@ def test_the_neighbours_of_culprits_succeed(engine: Engine, drain: Run, culprit:
 
 
 def test_reviews_are_predicted_in_batches_of_like_length(engine: Engine, drain: Run, opened: GatedClassifier) -> None:
-    submit(engine, texts=["short"] * 30 + ["long " * 60] * 30)
+    submit(engine, texts=[f"{number:02}{text}" for text in ("short", "long " * 60) for number in range(30)])
     drain()
     assert all(len({len(text) for text in batch}) == 1 for batch in opened.seen)
     assert len(opened.seen) <= 4

@@ -13,7 +13,7 @@ from settings import DatabaseSettings, MaintenanceSettings, QueueSettings
 from tests.db import steps
 from worker import main as worker
 from worker import maintenance
-from worker.maintenance import Sweeper
+from worker.maintenance import Sweeper, forget
 from worker.messages import queue_name
 from worker.notify import Notifier
 from worker.queue import Doorbell
@@ -92,11 +92,11 @@ def test_who_waits_hears_of_an_overdue_job(engine: Engine, sweep: Sweep, notifie
     assert str(job).encode() in (notifier._messages.get_nowait() or b"")
 
 
-def test_old_jobs_are_forgotten(engine: Engine, sweep: Sweep, model_id: int) -> None:
+def test_old_jobs_are_forgotten(engine: Engine, model_id: int) -> None:
     steps.submit(engine)
     steps.complete_all(engine, steps.must_claim(engine), model_id)
     steps.rows(engine, "UPDATE jobs SET finished_at = now() - interval '31 days' RETURNING id")
-    sweep(engine)
+    forget(engine, SETTINGS)
     assert steps.rows(engine, "SELECT id FROM jobs") == []
 
 

@@ -1,0 +1,90 @@
+"""A job as it moves: server-sent events, for pages and command lines that show progress.
+
+Looks at the job once a second, and at once when the worker says that it ended (api.waiting). FastAPI writes the events
+and, after 15 quiet seconds, a comment; it ends the generator when the client has gone.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from api.errors import REFUSALS, UnknownJob
+from api.requests import StrictRoute
+from api.schemas import JobOut
+from api.service import Service, ServiceDep
+from api.views import job_with_evaluation
+from db import jobs
+from db.engine import DatabaseError, transaction
+from db.jobs import FINAL
+
+LOOK_SECONDS = 1.0
+
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
+
+
+def _seen(job_id: UUID, service: ServiceDep) -> JobOut:
+    """The job, before the stream begins: once it has begun there is no way to say 404."""
+    job = _read(service, job_id)
+    if job is None:
+        raise UnknownJob
+    return job
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def events(
+    job: Annotated[JobOut, Depends(_seen)],
+    service: ServiceDep,
+    last_event_id: Annotated[
+        str | None, Header(description="`id` of the last event you have; a state that you know is not repeated.")
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job: `progress` whenever it has moved, at most once a second, and `end` when it has finished.
+
+    The data is the job without its results.
+    """
+    seen: JobOut | None = job
+    while seen:  # none when it is deleted
+        ended, state = seen.status in FINAL, _state(seen)
+        if state != last_event_id:
+            yield ServerSentEvent(event="end" if ended else "progress", id=state, data=seen)
+            last_event_id = state
+        if ended:
+            return
+        seen = await _next_look(service, seen.id)
+
+
+async def _next_look(service: Service, job_id: UUID) -> JobOut | None:
+    """The job a second later, or when it ends if that is earlier."""
+    first = True
+
+    async def look(only_ended: bool) -> tuple[JobOut | None] | None:
+        nonlocal first
+        if first:  # the caller has just looked
+            first = False
+            return None
+        job = await run_in_threadpool(_read, service, job_id)
+        return None if only_ended and job and job.status not in FINAL else (job,)
+
+    while True:
+        with suppress(DatabaseError):  # the stream goes on as soon as the store is back
+            [job] = await service.waiting_room.wait(job_id, LOOK_SECONDS, look)
+            return job
+        first = True
+
+
+def _read(service: Service, job_id: UUID) -> JobOut | None:
+    with transaction(service.engine) as connection:
+        row = jobs.get(connection, job_id)
+        return None if row is None else job_with_evaluation(connection, row)
+
+
+def _state(job: JobOut) -> str:
+    """Equal for equal states; the pace moves with the clock, and so is none of it."""
+    said = job.model_dump_json(exclude={"reviews_per_second", "remaining_seconds"})
+    return hashlib.sha256(said.encode()).hexdigest()[:16]

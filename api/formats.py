@@ -1,0 +1,162 @@
+"""All results of a job as a stream of bytes, format by format. Called by api.results.
+
+Each chunk is a page of rows that was read in a transaction of its own; between two chunks nothing is held. The same
+rows make the same bytes every time, which is what a resumed download lives on.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
+
+from api.errors import WrongState
+from api.views import result
+from db import exports, jobs, reviews
+from db.engine import Connection, Engine, transaction
+from db.exports import Export
+from files.csv_out import FORMULA_STARTS, Writer, our_names
+
+NDJSON_ROWS = 2_000  # a page: some 2 MB
+
+Read = TypeVar("Read")
+
+
+class Formulas(StrEnum):
+    """What becomes of a cell that a spreadsheet would run."""
+
+    ESCAPE = "escape"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for; `finished_at` is that of the job when it was."""
+
+    export: Export
+    after: int
+    formulas: Formulas
+    finished_at: datetime | None
+    head: bool = True  #: off, it is the rest of a stream that was begun before
+
+
+class Piece(NamedTuple):
+    """Some bytes; a stream without head goes on behind them after this index, if it can."""
+
+    content: bytes
+    after: int | None = None
+
+
+def csv(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
+    """The caller's own columns and ours; UTF-8, LF."""
+    export, escape = wanted.export, wanted.formulas is Formulas.ESCAPE
+    if wanted.head:
+        header = io.StringIO()
+        Writer(header, export.delimiter, escape=escape).record([*export.columns, *our_names(export.columns)])
+        yield Piece(header.getvalue().encode(), wanted.after)
+
+    def copied(connection: Connection, after: int, end: int) -> bytes:
+        return exports.csv_page(connection, export, after, end, FORMULA_STARTS if escape else ())
+
+    def written(connection: Connection, after: int, end: int) -> bytes:
+        page = io.StringIO()
+        writer = Writer(page, export.delimiter, escape=escape)
+        for row in exports.values_page(connection, export, after, end):
+            writer.record("" if cell is None else str(cell) for cell in row)
+        return page.getvalue().encode()
+
+    for end, page in _pages(engine, wanted, copied if len(export.columns) <= exports.COPY_COLUMNS else written):
+        yield Piece(page, end)
+
+
+def ndjson(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
+    """A `Result` a line."""
+    after, status = wanted.after, wanted.export.status
+    while True:
+        with transaction(engine) as connection:
+            rows: Sequence[Any] = reviews.page(connection, wanted.export.job_id, after=after, limit=NDJSON_ROWS)
+            if not rows:
+                _must_be_unchanged(connection, wanted)
+                return
+        # The status is looked at here: in the statement, a page of rare ones could take too long.
+        lines = [result(row).model_dump_json() for row in rows if status in {None, row.status}]
+        after = rows[-1].index
+        yield Piece("".join(f"{line}\n" for line in lines).encode(), after)
+
+
+def parquet(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
+    """The columns of `csv`, typed, but no name twice; a row group a page."""
+    import pyarrow as pa  # noqa: PLC0415  takes 100 MB once used: only who asks for Parquet pays
+    from pyarrow import parquet as pq  # noqa: PLC0415
+
+    export, sink = wanted.export, _Sink()
+
+    def read(connection: Connection, after: int, end: int) -> list[tuple[Any, ...]]:
+        return exports.values_page(connection, export, after, end)
+
+    names = _distinct([*export.columns, *our_names(export.columns)])
+    types = [pa.string()] * len(names)
+    types[-4] = pa.float32()
+    if export.layout is None:
+        types[0] = pa.int32()
+    schema = pa.schema(list(zip(names, types, strict=True)))
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_statistics=False) as writer:
+        for _, rows in _pages(engine, wanted, read):
+            if rows:
+                columns = [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), types, strict=True)]
+                writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            yield Piece(sink.take())
+    yield Piece(sink.take())
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Most readers of Parquet refuse a file in which a name stands twice: the second `a` is `a_2`."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        found[name if name not in found else next(each for each in numbered if each not in found)] = None
+    return list(found)
+
+
+def _pages(engine: Engine, wanted: Wanted, read: Callable[[Connection, int, int], Read]) -> Iterator[tuple[int, Read]]:
+    after = wanted.after
+    while True:
+        with transaction(engine) as connection:
+            end = exports.page_end(connection, wanted.export.job_id, after)
+            if end is None:
+                _must_be_unchanged(connection, wanted)
+                return
+            page = read(connection, after, end)
+        yield end, page
+        after = end
+
+
+def _must_be_unchanged(connection: Connection, wanted: Wanted) -> None:
+    """Cut the stream rather than end it when it is no whole.
+
+    Raises:
+        WrongState: the job was deleted, or its failed reviews were queued again, while its results were read.
+    """
+    job = jobs.get(connection, wanted.export.job_id)
+    if job is None or (wanted.finished_at and job.finished_at != wanted.finished_at):
+        raise WrongState("The results changed while they were read.")
+
+
+class _Sink(io.RawIOBase):
+    """Keeps what a writer writes until it is taken."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._written.append(bytes(data))
+        return len(self._written[-1])
+
+    def take(self) -> bytes:
+        taken, self._written = b"".join(self._written), []
+        return taken

@@ -1,0 +1,174 @@
+"""Submit a job as a file: CSV or NDJSON, gzipped or not, as the body or in a form.
+
+The body is read in a thread as it comes in, cut into rows by `files` and copied into the store by db.uploads, all in
+one transaction and in constant memory: the 202 is given when the whole file is in, and a refused file leaves nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.datastructures import Headers
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.routing import Match
+from starlette.types import Scope
+
+from api.accepting import accepted, require_model
+from api.bodies import streamed
+from api.errors import REFUSALS, InvalidRequest, Pointed, TooManyUploads, UnsupportedMediaType
+from api.file_bodies import FORM, FORMATS, UploadOptions
+from api.forms import FilePart, file_part
+from api.idempotency import Idempotency, KeyHeader, once
+from api.jobs import look
+from api.media_types import MediaType, media_type
+from api.requests import WaitSeconds
+from api.schemas import JobOut
+from api.service import Service, ServiceDep
+from db import uploads
+from db.engine import Connection
+from db.uploads import NewUpload
+from files.layout import Layout, Limits, Wanted
+from files.reader import read
+from monitoring.metrics import JOBS_SUBMITTED, REVIEWS_SUBMITTED
+
+SUFFIXES: dict[str, Literal["csv", "ndjson"]] = {
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "csv",
+    "ndjson": "ndjson",
+    "jsonl": "ndjson",
+}
+
+
+class UploadRoute(APIRoute):
+    """`POST /v1/jobs` for the media types of files; api.jobs has it for JSON."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """No match for another media type, so that the router looks on."""
+        match, child = super().matches(scope)
+        if match is Match.FULL and media_type(Headers(scope=scope)).name not in FORMATS:
+            return Match.NONE, {}
+        return match, child
+
+
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=UploadRoute, responses=REFUSALS)
+
+
+@router.post("/jobs", status_code=202, include_in_schema=False)  # described beside the JSON body in api.jobs
+async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
+    request: Request,
+    response: Response,
+    service: ServiceDep,
+    options: Annotated[UploadOptions, Query()],
+    key: KeyHeader,
+    wait: WaitSeconds,
+) -> JobOut:
+    """Submit a file: `202` with `Location` when all of it is in."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", "gzip"}:
+        raise UnsupportedMediaType("Of content encodings, only gzip is taken.")
+    if service.uploading.borrowed_tokens >= service.uploading.total_tokens:
+        raise TooManyUploads(headers={"Retry-After": "5"})
+    settings = service.settings
+    async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
+        source = Source(media_type(request.headers), options, body)
+        job_id = await anyio.to_thread.run_sync(_add, service, source, key, response, limiter=service.uploading)
+    job = await look(service, job_id)
+    service.doorbell.ring(job.lane)
+    if "Idempotent-Replayed" not in response.headers:
+        JOBS_SUBMITTED.labels(job.lane).inc()
+        REVIEWS_SUBMITTED.labels(job.lane).inc(job.counts.total)
+    return accepted(await look(service, job_id, wait) if wait else job, response, wait)
+
+
+class Source:
+    """The file in a request: what is said about it, and its bytes, hashed as they are read."""
+
+    def __init__(self, media: MediaType, options: UploadOptions, body: Iterable[bytes]) -> None:
+        self._media, self._body = media, body
+        self._chunks: Iterator[bytes] = iter(())
+        self._hash = hashlib.sha256()
+        self.options = options
+
+    def open(self) -> Wanted:
+        """Find the file, in the form if it is one.
+
+        Raises:
+            InvalidRequest: nothing says what kind of file it is.
+        """
+        kind, filename, charset = self._media.name, "", self._media.charset
+        if kind == FORM:
+            part = file_part(self._body, self._media.boundary)
+            kind, filename, charset, self._body = part.content_type, part.filename, part.charset, part.chunks
+            self.options = _with_fields(self.options, part)
+        self._chunks = self._hashed()
+        options = self.options
+        found = options.format or FORMATS.get(kind) or _by_name(filename)
+        if found is None:
+            detail = "is needed: neither the media type nor a file name says whether this is csv or ndjson"
+            raise InvalidRequest(errors=[Pointed("query/format", detail)])
+        tabs = kind == "text/tab-separated-values" or ".tsv" in filename.lower()
+        delimiter = options.delimiter or ("tab" if tabs else None)
+        return Wanted(found, options.text_column, options.id_column, options.label_column, delimiter, charset)
+
+    def _hashed(self) -> Iterator[bytes]:
+        for chunk in self._body:
+            self._hash.update(chunk)
+            yield chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def digest(self) -> bytes:
+        """SHA-256 of the file and of what was said about it; reads the file to its end."""
+        for _ in self._chunks:
+            pass
+        head = f"POST /v1/jobs {self.options.model_dump_json()}\n".encode()
+        return hashlib.sha256(head + self._hash.digest()).digest()
+
+
+def _with_fields(options: UploadOptions, part: FilePart) -> UploadOptions:
+    try:
+        return UploadOptions.model_validate(options.model_dump(exclude_unset=True) | part.fields)
+    except ValidationError as error:
+        errors: list[Any] = [each | {"loc": ("form", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(errors) from error
+
+
+def _by_name(filename: str) -> Literal["csv", "ndjson"] | None:
+    return SUFFIXES.get(filename.lower().removesuffix(".gz").rpartition(".")[2])
+
+
+def _add(service: Service, source: Source, key: str | None, response: Response) -> UUID:
+    """Read the file into a job, in a thread; the header is read before a connection is taken."""
+    settings, wanted = service.settings, source.open()
+    limits = Limits(settings.max_upload_bytes, settings.max_upload_rows, settings.max_review_chars)
+    table = read(source, wanted, limits)
+    options, layout = source.options, table.layout
+    new = NewUpload(
+        model=options.model,
+        deadline=None if options.deadline_seconds is None else timedelta(seconds=options.deadline_seconds),
+        layout=_kept(layout) if wanted.format == "csv" else None,
+        labelled=layout.label is not None,
+        interactive_max_reviews=settings.interactive_max_reviews,
+    )
+
+    def add(connection: Connection) -> UUID:
+        require_model(connection, new.model, "query/model")
+        return uploads.add(connection, new, table.rows)
+
+    return once(service, Idempotency(key, source.digest) if key else None, response, add)
+
+
+def _kept(layout: Layout) -> dict[str, Any]:
+    return {
+        "columns": list(layout.columns),
+        "text": layout.text,
+        "delimiter": layout.delimiter,
+        "encoding": layout.encoding,
+    }

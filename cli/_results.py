@@ -1,0 +1,120 @@
+"""Where a command writes results, checked before anything is sent, and what it says of a job that has ended."""
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from cli._progress import transfer
+from cli.output import CommandError
+from verdict import Client, Evaluation, Job
+from verdict.calls import ResultsFormat
+from verdict.client import DEFAULT_URL
+
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="File for the results: .csv, .ndjson or .parquet; `-` is stdout."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
+KeepFormulasOption = Annotated[
+    bool, typer.Option("--keep-formulas", help="Leave cells alone that a spreadsheet would run as a formula.")
+]
+STDOUT = Path("-")
+SUFFIXES: dict[str, ResultsFormat] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where results go, and which."""
+
+    path: Path
+    format: ResultsFormat
+    keep_formulas: bool = False
+    status: str | None = None
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether stdout is taken, so that nothing else may be said there."""
+        return self.path == STDOUT
+
+
+def output(path: Path, *, force: bool, keep_formulas: bool, as_json: bool = False) -> Output:
+    """Results at `path`, in the format that its name says.
+
+    Raises:
+        CommandError: it could not be written, or exists and is not to be replaced.
+    """
+    if as_json and path == STDOUT:
+        raise CommandError("--json and -o - would both write to stdout")
+    wanted = Output(path, SUFFIXES.get(path.suffix.lower(), "csv"), keep_formulas)
+    if wanted.is_stdout:
+        return wanted
+    if path.is_dir() or not path.parent.is_dir():
+        raise CommandError(f"{path} cannot be written: {path if path.is_dir() else path.parent} is {_kind(path)}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CommandError(f"{path} cannot be written: no right to write in {path.parent}")
+    if path.exists() and not force:
+        raise CommandError(f"{path} exists already; --force replaces it")
+    return wanted
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    return "no folder" if path.parent.exists() else "not there"
+
+
+def save(client: Client, job: Job | str, wanted: Output) -> None:
+    """Write the results, going on with what an earlier command got."""
+    destination = sys.stdout.buffer if wanted.is_stdout else wanted.path
+    with transfer("downloading", None) as count:
+        client.download(
+            job,
+            destination,
+            format=wanted.format,
+            status=wanted.status,
+            formulas="keep" if wanted.keep_formulas else "escape",
+            on_received=count,
+        )
+    if wanted.is_stdout:
+        sys.stdout.buffer.flush()
+
+
+def pick_up(job: Job, wanted: Output | None, url: str) -> str:
+    """The command that goes on with a job."""
+    words = ["verdict", "job", job.id, "--follow"]
+    if wanted:
+        words += ["-o", str(wanted.path)]
+        words += ["--keep-formulas"] if wanted.keep_formulas else []
+    return shlex.join(words + (["--url", url] if url != DEFAULT_URL else []))
+
+
+def summary(job: Job, wanted: Output | None) -> RenderableType:
+    """What became of a job's rows, and how good its answers are where the truth is known."""
+    states = [f"{number:,} {state}" for state, number in _states(job).items() if number]
+    lines = [f"{job.id}: [bold]{job.status}[/]", f"{job.counts.total:,} rows: {', '.join(states)}"]
+    if wanted and not wanted.is_stdout:
+        lines.append(f"results: {escape(str(wanted.path))}")
+    return Group(*lines, *(_scores(job.evaluation) if job.evaluation else ()))
+
+
+def _states(job: Job) -> dict[str, int]:
+    return {name: getattr(job.counts, name) for name in ("succeeded", "failed", "cancelled", "queued", "processing")}
+
+
+def _scores(found: Evaluation) -> list[RenderableType]:
+    unknown = f", {found.unknown_labels:,} with an unknown label" if found.unknown_labels else ""
+    lines: list[RenderableType] = ["", f"held against {found.labelled:,} labelled rows{unknown}:"]
+    if found.accuracy is None or found.macro_f1 is None:
+        return lines
+    matrix = Table("true label", *(f"answered {escape(label)}" for label in found.labels), box=None)
+    for label, row in zip(found.labels, found.confusion_matrix, strict=True):
+        matrix.add_row(escape(label), *(f"{number:,}" for number in row))
+    return [*lines, f"accuracy {found.accuracy:.4f}, macro F1 {found.macro_f1:.4f}", matrix]

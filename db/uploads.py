@@ -1,0 +1,96 @@
+"""The statements that add a job from a file: COPY its rows, then make reviews of them. Called by api.uploads.
+
+All in one transaction, so that a file is accepted whole or leaves nothing. Constant memory here and in the driver.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from db.engine import driver_cursor
+from db.models import Lane
+from files.row import Row
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """A job to add from a file; its lane is known when its rows are counted."""
+
+    model: str
+    deadline: timedelta | None
+    layout: dict[str, Any] | None
+    labelled: bool
+    interactive_max_reviews: int
+
+
+# The longest wait is for the caller's next bytes, and those have a limit of their own.
+_NO_LIMIT = text("SET LOCAL statement_timeout = 0")
+_BEGIN = text("""
+INSERT INTO jobs (lane, model, total, queued, layout, labelled) VALUES ('bulk', :model, 0, 0, :layout, :labelled)
+RETURNING id
+""").bindparams(bindparam("layout", type_=JSONB(none_as_null=True)))
+_COPY = """
+COPY job_rows (job_id, review_id, index, line, text, caller_id, label, others, error_code, error_detail) FROM STDIN
+"""
+# octet_length reads no compressed text. Sorted, since reviews are claimed in that order.
+_REVIEWS = text("""
+INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
+SELECT review_id, :job, min(index), count(*), min(2 + octet_length(text) / 4.5), clock_timestamp()
+FROM job_rows WHERE job_id = :job AND review_id IS NOT NULL
+GROUP BY review_id ORDER BY 3
+""")
+_SORT_MEMORY = text("SET LOCAL work_mem = '64MB'")
+_END = text("""
+UPDATE jobs SET
+    lane = :lane, total = :total, queued = :total - :failed, failed = :failed,
+    created_at = clock_timestamp(), served_at = clock_timestamp(), deadline_at = clock_timestamp() + :deadline,
+    status = CASE WHEN :total = :failed THEN 'failed' ELSE 'queued' END,
+    finished_at = CASE WHEN :total = :failed THEN clock_timestamp() END
+WHERE id = :job
+""")
+
+
+def add(connection: Connection, upload: NewUpload, rows: Iterable[Row]) -> UUID:
+    """Add a job with all rows of a file, queued; what `rows` raises leaves nothing behind."""
+    connection.execute(_NO_LIMIT)
+    parameters = {"model": upload.model, "layout": upload.layout, "labelled": upload.labelled}
+    job_id: UUID = connection.execute(_BEGIN, parameters).scalar_one()
+    total, failed = _copy(connection, job_id, rows)
+    connection.execute(_SORT_MEMORY)
+    connection.execute(_REVIEWS, {"job": job_id})
+    lane = Lane.INTERACTIVE if total <= upload.interactive_max_reviews else Lane.BULK
+    counts = {"job": job_id, "lane": lane, "total": total, "failed": failed, "deadline": upload.deadline}
+    connection.execute(_END, counts)
+    return job_id
+
+
+def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[int, int]:
+    """COPY the rows; how many there were, and how many of them hold nothing to judge."""
+    total = failed = 0
+    job = str(job_id)
+    with driver_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
+        for row in rows:
+            code, detail = row.error or (None, None)
+            review_id = None if code else _review_id(job_id.bytes, row.text)
+            copy.write_row((job, review_id, *row[:-1], code, detail))
+            total += 1
+            failed += code is not None
+    return total, failed
+
+
+def _review_id(job: bytes, body: str) -> str:
+    """A UUIDv7 with the job's time and, for its random bits, a keyed hash of the text: equal texts are one review.
+
+    The key is the job's id, which no caller knows beforehand, so that nobody can prepare two texts with one hash.
+    """
+    digest = blake2b(body.encode(), digest_size=10, key=job).digest()
+    number = int.from_bytes(job[:6] + digest)
+    number = number & ~(0xF << 76) | (0x7 << 76)  # version
+    number = number & ~(0x3 << 62) | (0x2 << 62)  # variant
+    return f"{number:032x}"

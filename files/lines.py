@@ -1,0 +1,63 @@
+"""Pieces of text → lines that know their number. Called by files.csv_in and files.ndjson."""
+
+import io
+from collections.abc import Iterable, Iterator
+
+from files.errors import RecordTooLong
+
+
+def split_lines(texts: Iterable[str], limit: int) -> Iterator[str]:
+    r"""Lines with their ends, which may be LF, CRLF or CR, in any mixture.
+
+    `str.splitlines` would also cut at U+2028, U+0085 and the like, which stand inside of reviews. A line of more than
+    `limit` characters comes in parts, so that memory stays bounded; `Feed` refuses it.
+    """
+    held: list[str] = []
+    size = 0
+    for text in _whole_ends(texts):
+        cut = 1 + max(text.rfind("\n"), text.rfind("\r"))
+        if cut or size > limit:
+            yield from io.StringIO("".join([*held, text[:cut]]), newline="")
+            held, size = [], 0
+        held.append(text[cut:])
+        size += len(text) - cut
+    yield from io.StringIO("".join(held), newline="")
+
+
+def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
+    """The same text with a CR kept back until it is known whether its LF follows."""
+    kept = ""
+    for text in texts:
+        joined = kept + text
+        kept = "\r" if joined.endswith("\r") else ""
+        yield joined.removesuffix("\r")
+    yield kept
+
+
+class Feed:
+    """Hands out lines to whoever reads records, and knows where the record began that is being read."""
+
+    def __init__(self, lines: Iterable[str], limit: int, before: int = 0) -> None:
+        self.line = before
+        self.began = before + 1
+        self.ended = False
+        self._lines = lines
+        self._limit = limit
+        self._chars = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.line += 1
+            self._chars += len(line)
+            if self._chars > self._limit:
+                raise RecordTooLong(
+                    f"The record that begins on line {self.began:,} has more than {self._limit:,} characters; "
+                    "look for a quote that is opened there and never closed."
+                )
+            yield line
+        self.ended = True
+
+    def end_record(self) -> None:
+        """The next line begins a record."""
+        self.began = self.line + 1
+        self._chars = 0

@@ -1,0 +1,36 @@
+"""The bytes of a file → its layout and its rows, in constant memory. Called by the API's uploads and by `--local`.
+
+chunks ─ pieces ─► decompressed ─ encoding ─► text ─ lines ─► records ─ csv_in | ndjson ─► rows
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from files.csv_in import read_csv
+from files.encoding import Text
+from files.errors import NoRows, TooLarge
+from files.layout import Limits, Table, Wanted
+from files.ndjson import read_ndjson
+from files.pieces import plain_pieces
+from files.row import Row
+
+
+def read(chunks: Iterable[bytes], wanted: Wanted, limits: Limits) -> Table:
+    """Read as much as tells the layout; `rows` reads on as it is iterated, about 64 KiB ahead.
+
+    Raises:
+        FileRefused: from here or from `rows`, as soon as it is known. What `chunks` raises comes through as it is.
+    """
+    text = Text(plain_pieces(chunks, limits.bytes), wanted.charset)
+    table = read_csv(text, wanted, limits) if wanted.format == "csv" else read_ndjson(text, wanted, limits)
+    return replace(table, rows=_counted(table.rows, limits.rows))
+
+
+def _counted(rows: Iterator[Row], most: int) -> Iterator[Row]:
+    row = None
+    for row in rows:
+        if row.index >= most:
+            raise TooLarge(f"The file has more than the {most:,} rows that are taken, at line {row.line:,}; split it.")
+        yield row
+    if row is None:
+        raise NoRows("The file has a header and no rows.")

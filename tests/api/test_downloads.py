@@ -1,0 +1,160 @@
+"""Downloads that break off: resumed to the same bytes, cut rather than ended short, and nothing left behind."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from api import formats
+from db import exports
+from db.engine import Engine
+from settings import DatabaseSettings
+from tests.api.steps import STREAMS, get, post
+from tests.conftest import wait_until
+from tests.db import steps
+from tests.fakes import POISON
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many pages, so that a part begins and ends within any of them."""
+    monkeypatch.setattr(exports, "PAGE_ROWS", 3)
+    monkeypatch.setattr(formats, "NDJSON_ROWS", 3)
+
+
+@pytest.mark.usefixtures("worker", "small_pages")
+@pytest.mark.parametrize("form", STREAMS)
+def test_a_download_resumes_to_the_same_bytes(client: httpx.Client, form: str) -> None:
+    job = post(client, *(f"film {number}" for number in range(10)))
+    answer = get(client, job, form)
+    whole, etag = answer.content, answer.headers["etag"]
+    assert answer.headers["accept-ranges"] == "bytes"
+    for start in [0, 1, len(whole) // 3, len(whole) // 2, len(whole) - 1]:
+        part = get(client, job, form, sending={"range": f"bytes={start}-", "if-range": etag})
+        assert (part.status_code, part.headers["etag"]) == (206, etag)
+        assert part.headers["content-range"] == f"bytes {start}-{len(whole) - 1}/{len(whole)}"
+        assert part.headers["content-length"] == str(len(whole) - start)
+        assert whole[:start] + part.content == whole
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=2-5", 206, slice(2, 6)),
+        ("BYTES=2-2", 206, slice(2, 3)),
+        ("bytes=5-99999999", 206, slice(5, None)),
+        ("bytes=-4", 206, slice(-4, None)),
+        ("bytes=-99999999", 206, slice(None)),
+        ("bytes=0-1,4-5", 200, slice(None)),
+        ("bytes=5-2", 200, slice(None)),
+        ("bytes=-", 200, slice(None)),
+        ("bytes=a-", 200, slice(None)),
+        ("bytes=" + "9" * 5000 + "-", 200, slice(None)),
+        ("rows=1-2", 200, slice(None)),
+    ],
+)
+def test_a_range_means_what_the_standard_says(client: httpx.Client, asked: str, status: int, part: slice) -> None:
+    job = post(client, "a film", "a fine film")
+    whole = get(client, job, "csv").content
+    answer = get(client, job, "csv", sending={"range": asked})
+    assert (answer.status_code, answer.content) == (status, whole[part])
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("asked", ["bytes=1000000-", "bytes=1000000-1000001", "bytes=-0"])
+def test_a_range_behind_the_end_says_how_much_there_is(client: httpx.Client, asked: str) -> None:
+    job = post(client, "a film")
+    size = len(get(client, job, "csv").content)
+    answer = get(client, job, "csv", sending={"range": asked})
+    assert (answer.status_code, answer.json()["type"]) == (416, "urn:verdict:range-not-satisfiable")
+    assert answer.headers["content-range"] == f"bytes */{size}"
+
+
+@pytest.mark.usefixtures("worker")
+def test_other_bytes_are_never_resumed(client: httpx.Client) -> None:
+    job = post(client, POISON, "a film")
+    etags = [get(client, job, "csv", formulas=each).headers["etag"] for each in ("escape", "keep")]
+    others = [get(client, job, "csv", status="failed"), get(client, job, "csv", after="0"), get(client, job, "ndjson")]
+    etags += [other.headers["etag"] for other in others]
+    client.post(job["urls"]["retry"])
+    client.get(job["urls"]["self"], params={"wait": 20})
+    now = get(client, job, "csv").headers["etag"]
+    assert len({*etags, now}) == 6
+    whole = get(client, job, "csv").content
+    for other in [*etags, f"W/{now}", "Sat, 21 Nov 2026 00:00:00 GMT"]:
+        answer = get(client, job, "csv", sending={"range": "bytes=5-", "if-range": other})
+        assert (answer.status_code, answer.content) == (200, whole)
+
+
+@pytest.mark.usefixtures("worker")
+def test_who_has_the_bytes_is_told_so(client: httpx.Client) -> None:
+    job = post(client, "a film")
+    etag = get(client, job, "csv").headers["etag"]
+    answer = get(client, job, "csv", sending={"if-none-match": etag})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+@pytest.fixture
+def large(engine: Engine) -> dict[str, Any]:
+    """A job whose results, of 40 MB, fit in no buffer on the way."""
+    job_id = steps.submit(engine, texts=[f"{number:06}" * 3_000 for number in range(2_300)])
+    return {"id": str(job_id), "urls": {"results": f"/v1/jobs/{job_id}/results"}}
+
+
+def in_use(database: DatabaseSettings) -> int:
+    """Connections of the API that do something or hold something."""
+    with psycopg.connect(database.database_url) as connection:
+        [row] = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE application_name = 'verdict-api' AND datname = current_database() AND state <> 'idle'"
+        )
+        return int(row[0])
+
+
+def begin(client: httpx.Client, job: dict[str, Any]) -> httpx.Response:
+    """Read the head of the CSV; the rest waits on the way."""
+    request = client.build_request("GET", job["urls"]["results"], params={"format": "csv"})
+    return client.send(request, stream=True)
+
+
+def test_nothing_is_held_for_a_slow_client_nor_for_one_that_has_gone(
+    client: httpx.Client, large: dict[str, Any], database: DatabaseSettings
+) -> None:
+    answer = begin(client, large)
+    wait_until(lambda: not in_use(database))
+    answer.close()
+    wait_until(lambda: not in_use(database))
+    assert client.get("/readyz").json()["checks"]["store"]
+
+
+def delete_the_job(database: DatabaseSettings) -> None:
+    with psycopg.connect(database.database_url) as connection:
+        connection.execute("DELETE FROM jobs")
+
+
+def close_the_database(database: DatabaseSettings) -> None:
+    elsewhere, _, name = database.database_url.rpartition("/")
+    with psycopg.connect(f"{elsewhere}/postgres", autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+@pytest.mark.parametrize("harm", [delete_the_job, close_the_database])
+def test_a_stream_that_cannot_go_on_is_cut_and_not_ended(
+    client: httpx.Client,
+    large: dict[str, Any],
+    database: DatabaseSettings,
+    harm: Callable[[DatabaseSettings], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = begin(client, large)
+    wait_until(lambda: not in_use(database))
+    harm(database)
+    with pytest.raises(httpx.RemoteProtocolError):
+        answer.read()
+    wait_until(lambda: [record for record in caplog.records if record.levelno >= logging.ERROR])
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1

@@ -1,0 +1,160 @@
+"""Which bytes are text, and in which encoding."""
+
+import codecs
+import gzip
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from files.errors import NotText, UnknownCharset, WrongEncoding
+from files.layout import Wanted
+from files.pieces import PIECE_BYTES
+from tests.files.reading import CSV, NDJSON, refusal, rows, table, texts
+
+TEXT = "review,label\nCafé: “good”,positive\n"
+FAR = PIECE_BYTES * 3
+
+
+def workbook() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    return file.getvalue()
+
+
+def padded(end: bytes, size: int = FAR) -> bytes:
+    """A file whose last review stands `size` bytes from its start."""
+    return b"review\n" + b"a" * 99 + b"\n" * (size - 106) + end
+
+
+@pytest.mark.parametrize(
+    ("file", "encoding"),
+    [
+        (TEXT.encode(), "utf-8"),
+        (TEXT.encode("utf-8-sig"), "utf-8"),
+        (codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le"), "utf-16-le"),
+        (codecs.BOM_UTF16_BE + TEXT.encode("utf-16-be"), "utf-16-be"),
+        (TEXT.encode("utf-16-le"), "utf-16-le"),
+        (TEXT.encode("utf-16-be"), "utf-16-be"),
+        (TEXT.encode("windows-1252"), "windows-1252"),
+    ],
+    ids=["utf-8", "utf-8-bom", "utf-16-le-bom", "utf-16-be-bom", "utf-16-le", "utf-16-be", "windows-1252"],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_the_encoding_is_found(file: bytes, encoding: str, size: int) -> None:
+    assert table(file, size=size).layout.encoding == encoding
+    assert rows(file, size=size)[0].text == "Café: “good”"
+    assert table(file).layout.columns == ("review", "label")
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [
+        ("utf-8", "utf-8"),
+        ("UTF8", "utf-8"),
+        ("utf_16", "utf-16"),
+        ("utf-16", "utf-16-le"),
+        ("utf-16", "utf-16-be"),
+        ("UTF-16LE", "utf-16-le"),
+        ("utf-16-be", "utf-16-be"),
+        ("Windows-1252", "windows-1252"),
+        ("cp1252", "windows-1252"),
+    ],
+)
+def test_a_charset_that_is_named_is_used(charset: str, encoding: str) -> None:
+    assert texts(TEXT.encode(encoding), replace(CSV, charset=charset)) == ["Café: “good”"]
+
+
+def test_a_named_charset_wins_over_what_the_bytes_look_like() -> None:
+    assert texts("review\nCafé\n".encode(), replace(CSV, charset="latin-1")) == ["CafÃ©"]
+    assert texts("review\nCafé\n".encode("iso-8859-1"), replace(CSV, charset=" ISO-8859-1")) == ["Café"]
+
+
+def test_utf_16_without_mark_or_nuls_is_taken_as_little_endian_when_named() -> None:
+    wanted = replace(CSV, charset="utf-16", text_column="評論")
+    assert texts("評論\n好\n".encode("utf-16-le"), wanted) == ["好"]
+
+
+@pytest.mark.parametrize("charset", ["koi8-r", "", "utf-7", "x" * 1000, "rot13", "\ud800"])
+def test_an_unknown_charset_is_refused(charset: str) -> None:
+    assert len(refusal(UnknownCharset, TEXT, replace(CSV, charset=charset))) < 200
+
+
+def test_ascii_that_is_not_is_refused_with_the_offset() -> None:
+    assert "0xc3 at offset 10" in refusal(WrongEncoding, "review\nCafé".encode(), replace(CSV, charset="us-ascii"))
+
+
+@pytest.mark.parametrize("size", [FAR, PIECE_BYTES + 7, PIECE_BYTES, PIECE_BYTES - 1, PIECE_BYTES - 2])
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252"])
+def test_the_first_sequence_that_is_not_ascii_decides_wherever_it_stands(encoding: str, size: int) -> None:
+    file = padded("é€".encode(encoding), size)
+    assert rows(file)[-1].text == "é€"
+
+
+def test_the_layout_names_the_encoding_as_far_as_it_is_known_with_the_header() -> None:
+    assert table(padded(b"\xe9", FAR)).layout.encoding == "utf-8"
+    assert table(padded(b"\xe9", 1000)).layout.encoding == "windows-1252"
+
+
+@pytest.mark.parametrize("end", [b"caf\xe9", b"caf\xe9\n", b"\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"])
+def test_an_incomplete_sequence_at_the_end_is_windows_1252(end: bytes) -> None:
+    assert texts(b"review\n" + end) == [end.decode("windows-1252").strip("\n")]
+
+
+@pytest.mark.parametrize("place", range(PIECE_BYTES - 5, PIECE_BYTES + 2))
+def test_a_sequence_may_be_cut_by_the_end_of_a_chunk(place: int) -> None:
+    file = padded("é😀".encode(), place)
+    assert rows(file, size=PIECE_BYTES)[-1].text == "é😀"
+
+
+@pytest.mark.parametrize("size", [100, FAR])
+def test_a_byte_that_is_no_utf_8_after_some_that_was_is_refused_with_the_offset(size: int) -> None:
+    file = padded("é".encode() + b"\xe9!", size) if size > 200 else b"review\n\xc3\xa9\xe9!"
+    assert f"0xe9 at offset {len(file) - 2:,} is no utf-8" in refusal(WrongEncoding, file)
+
+
+@pytest.mark.parametrize("byte", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
+def test_a_byte_that_windows_1252_does_not_have_is_refused_with_the_offset(byte: int) -> None:
+    message = refusal(WrongEncoding, b"review\ncaf\xe9 " + bytes([byte]))
+    assert f"0x{byte:02x} at offset 12 is no windows-1252" in message
+
+
+def test_half_a_surrogate_pair_in_utf_16_is_refused() -> None:
+    assert "at offset 16" in refusal(WrongEncoding, "\ufeffreview\n".encode("utf-16-le") + b"\x00\xd8a\0")
+
+
+def test_utf_16_with_an_odd_number_of_bytes_is_refused() -> None:
+    assert "utf-16-le" in refusal(WrongEncoding, "review\nfine\n".encode("utf-16-le") + b"a")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (workbook(), "an Excel workbook or ZIP archive; save it as CSV"),
+        (bytes.fromhex("d0cf11e0a1b11ae1"), "an old Excel workbook"),
+        (b"PAR1\x15\x04\x15\x10", "a Parquet file"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"\xff\xd8\xff\xe0", "a JPEG image"),
+        (b"\x28\xb5\x2f\xfd\x00", "Zstandard"),
+        (b"\xfd7zXZ\x00\x00", "xz"),
+        ("\ufeffreview\nfine\n".encode("utf-32-le"), "UTF-32"),
+        ("\ufeffreview\nfine\n".encode("utf-32-be"), "UTF-32"),
+        (b"SQLite format 3\0\x10\0", "NUL"),
+        (b"\0" * 100, "NUL"),
+    ],
+)
+@pytest.mark.parametrize("wanted", [CSV, NDJSON, replace(CSV, charset="utf-8")], ids=["csv", "ndjson", "named"])
+def test_what_is_no_text_is_refused_by_its_name(file: bytes, said: str, wanted: Wanted) -> None:
+    assert said in refusal(NotText, file, wanted)
+    assert said in refusal(NotText, gzip.compress(file), wanted)
+
+
+def test_a_column_whose_name_begins_like_parquet_is_no_parquet() -> None:
+    assert texts("PAR1,review\n1,fine\n") == ["fine"]
+
+
+def test_a_nul_in_the_header_is_refused_though_it_is_utf_16() -> None:
+    assert "NUL" in refusal(NotText, "\ufeffreview,a\0b\nfine,1\n".encode("utf-16-le"))
