@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Event
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
@@ -30,7 +31,7 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
             with Doorbell(queue) as doorbell:
                 async with waiting_room.open():
                     uploading = CapacityLimiter(settings.uploads_at_once)
-                    app.state.service = Service(settings, engine, doorbell, waiting_room, uploading)
+                    app.state.service = Service(settings, engine, doorbell, waiting_room, Event(), uploading)
                     yield
         finally:
             engine.dispose()

@@ -1,7 +1,8 @@
 """A job as it moves: server-sent events, for pages and command lines that show progress.
 
 Looks at the job once a second, and at once when the worker says that it ended (api.waiting). FastAPI writes the events
-and, after 15 quiet seconds, a comment; it ends the generator when the client has gone.
+and, after 15 quiet seconds, a comment; it ends the generator when the client has gone. A server that is told to end
+ends its streams, and clients go on at the next with `Last-Event-ID`.
 """
 
 import hashlib
@@ -49,7 +50,7 @@ async def events(
     The data is the job without its results.
     """
     seen: JobOut | None = job
-    while seen:  # none when it is deleted
+    while seen and not service.stopping.is_set():  # none when it is deleted
         ended, state = seen.status in FINAL, _state(seen)
         if state != last_event_id:
             yield ServerSentEvent(event="end" if ended else "progress", id=state, data=seen)

@@ -2,15 +2,15 @@
 
 import math
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.errors import refusals
-from api.schemas import ModelOut, Page
+from api.schemas import Page
 from api.service import Service, ServiceDep
 from db import jobs, registrations
 from db.engine import DatabaseError, transaction
@@ -22,6 +22,20 @@ from monitoring.metrics import BACKLOG_OLDEST_SECONDS, BACKLOG_REVIEWS, WORKERS_
 FRESH = timedelta(seconds=30)
 
 router = APIRouter(tags=["health"])
+
+
+class ModelOut(BaseModel):
+    """A model version that a worker has loaded and checked."""
+
+    name: str
+    version: str
+    precision: str
+    backend: str
+    labels: list[str]
+    max_tokens: int
+    metrics: list[dict[str, Any]]
+    registered_at: datetime
+    workers: int = Field(description="Live workers that serve this version.")
 
 
 class Readiness(BaseModel):

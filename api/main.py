@@ -1,13 +1,30 @@
 """Start the HTTP side: `python -m api.main`."""
 
 import sys
+from contextlib import suppress
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from api.app import create_app
 from monitoring.logs import configure_logs
 from settings import ApiSettings, DatabaseSettings, QueueSettings
+
+
+class Server(uvicorn.Server):
+    """Uvicorn waits for requests that run before it ends the application, and event streams wait for their job."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and say so to the streams."""
+        super().handle_exit(sig, frame)
+        if self.started:
+            self._app.state.service.stopping.set()
 
 
 def main() -> None:
@@ -17,8 +34,9 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"api: {error}")
     configure_logs("api")
-    uvicorn.run(
-        create_app(settings, database, queue),
+    app = create_app(settings, database, queue)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -28,6 +46,11 @@ def main() -> None:
         # Uvicorn waits for ever for slow clients by default.
         timeout_graceful_shutdown=int(settings.max_wait_seconds) + 5,
     )
+    server = Server(app, config)
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
+        server.run()
+    if not server.started:
+        sys.exit(3)  # the exit code of uvicorn's own command line
 
 
 if __name__ == "__main__":

@@ -231,20 +231,6 @@ class ClassifyOut(BaseModel):
     )
 
 
-class ModelOut(BaseModel):
-    """A model version that a worker has loaded and checked."""
-
-    name: str
-    version: str
-    precision: str
-    backend: str
-    labels: list[str]
-    max_tokens: int
-    metrics: list[dict[str, Any]]
-    registered_at: datetime
-    workers: int = Field(description="Live workers that serve this version.")
-
-
 Item = TypeVar("Item")
 
 

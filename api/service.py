@@ -1,6 +1,7 @@
 """What every request of one API process shares: store, doorbell, waiting room, uploads, settings."""
 
 from dataclasses import dataclass
+from threading import Event
 from typing import Annotated
 
 from anyio import CapacityLimiter
@@ -20,6 +21,7 @@ class Service:
     engine: Engine
     doorbell: Doorbell
     waiting_room: WaitingRoom
+    stopping: Event  # set when the process is told to end: a stream without an end of its own ends then
     uploading: CapacityLimiter  # each upload holds a thread and a connection as long as its bytes come in
 
 

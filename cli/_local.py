@@ -20,7 +20,7 @@ import structlog
 from cli._progress import clock, progress
 from cli._results import Output
 from cli.output import CommandError
-from files.csv_out import Writer, our_names, own_cells
+from files.csv_out import JSON_COLUMNS, Writer, our_names, own_cells
 from files.errors import FileRefused
 from files.layout import Layout, Limits, Wanted
 from files.reader import read
@@ -32,7 +32,6 @@ from worker.predict import isolate
 from worker.registry import ModelError, load_classifier
 
 WINDOW_ROWS = 256  # held in memory at a time; identical texts in it are classified once
-OWN = ("index", "id", "text")  # the columns of what did not come as a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ def our_cells(answer: Prediction | RowError, version: str) -> list[str]:
 def _own_cells(writer: Writer, layout: Layout, wanted: Wanted) -> Callable[[Row], list[str]]:
     """Write the header; returns what gives a row's own cells."""
     is_table = wanted.format == "csv"
-    columns = layout.columns if is_table else OWN
+    columns = layout.columns if is_table else JSON_COLUMNS
     writer.record([*columns, *our_names(columns)])
     if is_table:
         return lambda row: own_cells(layout, row.text, row.others)

@@ -10,11 +10,10 @@ import csv
 import json
 import os
 import random
+import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +23,7 @@ import typer
 
 from cli.postgres_data import binary
 from load.client import Connection, ended, job_body
-from load.files import write_table
+from load.files import ANSWER_SECONDS, compare, download, table_of, upload
 from load.measure import offline, spread
 from load.processes import Part
 from load.reviews import IMDB, read_reviews
@@ -32,8 +31,6 @@ from load.stack import Stack, running_stack
 from settings import WorkerSettings
 from worker.registry import load_classifier
 
-PIECE_BYTES = 1 << 20
-ANSWER_SECONDS = 900.0
 SINGLES_PER_SECOND = 5
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -145,7 +142,9 @@ def vars_of(figures: Any) -> dict[str, float]:
 
 
 @app.command()
-def roundtrip(rows: Rows = 50_000) -> None:
+def roundtrip(
+    rows: Rows = 50_000, keep: Annotated[Path | None, typer.Option(help="Folder to leave both files in.")] = None
+) -> None:
     """A file goes in and comes back: rows, order, every cell, and the accuracy that the job reports."""
     with table_of(rows) as file, running_stack() as stack:
         started = time.perf_counter()
@@ -153,59 +152,14 @@ def roundtrip(rows: Rows = 50_000) -> None:
         seconds = time.perf_counter() - started
         results = file.with_suffix(".results")
         download(stack.url, job, results, formulas="keep")
+        for path in (file, results) if keep else ():
+            shutil.copy(path, keep or "")
         figures = compare(file, results) | {
             "seconds": round(seconds, 1),
             "counts": job["counts"],
             "reported": {name: job["evaluation"][name] for name in ("labelled", "accuracy", "macro_f1")},
         }
     print(json.dumps(figures, indent=2))
-
-
-def compare(sent: Path, got: Path) -> dict[str, Any]:
-    """What of a file came back, cell by cell, and the accuracy that follows from the two."""
-    rows = different = right = 0
-    with sent.open(encoding="utf-8", newline="") as before, got.open(encoding="utf-8", newline="") as after:
-        for ours, theirs in zip(csv.DictReader(after), csv.DictReader(before), strict=True):
-            rows += 1
-            different += any(ours[name] != cell for name, cell in theirs.items())
-            right += ours["verdict_sentiment"] == theirs["sentiment"]
-    return {"rows": rows, "rows_that_differ": different, "accuracy_from_the_file": right / rows}
-
-
-@contextmanager
-def table_of(rows: int) -> Iterator[Path]:
-    """A file of so many reviews, until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="verdict-bulk-") as folder:
-        Path(folder).chmod(0o755)
-        path = Path(folder) / "reviews.csv"
-        write_table(path, rows)
-        yield path
-
-
-def upload(url: str, file: Path) -> dict[str, Any]:
-    """Submit the file as a job."""
-
-    def pieces() -> Iterator[bytes]:
-        with file.open("rb") as source:
-            while piece := source.read(PIECE_BYTES):
-                yield piece
-
-    answer = httpx.post(
-        f"{url}/v1/jobs", content=pieces(), headers={"content-type": "text/csv"}, timeout=ANSWER_SECONDS
-    )
-    answer.raise_for_status()
-    job: dict[str, Any] = answer.json()
-    return job
-
-
-def download(url: str, job: dict[str, Any], to: Path, **params: str) -> None:
-    """Write the job's results as CSV."""
-    address = f"{url}{job['urls']['results']}"
-    with httpx.stream("GET", address, params={"format": "csv"} | params, timeout=ANSWER_SECONDS) as answer:
-        answer.raise_for_status()
-        with to.open("wb") as file:
-            for piece in answer.iter_bytes(PIECE_BYTES):
-                file.write(piece)
 
 
 def wait(url: str, job: dict[str, Any]) -> dict[str, Any]:

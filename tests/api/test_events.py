@@ -1,6 +1,8 @@
 """Server-sent events, over real HTTP: every state once, in order, and an end."""
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,11 +14,14 @@ import httpx
 import psycopg
 import pytest
 import redis
+import uvicorn
 
 from api import events, waiting
+from api.app import create_app
+from api.main import Server
 from db.engine import Engine
 from monitoring.metrics import HTTP_REQUESTS
-from settings import DatabaseSettings, QueueSettings
+from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import wait_until
 from tests.db import steps
 from worker.messages import DONE_CHANNEL, done_message
@@ -169,3 +174,20 @@ def test_who_has_gone_is_not_told_any_more(client: httpx.Client, job: dict[str, 
         next(coming)
         assert served._value.get() == before
     wait_until(lambda: served._value.get() == before + 1)
+
+
+def test_a_server_that_is_told_to_end_does_not_wait_for_a_stream(
+    database: DatabaseSettings, queue: QueueSettings, engine: Engine
+) -> None:
+    app = create_app(ApiSettings(), database, queue)
+    server = Server(app, uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    url = {"urls": {"events": f"http://127.0.0.1:{port}/v1/jobs/{steps.submit(engine)}/events"}}
+    with httpx.Client(timeout=20) as client, following(client, url) as found:
+        next(found)
+        server.handle_exit(signal.SIGTERM, None)
+        assert list(found) == []
+    wait_until(lambda: not thread.is_alive())
