@@ -80,10 +80,11 @@ def transaction(engine: Engine) -> Iterator[Connection]:
             yield connection
     except PoolTimeout as error:
         raise StoreBusy from error
-    except DBAPIError as error:
-        raise _translated(error, error.orig) from error
-    except psycopg.Error as error:  # of a `driver_cursor`
-        raise _translated(error, error) from error
+    except (DBAPIError, psycopg.Error) as error:  # the driver's own come from a `driver_cursor`
+        trouble = _trouble(error.orig if isinstance(error, DBAPIError) else error)
+        if trouble is None:
+            raise
+        raise trouble from error
 
 
 def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
@@ -92,7 +93,8 @@ def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
     return driver.cursor()
 
 
-def _translated(error: Exception, cause: BaseException | None) -> Exception:
+def _trouble(cause: BaseException | None) -> DatabaseError | None:
+    """What an error of the driver says about the store; None when it is about the statement."""
     match cause:
         case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
             return StoreBusy()
@@ -100,7 +102,9 @@ def _translated(error: Exception, cause: BaseException | None) -> Exception:
             return StoreBusy()
         case psycopg.errors.IdleInTransactionSessionTimeout():
             return StoreBusy()
+        case psycopg.OperationalError(sqlstate=str(state)) if state.startswith("54"):
+            return None  # beyond a limit of the program, such as too many columns
         case psycopg.OperationalError():
             return StoreUnavailable()
         case _:
-            return error
+            return None

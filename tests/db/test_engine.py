@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from cli import embedded
-from db.engine import Engine, StoreBusy, StoreUnavailable, connect, transaction
+from db.engine import Engine, StoreBusy, StoreUnavailable, connect, driver_cursor, transaction
 from settings import DatabaseSettings
 from tests.conftest import wait_until
 from tests.db import steps
@@ -127,6 +127,14 @@ def test_a_transaction_that_idles_too_long_is_ended(hasty: Engine, engine: Engin
 def test_an_error_of_the_statement_is_itself(engine: Engine) -> None:
     with pytest.raises(DBAPIError, match="counts_add_up"):
         execute(engine, "INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 2)")
+
+
+def test_a_statement_beyond_a_limit_is_no_trouble_of_the_store(engine: Engine) -> None:
+    columns = ", ".join(["1"] * 1700)
+    with pytest.raises(DBAPIError, match="target lists"):
+        execute(engine, f"SELECT {columns}")
+    with pytest.raises(psycopg.Error, match="target lists"), transaction(engine) as connection:
+        driver_cursor(connection).execute(f"SELECT {columns}".encode())
 
 
 def test_an_error_does_not_show_its_parameters(engine: Engine) -> None:
