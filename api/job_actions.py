@@ -13,7 +13,7 @@ from api.jobs import look
 from api.requests import StrictRoute
 from api.schemas import JobOut, Page
 from api.service import Service, ServiceDep
-from api.views import job_out
+from api.views import job_out, known
 from db import jobs
 from db.engine import Connection, transaction
 from db.jobs import FINAL
@@ -39,9 +39,7 @@ async def pause(job_id: UUID, response: Response, service: ServiceDep, key: Opti
     """Let a job rest: what a worker has begun is finished, nothing more is begun. A paused job stays as it is."""
 
     def act(connection: Connection, job: Any) -> None:
-        if job.status in FINAL:
-            raise WrongState(f"The job is {job.status}; there is nothing to pause.")
-        jobs.pause(connection, job)
+        jobs.pause(connection, _unfinished(job, "pause"))
 
     return await _change(service, job_id, response, key, act)
 
@@ -51,9 +49,7 @@ async def resume(job_id: UUID, response: Response, service: ServiceDep, key: Opt
     """Let a paused job go on. A job that is not paused stays as it is."""
 
     def act(connection: Connection, job: Any) -> None:
-        if job.status in FINAL:
-            raise WrongState(f"The job is {job.status}; there is nothing to resume.")
-        jobs.resume(connection, job)
+        jobs.resume(connection, _unfinished(job, "resume"))
 
     return _rung(service, await _change(service, job_id, response, key, act))
 
@@ -99,14 +95,17 @@ async def _change(
     """Do `act` to the locked job, once for a key; the job as it is then."""
 
     def change(connection: Connection) -> UUID:
-        job = jobs.lock(connection, job_id)
-        if job is None:
-            raise UnknownJob
-        act(connection, job)
+        act(connection, known(jobs.lock(connection, job_id)))
         return job_id
 
     await run_in_threadpool(once, service, key, response, change)
     return await look(service, job_id)
+
+
+def _unfinished(job: Any, verb: str) -> Any:
+    if job.status in FINAL:
+        raise WrongState(f"The job is {job.status}; there is nothing to {verb}.")
+    return job
 
 
 def _rung(service: Service, job: JobOut) -> JobOut:

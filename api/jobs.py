@@ -12,13 +12,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.accepting import ANSWERS, accepted, require_model
-from api.errors import REFUSALS, InvalidRequest, Pointed, UnknownJob
+from api.errors import REFUSALS, InvalidRequest, Pointed
 from api.file_bodies import FILE_BODIES
 from api.idempotency import Idempotency, OptionalKey, once
 from api.requests import StrictRoute, WaitSeconds
 from api.schemas import JobIn, JobOut
 from api.service import Service, ServiceDep
-from api.views import job_with_results
+from api.views import job_with_results, known
 from db import jobs, submissions
 from db.engine import Connection, transaction
 from db.jobs import FINAL
@@ -86,9 +86,7 @@ async def look(service: Service, job_id: UUID, wait: float = 0) -> JobOut:
 
     def read(only_ended: bool) -> JobOut | None:
         with transaction(service.engine) as connection:
-            job = jobs.get(connection, job_id)
-            if job is None:
-                raise UnknownJob
+            job = known(jobs.get(connection, job_id))
             return None if only_ended and job.status not in FINAL else job_with_results(connection, job)
 
     seconds = min(wait, service.settings.max_wait_seconds)

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from api.errors import BodyTooLarge, InvalidJson, InvalidRequest, Pointed, UnsupportedMediaType
-from api.media_types import media_type
+from api.media_types import media_name
 
 # Each value may cost an error: 8 MB of `{}` took 70 s of validation and 170 MB of answer.
 MAX_VALUES = 10_000
@@ -104,7 +104,7 @@ class StrictRoute(APIRoute):
         async def strict(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
             if takes_body:
-                if media_type(request.headers).name != "application/json":
+                if media_name(request.headers) != "application/json":
                     raise UnsupportedMediaType
                 if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
                     raise UnsupportedMediaType("The body must be sent as it is, without a Content-Encoding.")

@@ -12,13 +12,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from api import formats
-from api.errors import REFUSALS, NotAcceptable, UnknownJob, refusals
+from api.errors import REFUSALS, NotAcceptable, refusals
 from api.formats import Formulas, Piece, Wanted
 from api.ranges import ahead, asked, cut, survey
 from api.requests import StrictRoute
 from api.schemas import Page, Result
 from api.service import Service, ServiceDep
-from api.views import result
+from api.views import known, result
 from db import jobs, reviews
 from db.engine import Engine, transaction
 from db.exports import Export
@@ -131,8 +131,7 @@ def _quality(media: str, liked: list[tuple[str, float]]) -> float:
 
 def _page(service: Service, job_id: UUID, status: ReviewStatus | None, after: int, limit: int) -> Response:
     with transaction(service.engine) as connection:
-        if jobs.get(connection, job_id) is None:
-            raise UnknownJob
+        known(jobs.get(connection, job_id))
         page = reviews.page(connection, job_id, status=status, after=after, limit=limit)
     # Written here, in a thread, and not by FastAPI in the event loop: 500 results take 15 ms.
     data = [result(row) for row in page]
@@ -142,10 +141,7 @@ def _page(service: Service, job_id: UUID, status: ReviewStatus | None, after: in
 
 def _job(service: Service, job_id: UUID) -> Any:
     with transaction(service.engine) as connection:
-        job = jobs.get(connection, job_id)
-    if job is None:
-        raise UnknownJob
-    return job
+        return known(jobs.get(connection, job_id))
 
 
 async def _stream(request: Request, engine: Engine, kind: Format, wanted: Wanted) -> Response:

@@ -26,7 +26,7 @@ from api.file_bodies import FORM, FORMATS, UploadOptions
 from api.forms import FilePart, file_part
 from api.idempotency import Idempotency, KeyHeader, once
 from api.jobs import look
-from api.media_types import MediaType, media_type
+from api.media_types import MediaType, media_name, media_type
 from api.requests import WaitSeconds
 from api.schemas import JobOut
 from api.service import Service, ServiceDep
@@ -52,7 +52,7 @@ class UploadRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """No match for another media type, so that the router looks on."""
         match, child = super().matches(scope)
-        if match is Match.FULL and media_type(Headers(scope=scope)).name not in FORMATS:
+        if match is Match.FULL and media_name(Headers(scope=scope)) not in FORMATS:
             return Match.NONE, {}
         return match, child
 
@@ -76,7 +76,7 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
         raise TooManyUploads(headers={"Retry-After": "5"})
     settings = service.settings
     async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
-        source = Source(media_type(request.headers), options, body)
+        source = Source(media_type(request.headers), options, body, hashed=key is not None)
         job_id = await anyio.to_thread.run_sync(_add, service, source, key, response, limiter=service.uploading)
     job = await look(service, job_id)
     service.doorbell.ring(job.lane)
@@ -87,10 +87,10 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
 
 
 class Source:
-    """The file in a request: what is said about it, and its bytes, hashed as they are read."""
+    """The file in a request: what is said about it, and its bytes, `hashed` as they are read if there is a key."""
 
-    def __init__(self, media: MediaType, options: UploadOptions, body: Iterable[bytes]) -> None:
-        self._media, self._body = media, body
+    def __init__(self, media: MediaType, options: UploadOptions, body: Iterable[bytes], *, hashed: bool) -> None:
+        self._media, self._body, self._is_hashed = media, body, hashed
         self._chunks: Iterator[bytes] = iter(())
         self._hash = hashlib.sha256()
         self.options = options
@@ -106,7 +106,7 @@ class Source:
             part = file_part(self._body, self._media.boundary)
             kind, filename, charset, self._body = part.content_type, part.filename, part.charset, part.chunks
             self.options = _with_fields(self.options, part)
-        self._chunks = self._hashed()
+        self._chunks = self._hashed() if self._is_hashed else iter(self._body)
         options = self.options
         found = options.format or FORMATS.get(kind) or _by_name(filename)
         if found is None:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from api.errors import UnknownJob
 from api.evaluation import evaluation_out
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
 from db import evaluations, reviews
@@ -17,6 +18,17 @@ INLINE_RESULTS = 100
 def job_url(job_id: UUID) -> str:
     """Where a job is read."""
     return f"/v1/jobs/{job_id}"
+
+
+def known(row: Any) -> Any:
+    """The row of a job that was looked for.
+
+    Raises:
+        UnknownJob: there is none.
+    """
+    if row is None:
+        raise UnknownJob
+    return row
 
 
 def job_with_results(connection: Connection, row: Any) -> JobOut:

@@ -78,7 +78,7 @@ def stop(connection: Connection, job: Row[Any], status: JobStatus) -> None:
     connection.execute(_STOP, {"id": job.id, "status": status, "first": first})
 
 
-_PAUSE = text("UPDATE jobs SET status = 'paused' WHERE id = :id")
+_PAUSE = text("UPDATE jobs SET status = 'paused' WHERE id = :id AND finished_at IS NULL")
 _RESUME = text("""
 UPDATE jobs SET status = CASE WHEN started_at IS NULL THEN 'queued' ELSE 'processing' END,
                 pace = 0, pace_began = NULL, paced_at = NULL

@@ -15,7 +15,7 @@ from signal import Signals
 
 import httpx
 
-from load.faults import SUCCEEDED, Outcome, count
+from load.faults import FINISH_SECONDS, SUCCEEDED, Outcome, count
 from load.processes import Part
 from load.reviews import short_reviews
 from load.stack import Stack, wait_until
@@ -23,7 +23,6 @@ from verdict import Client
 
 WIDE = 20_000  # characters
 PIECE_BYTES = 1 << 16
-FINISH_SECONDS = 300.0
 
 
 def table(rows: int) -> bytes:

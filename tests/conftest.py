@@ -139,6 +139,21 @@ def serving(settings: ApiSettings, database: DatabaseSettings, queue: QueueSetti
         thread.join()
 
 
+@contextmanager
+def own_api(
+    settings: ApiSettings, postgres: str, template: str, valkey: RunningServer
+) -> Iterator[tuple[httpx.Client, str]]:
+    """An API that knows the fake model, with a database of its own for many tests: a client, and the database's URL."""
+    with new_database(postgres, template) as database:
+        engine = connect(database, "test")
+        with transaction(engine) as connection:
+            register_fake(connection)
+        engine.dispose()
+        queue = QueueSettings(redis_url=valkey.url)
+        with serving(settings, database, queue) as url, httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
+            yield client, database.database_url
+
+
 @pytest.fixture
 def url(database: DatabaseSettings, queue: QueueSettings, model_id: int) -> Iterator[str]:
     """A running API that knows the fake model."""

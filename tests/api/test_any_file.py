@@ -12,9 +12,8 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 
-from db.engine import connect, transaction
-from settings import ApiSettings, QueueSettings
-from tests.conftest import new_database, register_fake, serving
+from settings import ApiSettings
+from tests.conftest import own_api
 from tests.files.test_fuzz import mutated
 from tests.files.test_round_trip import Written, written
 from tests.servers import RunningServer
@@ -56,14 +55,8 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(postgres: str, template: str, valkey: RunningServer) -> Iterator[Api]:
-    queue = QueueSettings(redis_url=valkey.url)
-    with new_database(postgres, template) as database:
-        engine = connect(database, "test")
-        with transaction(engine) as connection:
-            register_fake(connection)
-        engine.dispose()
-        with serving(LIMITS, database, queue) as url, httpx.Client(base_url=url, timeout=20) as client:
-            yield Api(client, database.database_url)
+    with own_api(LIMITS, postgres, template, valkey) as (client, database_url):
+        yield Api(client, database_url)
 
 
 @settings(max_examples=150)

@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from db.engine import connect, transaction
-from settings import ApiSettings, QueueSettings
-from tests.conftest import new_database, register_fake, serving
+from settings import ApiSettings
+from tests.conftest import own_api
 from tests.servers import RunningServer
 
 UNKNOWN = "0199aaaa-0000-7000-8000-000000000000"
@@ -47,17 +46,8 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(postgres: str, template: str, valkey: RunningServer) -> Iterator[Api]:
-    queue = QueueSettings(redis_url=valkey.url)
-    with new_database(postgres, template) as database:
-        engine = connect(database, "test")
-        with transaction(engine) as connection:
-            register_fake(connection)
-        engine.dispose()
-        with (
-            serving(ApiSettings(max_wait_seconds=0.05), database, queue) as url,
-            httpx.Client(base_url=url, timeout=20) as client,
-        ):
-            yield Api(client, database.database_url)
+    with own_api(ApiSettings(max_wait_seconds=0.05), postgres, template, valkey) as (client, database_url):
+        yield Api(client, database_url)
 
 
 @dataclass(frozen=True, slots=True)

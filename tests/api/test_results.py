@@ -9,25 +9,9 @@ from api.errors import NotAcceptable
 from api.results import Format, acceptable
 from db import exports
 from tests.api.steps import OURS, STREAMS, as_csv, get, number_of_rows, post, rows_of, submit, table
+from tests.cells import NASTY
 from tests.fakes import POISON, expected_sentiment
 
-NASTY = [
-    '"',
-    'a "quoted" word',
-    "a,b",
-    "a;b",
-    "a\tb",
-    "a|b",
-    "a\nb",
-    "a\r\nb",
-    "\\.",
-    "\\N",
-    " a ",
-    "'",
-    "=1",
-    "007",
-    "é😀",
-]
 UNKNOWN = "/v1/jobs/0199aaaa-0000-7000-8000-000000000000/results"
 
 

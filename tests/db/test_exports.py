@@ -13,6 +13,7 @@ from db import exports
 from db.engine import Engine, driver_cursor, transaction
 from db.exports import Export
 from db.models import ReviewStatus
+from tests.cells import NASTY
 from tests.db import steps
 
 ALL = 2**31 - 1
@@ -94,25 +95,6 @@ def test_an_empty_cell_of_the_only_column_is_quoted_as_it_must_have_been(engine:
     with transaction(engine) as connection, driver_cursor(connection) as cursor:
         cursor.execute("UPDATE job_rows SET text = ''")
     assert page(engine, export).startswith('"",')
-
-
-NASTY = [
-    '"',
-    '""',
-    'a "quoted" word',
-    "a,b",
-    "a;b",
-    "a\tb",
-    "a|b",
-    "a\nb",
-    "a\r\nb",
-    "a\rb",
-    "\\.",
-    "\\N",
-    " a ",
-    "'",
-    "\u2028",
-]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
