@@ -30,6 +30,7 @@ class TrainConfig(BaseModel):
     max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
     freeze_embeddings: bool = True
+    frozen_layers: int = Field(0, ge=0, description="lowest encoder layers left as they are; six of twelve: 1.5x speed")
 
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(16, gt=0)
@@ -38,6 +39,7 @@ class TrainConfig(BaseModel):
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
     seed: int = 13
     threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
     output: Path = Field(Path("runs/default"), description="folder of checkpoints, best weights and run.json")

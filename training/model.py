@@ -52,8 +52,10 @@ def base_source(base_model: str) -> str:
     return str(Path(found.origin).parent / "model")
 
 
-def load_base(base_model: str, labels: int, *, dropout: float, freeze_embeddings: bool) -> MeanPooledClassifier:
-    """Return a pretrained encoder with a fresh head."""
+def load_base(
+    base_model: str, labels: int, *, dropout: float, freeze_embeddings: bool, frozen_layers: int = 0
+) -> MeanPooledClassifier:
+    """Return a pretrained encoder with a fresh head; with `frozen_layers` only the layers above them learn."""
     options = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     with _named(base_model):
         config = AutoConfig.from_pretrained(base_source(base_model))
@@ -62,7 +64,18 @@ def load_base(base_model: str, labels: int, *, dropout: float, freeze_embeddings
     if freeze_embeddings:
         # Rare words would otherwise be moved by a handful of reviews; it also saves the optimiser 11.7 M states.
         model.get_input_embeddings().requires_grad_(False)
+    if frozen_layers:
+        _freeze(model, frozen_layers)
     return MeanPooledClassifier(model, labels)
+
+
+def _freeze(encoder: PreTrainedModel, layers: int) -> None:
+    """Leave only the layers above the lowest `layers` to learn, so that the backward pass ends there."""
+    stack = next(module for module in encoder.modules() if isinstance(module, nn.ModuleList))
+    if layers >= len(stack):
+        raise TrainingError(f"frozen_layers {layers} leaves none of the {len(stack)} layers to train.")
+    encoder.requires_grad_(False)
+    stack[layers:].requires_grad_(True)
 
 
 def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from datasets import Dataset
 from safetensors.torch import save_file
 from transformers import EvalPrediction, Trainer, TrainerState, TrainingArguments
 
+from training.clock import CheckpointClock
 from training.config import TrainConfig
 from training.data import Reviews
 from training.errors import TrainingError
@@ -28,30 +30,38 @@ from worker.tokeniser import Tokeniser
 
 def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict train") -> RunRecord:
     """Run or resume one training and return its record; `command` is what the record tells readers to repeat."""
-    started = _last_step(config)
-    if started and not resume:
+    last = _last_checkpoint(config)
+    if last and not resume:
         raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
     _prepare_torch(config)
     training, validation = load_split(config)
     config.output.mkdir(parents=True, exist_ok=True)
     pad_id = _save_tokenizer(config)
     model = load_base(
-        config.base_model, len(training.names), dropout=config.dropout, freeze_embeddings=config.freeze_embeddings
+        config.base_model,
+        len(training.names),
+        dropout=config.dropout,
+        freeze_embeddings=config.freeze_embeddings,
+        frozen_layers=config.frozen_layers,
     )
     model.encoder.config.save_pretrained(config.output)
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
     trainer = _trainer(config, model, pad_id, training, validation)
     began = time.monotonic()
-    trainer.train(resume_from_checkpoint=started > 0)  # True means the last checkpoint
-    speed = (trainer.state.global_step - started) * config.batch_size / (time.monotonic() - began)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    speed = (trainer.state.global_step - (_step(last) if last else 0)) * config.batch_size / (time.monotonic() - began)
     return _finish(config, model, trainer.state, record, speed)
 
 
-def _last_step(config: TrainConfig) -> int:
-    """Return the step of the last checkpoint, or 0."""
-    folders = (config.output / "checkpoints").glob("checkpoint-*")
-    return max((int(folder.name.removeprefix("checkpoint-")) for folder in folders), default=0)
+def _last_checkpoint(config: TrainConfig) -> Path | None:
+    """Return the newest whole checkpoint; the Trainer writes its state last, so a kill amid writing leaves none."""
+    whole = (config.output / "checkpoints").glob("checkpoint-*/trainer_state.json")
+    return max((state.parent for state in whole), key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 def _prepare_torch(config: TrainConfig) -> None:
@@ -94,6 +104,7 @@ def _trainer(
         eval_dataset=_tokenised(validation, tokeniser),
         data_collator=lambda rows: _collate(rows, pad_id),
         compute_metrics=lambda prediction: _metrics(prediction, training.names),
+        callbacks=[CheckpointClock(config.checkpoint_minutes)],
     )
 
 

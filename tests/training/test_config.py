@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainConfig, load_config
+from training.config import load_config
 from training.errors import TrainingError
 
 
@@ -20,10 +20,10 @@ def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
     assert (config.epochs, config.labels, config.group_column) == (0.5, ["bad", "good"], "film")
 
 
-def test_the_shipped_recipe_is_valid() -> None:
-    config = load_config(Path("training/configs/imdb.yaml"))
-    assert isinstance(config, TrainConfig)
-    assert config.group_column == "movie_id"
+@pytest.mark.parametrize("name", ["imdb", "teacher"])
+def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str) -> None:
+    config = load_config(Path(f"training/configs/{name}.yaml"))
+    assert (config.group_column, config.validation_size, config.seed) == ("movie_id", 1500, 13)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,16 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
+from training.clock import CheckpointClock
 from training.config import TrainConfig
 from training.data import Source, load_reviews
 from training.errors import TrainingError
@@ -117,12 +125,36 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
     (output / "model.safetensors").unlink()
     *_, last = sorted((output / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
     shutil.rmtree(last)
+    (output / "checkpoints" / "checkpoint-999").mkdir()  # what a kill amid writing leaves is passed over
     config = recipe(base_model, sentences, output)
     with pytest.raises(TrainingError, match="--resume"):
         train(config)
     train(config, resume=True)
     first, second = load_file(run / "model.safetensors"), load_file(output / "model.safetensors")
     assert all(first[name].equal(second[name]) for name in first)
+
+
+def test_frozen_layers_stay_as_they_were_and_the_others_learn(
+    base_model: Path, sentences: Path, tmp_path: Path
+) -> None:
+    train(recipe(base_model, sentences, tmp_path / "run", frozen_layers=1, epochs=1))
+    before, after = load_file(base_model / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    layers = {name: after[f"encoder.{name}"].equal(before[name]) for name in before if ".dense." in name}
+    assert all(same for name, same in layers.items() if ".layer.0." in name)
+    assert not any(same for name, same in layers.items() if ".layer.1." in name)
+
+
+def test_freezing_every_layer_gets_one_line(base_model: Path, sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="none of the 2 layers"):
+        train(recipe(base_model, sentences, tmp_path / "run", frozen_layers=2))
+
+
+def test_the_clock_asks_for_a_checkpoint_when_its_minutes_have_passed() -> None:
+    arguments, state = TrainingArguments(), TrainerState()
+    late, early = TrainerControl(), TrainerControl()
+    CheckpointClock(0).on_step_end(arguments, state, late)
+    CheckpointClock(60).on_step_end(arguments, state, early)
+    assert (late.should_save, early.should_save) == (True, False)
 
 
 def test_an_exported_model_serves_its_labels(model: Path) -> None:
