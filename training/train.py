@@ -21,6 +21,7 @@ from training.clock import CheckpointClock
 from training.config import TrainConfig
 from training.data import Reviews
 from training.errors import TrainingError
+from training.losses import build_loss
 from training.metrics import score
 from training.model import MeanPooledClassifier, load_base, load_tokenizer
 from training.run import RunRecord, library_versions, load_split
@@ -97,10 +98,13 @@ def _trainer(
     config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
 ) -> Trainer:
     tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens)
+    rows = _tokenised(training, tokeniser)
+    counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
+    model.loss = build_loss(config.loss, config.label_smoothing, counts, float(np.median(rows["length"])))
     return Trainer(
         model=model,
         args=_arguments(config, len(training)),
-        train_dataset=_tokenised(training, tokeniser),
+        train_dataset=rows,
         eval_dataset=_tokenised(validation, tokeniser),
         data_collator=lambda rows: _collate(rows, pad_id),
         compute_metrics=lambda prediction: _metrics(prediction, training.names),
@@ -142,7 +146,6 @@ def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         warmup_steps=config.warmup,
-        label_smoothing_factor=config.label_smoothing,
         # Reviews of like length share a batch, so that little of it is padding.
         train_sampling_strategy="group_by_length",
         remove_unused_columns=False,

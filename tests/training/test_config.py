@@ -33,6 +33,7 @@ def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str) -> None:
         ("epochs: 1\n", [], "data: "),
         ("data: a.csv\nepochs: many\n", [], "epochs: "),
         ("data: a.csv\n", ["epochs"], "key=value"),
+        ("data: a.csv\nloss: {kind: focal}\n", [], "loss.kind: "),
         ("data: a.csv\n", ["epochs=["], "not valid YAML"),
         ("data: [\n", [], "not valid YAML"),
         ("just words\n", [], "key: value"),

@@ -134,6 +134,16 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
     assert all(first[name].equal(second[name]) for name in first)
 
 
+def test_the_loss_of_the_recipe_is_the_one_that_is_minimised(base_model: Path, sentences: Path, tmp_path: Path) -> None:
+    loss = {"kind": "combined", "penalty": 3.0}
+    record = train(recipe(base_model, sentences, tmp_path / "run", loss=loss))
+    assert record.result["validation"]["accuracy"] == 1.0
+    plain = train(recipe(base_model, sentences, tmp_path / "plain"))
+    first, second = (load_file(tmp_path / name / "model.safetensors")["head.weight"] for name in ("run", "plain"))
+    assert plain.config["loss"]["kind"] == "cross_entropy"
+    assert not first.equal(second)
+
+
 def test_frozen_layers_stay_as_they_were_and_the_others_learn(
     base_model: Path, sentences: Path, tmp_path: Path
 ) -> None:
