@@ -24,6 +24,25 @@ class LossConfig(BaseModel):
     length_exponent: float = Field(-0.5, description="below zero, long reviews count less; above, more")
 
 
+class Teacher(BaseModel):
+    """One model's answers, and how much they weigh."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    logits: Path = Field(description="a file or folder that `verdict label` or `verdict ngram` has written")
+    weight: float = Field(1.0, gt=0)
+
+
+class DistilConfig(BaseModel):
+    """Texts without labels to learn from, and the teachers whose answers stand in for labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = Field(description="the file that the teachers have judged")
+    text_column: str | None = None
+    teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have judged are learnt from")
+
+
 class TrainConfig(BaseModel):
     """One training run. Paths are relative to the working directory."""
 
@@ -51,6 +70,7 @@ class TrainConfig(BaseModel):
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     loss: LossConfig = LossConfig()
+    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
     evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
     checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
     seed: int = 13

@@ -1,7 +1,8 @@
 """What training minimises: cross entropy, and losses that change what a mistake costs. Chosen by `loss:` in the recipe.
 
-Called by `training.model`. Each module maps logits [reviews, labels], labels [reviews] and lengths [reviews] (tokens
-that the network saw) to one loss a review, so that weightings wrap any other; the network takes the mean.
+Called by `training.model`. Each module maps logits [reviews, labels], targets [reviews, labels] (each row a
+distribution: a smoothed true label, or what a teacher says) and lengths [reviews] (tokens that the network saw) to one
+loss a review, so that weightings wrap any other; the network takes the mean.
 """
 
 from collections.abc import Sequence
@@ -13,18 +14,14 @@ from training.config import LossConfig
 
 
 class CrossEntropy(nn.Module):
-    """-log p_y, with the target spread by `smoothing` over all labels (Szegedy et al. 2016, section 7)."""
+    """-sum_k t_k log p_k: with a teacher's targets this is distillation (Hinton et al. 2015, section 2)."""
 
-    def __init__(self, smoothing: float = 0.0) -> None:
-        super().__init__()
-        self.smoothing = smoothing
-
-    def forward(self, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - one signature
-        return nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=self.smoothing)
+    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - one signature
+        return nn.functional.cross_entropy(logits, targets, reduction="none")
 
 
 class ConfidencePenalised(nn.Module):
-    """loss + strength * w^power, where w is the probability of the likeliest wrong label.
+    """loss + strength * w^power, where w is the probability of the likeliest label that is not the target's top one.
 
     A cascade and a reader both trust confident answers, so a confident mistake costs them more than a hesitant one.
     Cross entropy alone also rewards pushing right answers from 0.95 to 0.99; w^2 is nearly flat there and steepest
@@ -36,9 +33,10 @@ class ConfidencePenalised(nn.Module):
         super().__init__()
         self.inner, self.strength, self.power = inner, strength, power
 
-    def forward(self, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        wrong = logits.softmax(dim=1).scatter(1, labels.unsqueeze(1), 0.0).amax(dim=1)
-        loss: Tensor = self.inner(logits, labels, lengths) + self.strength * wrong**self.power
+    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        top = targets.argmax(dim=1, keepdim=True)
+        wrong = logits.softmax(dim=1).scatter(1, top, 0.0).amax(dim=1)
+        loss: Tensor = self.inner(logits, targets, lengths) + self.strength * wrong**self.power
         return loss
 
 
@@ -55,9 +53,9 @@ class LengthWeighted(nn.Module):
         super().__init__()
         self.inner, self.exponent, self.reference = inner, exponent, reference
 
-    def forward(self, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
         weights = (lengths.to(logits.dtype) / self.reference).pow(self.exponent).clamp(0.5, 2.0)
-        loss: Tensor = weights * self.inner(logits, labels, lengths)
+        loss: Tensor = weights * self.inner(logits, targets, lengths)
         return loss
 
 
@@ -65,6 +63,7 @@ class ClassWeighted(nn.Module):
     """loss * n / (labels * n_y), n_y being the training reviews that bear the label (King and Zeng 2001, section 4).
 
     Every label then has the same say whatever its share, which macro F1 asks for. On balanced data it changes nothing.
+    A target that is spread over labels takes the mean of their weights.
     """
 
     weights: Tensor
@@ -76,14 +75,14 @@ class ClassWeighted(nn.Module):
         # Not part of the weights that are saved and served.
         self.register_buffer("weights", sizes.sum() / (len(counts) * sizes), persistent=False)
 
-    def forward(self, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        loss: Tensor = self.weights[labels] * self.inner(logits, labels, lengths)
+    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:
+        loss: Tensor = (targets @ self.weights) * self.inner(logits, targets, lengths)
         return loss
 
 
-def build_loss(config: LossConfig, smoothing: float, counts: Sequence[int], reference: float) -> nn.Module:
+def build_loss(config: LossConfig, counts: Sequence[int], reference: float) -> nn.Module:
     """Return a recipe's loss; `counts` are training reviews by label, `reference` their median length in tokens."""
-    loss: nn.Module = CrossEntropy(smoothing)
+    loss: nn.Module = CrossEntropy()
     if config.kind in {"confidence", "combined"}:
         loss = ConfidencePenalised(loss, config.penalty, config.penalty_power)
     if config.kind in {"length", "combined"}:

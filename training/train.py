@@ -25,6 +25,7 @@ from training.losses import build_loss
 from training.metrics import score
 from training.model import MeanPooledClassifier, load_base, load_tokenizer
 from training.run import RunRecord, library_versions, load_split
+from training.targets import Examples, taught, true_labels
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
@@ -98,24 +99,28 @@ def _trainer(
     config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
 ) -> Trainer:
     tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens)
-    rows = _tokenised(training, tokeniser)
+    examples = true_labels(training, config.label_smoothing)
+    if config.distil:
+        examples += taught(config.distil, len(training.names))
+    rows = _tokenised(examples, tokeniser)
     counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
-    model.loss = build_loss(config.loss, config.label_smoothing, counts, float(np.median(rows["length"])))
+    model.loss = build_loss(config.loss, counts, float(np.median(rows["length"])))
     return Trainer(
         model=model,
-        args=_arguments(config, len(training)),
+        args=_arguments(config, len(rows)),
         train_dataset=rows,
-        eval_dataset=_tokenised(validation, tokeniser),
+        eval_dataset=_tokenised(true_labels(validation, smoothing=0.0), tokeniser),
         data_collator=lambda rows: _collate(rows, pad_id),
         compute_metrics=lambda prediction: _metrics(prediction, training.names),
         callbacks=[CheckpointClock(config.checkpoint_minutes)],
     )
 
 
-def _tokenised(reviews: Reviews, tokeniser: Tokeniser) -> Dataset:
+def _tokenised(examples: Examples, tokeniser: Tokeniser) -> Dataset:
     """Tokenise once, before the first step."""
-    ids = [list(review.ids) for review in tokeniser.encode(reviews.texts)]
-    return Dataset.from_dict({"input_ids": ids, "labels": reviews.labels, "length": [len(row) for row in ids]})
+    ids = [list(review.ids) for review in tokeniser.encode(examples.texts)]
+    lengths = [len(row) for row in ids]
+    return Dataset.from_dict({"input_ids": ids, "labels": examples.targets.tolist(), "length": lengths})
 
 
 def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
@@ -129,7 +134,8 @@ def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Ten
 
 
 def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
-    scores = score(np.asarray(prediction.label_ids), softmax(np.asarray(prediction.predictions)), names)
+    truth = np.asarray(prediction.label_ids).argmax(axis=1)
+    scores = score(truth, softmax(np.asarray(prediction.predictions)), names)
     return {"accuracy": scores.accuracy, "f1": scores.macro_f1, "ece": scores.ece}
 
 

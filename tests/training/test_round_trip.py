@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
@@ -33,9 +34,12 @@ from training.data import Source, load_reviews
 from training.errors import TrainingError
 from training.evaluate import evaluate
 from training.export import ExportRequest, export
+from training.label import LabelRequest, label
 from training.measure import HeldOut
 from training.run import RunRecord
+from training.targets import Judgement
 from training.train import train
+from worker.classifier import softmax
 from worker.registry import load_classifier, load_manifest
 
 WORDS = {"bad": "awful dull boring weak", "fair": "okay average passable usual", "good": "superb moving witty lovely"}
@@ -152,6 +156,41 @@ def test_frozen_layers_stay_as_they_were_and_the_others_learn(
     layers = {name: after[f"encoder.{name}"].equal(before[name]) for name in before if ".dense." in name}
     assert all(same for name, same in layers.items() if ".layer.0." in name)
     assert not any(same for name, same in layers.items() if ".layer.1." in name)
+
+
+def test_a_student_learns_from_a_teacher_what_its_own_labels_do_not_tell(
+    run: Path, base_model: Path, sentences: Path, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers"
+    assert label(LabelRequest(run, str(sentences), answers)) == 48
+    few = tmp_path / "few.csv"  # "fair" is not among its words
+    few.write_text("text,label\n" + "the film was awful,bad\nthe film was superb,good\n" * 8, encoding="utf-8")
+    distil = {"data": str(sentences), "teachers": [{"logits": str(answers)}]}
+    labels = ["bad", "fair", "good"]
+    output = tmp_path / "student"
+    train(recipe(base_model, few, output, labels=labels, validation_size=2, distil=distil))
+    label(LabelRequest(output, str(sentences), tmp_path / "again"))
+    teacher, student = Judgement.read(answers), Judgement.read(tmp_path / "again")
+    assert (teacher.logits.argmax(axis=1) == student.logits.argmax(axis=1)).all()
+
+
+def test_labelling_goes_on_where_it_was_ended_and_only_where_another_is_unsure(
+    run: Path, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.label.PART_ROWS", 10)
+    request = LabelRequest(run, str(sentences), tmp_path / "all")
+    label(request)
+    whole = Judgement.read(request.output)
+    (request.output / "00002.parquet").unlink()
+    kept = (request.output / "00001.parquet").stat().st_mtime_ns
+    label(request)
+    assert Judgement.read(request.output).logits.tolist() == whole.logits.tolist()
+    assert (request.output / "00001.parquet").stat().st_mtime_ns == kept
+    sure = softmax(whole.logits).max(axis=1)
+    middle = float(np.median(sure))
+    unsure = LabelRequest(run, str(sentences), tmp_path / "unsure", unsure=request.output, below=middle)
+    assert label(unsure) == (sure < middle).sum()
+    assert (sure[Judgement.read(unsure.output).rows] < middle).all()
 
 
 def test_freezing_every_layer_gets_one_line(base_model: Path, sentences: Path, tmp_path: Path) -> None:
