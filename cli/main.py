@@ -15,6 +15,7 @@ COMMANDS = {
     "classify": "Classify texts with a running service.",
     "job": "Show a job of a running service, and its results.",
     "train": "Fine-tune a classifier on labelled reviews.",
+    "ngram": "Fit the linear n-gram classifier, which answers in microseconds.",
     "label": "Let a trained classifier judge texts that a smaller one learns from.",
     "export": "Write a trained classifier as an ONNX model directory.",
     "evaluate": "Measure a model directory on a labelled data set.",

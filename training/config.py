@@ -1,11 +1,11 @@
-"""What a training run may be told: one YAML file, with `-o key=value` on top.
+"""What each command that learns may be told: one YAML file, with `-o key=value` on top.
 
-Called by `verdict train`; every mistake is one `TrainingError` of one line.
+Called by `verdict train` and `verdict ngram`; every mistake is one `TrainingError` of one line.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -43,8 +43,8 @@ class DistilConfig(BaseModel):
     teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have judged are learnt from")
 
 
-class TrainConfig(BaseModel):
-    """One training run. Paths are relative to the working directory."""
+class DataConfig(BaseModel):
+    """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -56,8 +56,16 @@ class TrainConfig(BaseModel):
     labels: list[str] | None = Field(None, description="label names in order; read from the data when not given")
     limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
     validation_size: int = Field(1500, gt=0, description="rows held out to choose the checkpoint and to calibrate")
-
     base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
+    seed: int = 13
+    output: Path = Field(Path("runs/default"), description="folder of what is learnt, and how it went")
+
+
+class TrainConfig(DataConfig):
+    """One training run of a network; its output holds checkpoints, the best weights and run.json."""
+
     max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
     freeze_embeddings: bool = True
@@ -68,17 +76,27 @@ class TrainConfig(BaseModel):
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
     loss: LossConfig = LossConfig()
-    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
     evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
     checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
-    seed: int = 13
     threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
-    output: Path = Field(Path("runs/default"), description="folder of checkpoints, best weights and run.json")
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+class NgramConfig(DataConfig):
+    """One fit of the linear n-gram classifier; its output holds ngrams.npz, ngrams.json and the tokenizer."""
+
+    order: int = Field(3, ge=1, le=3, description="longest n-gram, in tokens")
+    bits: int = Field(20, ge=8, le=24, description="the table holds 2^bits weights a column, a byte each")
+    min_reviews: float = Field(2.0, ge=0, description="n-grams of fewer reviews weigh nothing")
+    l2: float = Field(3e-6, gt=0, description="pull to zero, in units of the naive Bayes prior")
+    iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
+    judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
+
+
+C = TypeVar("C", bound=DataConfig)
+
+
+def load_config(path: Path, kind: type[C], overrides: Sequence[str] = ()) -> C:
     """Read a YAML file, lay `key=value` overrides over it (values are YAML too) and check the whole."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -88,7 +106,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         raise TrainingError(f"{path} is not valid YAML: {' '.join(str(exc).split())}") from exc
     if not isinstance(values, dict):
         raise TrainingError(f"{path} must hold key: value lines.")
-    return _checked({**values, **dict(_override(item) for item in overrides)})
+    return _checked(kind, {**values, **dict(_override(item) for item in overrides)})
 
 
 def _override(item: str) -> tuple[str, object]:
@@ -101,9 +119,9 @@ def _override(item: str) -> tuple[str, object]:
         raise TrainingError(f"The value of {key.strip()} is not valid YAML: {value!r}.") from exc
 
 
-def _checked(values: dict[str, object]) -> TrainConfig:
+def _checked(kind: type[C], values: dict[str, object]) -> C:
     try:
-        return TrainConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "config"

@@ -90,6 +90,16 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def save_tokenizer(base_model: str, folder: Path) -> int:
+    """Write the serving tokenizer of the base model into a folder and return its padding id."""
+    tokenizer = load_tokenizer(base_model)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.save(str(folder / "tokenizer.json"))
+    return int(tokenizer.pad_token_id or 0)
+
+
 @contextmanager
 def _named(base_model: str) -> Iterator[None]:
     try:

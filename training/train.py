@@ -23,7 +23,7 @@ from training.data import Reviews
 from training.errors import TrainingError
 from training.losses import build_loss
 from training.metrics import score
-from training.model import MeanPooledClassifier, load_base, load_tokenizer
+from training.model import MeanPooledClassifier, load_base, save_tokenizer
 from training.run import RunRecord, library_versions, load_split
 from training.targets import Examples, taught, true_labels
 from worker.classifier import softmax
@@ -38,7 +38,7 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
     _prepare_torch(config)
     training, validation = load_split(config)
     config.output.mkdir(parents=True, exist_ok=True)
-    pad_id = _save_tokenizer(config)
+    pad_id = save_tokenizer(config.base_model, config.output)
     model = load_base(
         config.base_model,
         len(training.names),
@@ -72,16 +72,6 @@ def _prepare_torch(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     # Tiny gradients near zero are otherwise computed in microcode, some hundred times slower.
     torch.set_flush_denormal(True)
-
-
-def _save_tokenizer(config: TrainConfig) -> int:
-    """Write the serving tokenizer of the base model into the run and return its padding id."""
-    tokenizer = load_tokenizer(config.base_model)
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    backend.save(str(config.output / "tokenizer.json"))
-    return int(tokenizer.pad_token_id or 0)
 
 
 def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, validation: Reviews) -> RunRecord:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import load_config
+from training.config import DataConfig, NgramConfig, TrainConfig, load_config
 from training.errors import TrainingError
 
 
@@ -16,13 +16,13 @@ def recipe(folder: Path, content: str) -> Path:
 
 def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
     path = recipe(tmp_path, "data: a.csv\nepochs: 1\n")
-    config = load_config(path, ["epochs=0.5", "labels=[bad, good]", "group_column=film"])
+    config = load_config(path, TrainConfig, ["epochs=0.5", "labels=[bad, good]", "group_column=film"])
     assert (config.epochs, config.labels, config.group_column) == (0.5, ["bad", "good"], "film")
 
 
-@pytest.mark.parametrize("name", ["imdb", "teacher"])
-def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str) -> None:
-    config = load_config(Path(f"training/configs/{name}.yaml"))
+@pytest.mark.parametrize(("name", "kind"), [("imdb", TrainConfig), ("teacher", TrainConfig), ("ngram", NgramConfig)])
+def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str, kind: type[DataConfig]) -> None:
+    config = load_config(Path(f"training/configs/{name}.yaml"), kind)
     assert (config.group_column, config.validation_size, config.seed) == ("movie_id", 1500, 13)
 
 
@@ -41,11 +41,11 @@ def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str) -> None:
 )
 def test_mistakes_get_one_line(tmp_path: Path, content: str, overrides: list[str], said: str) -> None:
     with pytest.raises(TrainingError) as caught:
-        load_config(recipe(tmp_path, content), overrides)
+        load_config(recipe(tmp_path, content), TrainConfig, overrides)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_recipe_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="Cannot read"):
-        load_config(tmp_path / "none.yaml")
+        load_config(tmp_path / "none.yaml", TrainConfig)
