@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "Fine-tune a classifier on labelled reviews.",
     "ngram": "Fit the linear n-gram classifier, which answers in microseconds.",
     "label": "Let a trained classifier judge texts that a smaller one learns from.",
+    "experiment": "Compare losses over several seeds.",
     "export": "Write a trained classifier as an ONNX model directory.",
     "evaluate": "Measure a model directory on a labelled data set.",
 }

@@ -1,6 +1,6 @@
 """What each command that learns may be told: one YAML file, with `-o key=value` on top.
 
-Called by `verdict train` and `verdict ngram`; every mistake is one `TrainingError` of one line.
+Called by `verdict train`, `verdict ngram` and `verdict experiment`; every mistake is one `TrainingError` of one line.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,8 @@ class DataConfig(BaseModel):
     base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
-    seed: int = 13
+    split_seed: int = Field(13, description="draws `limit` and the validation split, which stay as they are over seeds")
+    seed: int = Field(13, description="first weights and the order of reviews")
     output: Path = Field(Path("runs/default"), description="folder of what is learnt, and how it went")
 
 
@@ -93,7 +94,18 @@ class NgramConfig(DataConfig):
     judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
 
 
-C = TypeVar("C", bound=DataConfig)
+class ExperimentConfig(BaseModel):
+    """Losses to compare: each is laid over `train` once a seed. The first is what the others are compared with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: TrainConfig
+    losses: dict[str, LossConfig] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=2, description="a spread needs two")
+    output: Path = Path("runs/losses")
+
+
+C = TypeVar("C", bound=BaseModel)
 
 
 def load_config(path: Path, kind: type[C], overrides: Sequence[str] = ()) -> C:

@@ -51,7 +51,7 @@ def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     reviews = load_reviews(
         Source(config.data, config.split, config.text_column, config.label_column, config.group_column, config.labels)
     )
-    return split_reviews(sample(reviews, config.limit, config.seed), config.validation_size, config.seed)
+    return split_reviews(sample(reviews, config.limit, config.split_seed), config.validation_size, config.split_seed)
 
 
 def library_versions() -> dict[str, str]:

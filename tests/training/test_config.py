@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import DataConfig, NgramConfig, TrainConfig, load_config
+from training.config import DataConfig, ExperimentConfig, NgramConfig, TrainConfig, load_config
 from training.errors import TrainingError
 
 
@@ -20,10 +20,20 @@ def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
     assert (config.epochs, config.labels, config.group_column) == (0.5, ["bad", "good"], "film")
 
 
-@pytest.mark.parametrize(("name", "kind"), [("imdb", TrainConfig), ("teacher", TrainConfig), ("ngram", NgramConfig)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("imdb", TrainConfig), ("teacher", TrainConfig), ("student", TrainConfig), ("ngram", NgramConfig)],
+)
 def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str, kind: type[DataConfig]) -> None:
     config = load_config(Path(f"training/configs/{name}.yaml"), kind)
     assert (config.group_column, config.validation_size, config.seed) == ("movie_id", 1500, 13)
+
+
+def test_the_shipped_experiment_compares_every_loss_with_cross_entropy() -> None:
+    config = load_config(Path("training/configs/losses.yaml"), ExperimentConfig)
+    kinds = [loss.kind for loss in config.losses.values()]
+    assert kinds == ["cross_entropy", "confidence", "length", "class", "combined"]
+    assert len(config.seeds) >= 3
 
 
 @pytest.mark.parametrize(
