@@ -86,6 +86,7 @@ def plot(results: Results, path: Path) -> None:
             panel.plot(percent, np.full(len(percent), place), "o", color="tab:gray", alpha=0.6)
             panel.errorbar(percent.mean(), place + 0.2, xerr=percent.std(ddof=1), fmt="s", color="tab:blue", capsize=4)
         panel.set_yticks(range(len(results)), list(results))
+        panel.set_ylim(len(results) - 0.5, -0.5)  # the first on top, as in the table
         panel.set_xlabel(f"{name} [%]")
         panel.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=120)
