@@ -15,6 +15,7 @@ COMMANDS = {
     "classify": "Classify texts with a running service.",
     "job": "Show a job of a running service, and its results.",
     "train": "Fine-tune a classifier on labelled reviews.",
+    "pretrain": "Go on with masked-language training of a base model on reviews.",
     "ngram": "Fit the linear n-gram classifier, which answers in microseconds.",
     "label": "Let a trained classifier judge texts that a smaller one learns from.",
     "experiment": "Compare losses over several seeds.",

@@ -1,6 +1,6 @@
 """What each command that learns may be told: one YAML file, with `-o key=value` on top.
 
-Called by `verdict train`, `verdict ngram` and `verdict experiment`; every mistake is one `TrainingError` of one line.
+Called by `verdict train`, `ngram`, `pretrain` and `experiment`; every mistake is one `TrainingError` of one line.
 """
 
 from collections.abc import Sequence
@@ -57,14 +57,19 @@ class DataConfig(BaseModel):
     limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
     validation_size: int = Field(1500, gt=0, description="rows held out to choose the checkpoint and to calibrate")
     base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
-    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
     split_seed: int = Field(13, description="draws `limit` and the validation split, which stay as they are over seeds")
     seed: int = Field(13, description="first weights and the order of reviews")
     output: Path = Field(Path("runs/default"), description="folder of what is learnt, and how it went")
 
 
-class TrainConfig(DataConfig):
+class TargetsConfig(DataConfig):
+    """What each review is to be answered with."""
+
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
+
+
+class TrainConfig(TargetsConfig):
     """One training run of a network; its output holds checkpoints, the best weights and run.json."""
 
     max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
@@ -83,7 +88,7 @@ class TrainConfig(DataConfig):
     threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
 
 
-class NgramConfig(DataConfig):
+class NgramConfig(TargetsConfig):
     """One fit of the linear n-gram classifier; its output holds ngrams.npz, ngrams.json and the tokenizer."""
 
     order: int = Field(3, ge=1, le=3, description="longest n-gram, in tokens")
@@ -92,6 +97,24 @@ class NgramConfig(DataConfig):
     l2: float = Field(3e-6, gt=0, description="pull to zero, in units of the naive Bayes prior")
     iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
     judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
+
+
+class PretrainConfig(DataConfig):
+    """Masked-language training on the texts of the training part and of files without labels."""
+
+    unlabelled: list[str] = Field(default_factory=list, description="files whose texts are learnt from too")
+    max_tokens: int = Field(128, ge=8, le=512, description="reviews are cut into windows of this many tokens")
+    mask_share: float = Field(0.2, gt=0, lt=1, description="of the tokens, hidden anew in every epoch")
+    dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
+    freeze_embeddings: bool = False
+
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(32, gt=0, description="windows")
+    learning_rate: float = Field(2e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
+    threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
 
 
 class ExperimentConfig(BaseModel):

@@ -55,15 +55,21 @@ def base_source(base_model: str) -> str:
     return str(Path(found.origin).parent / "model")
 
 
-def load_base(
-    base_model: str, labels: int, *, dropout: float, freeze_embeddings: bool, frozen_layers: int = 0
-) -> MeanPooledClassifier:
-    """Return a pretrained encoder with a fresh head; with `frozen_layers` only the layers above them learn."""
+def load_encoder(base_model: str, dropout: float) -> PreTrainedModel:
+    """Return a pretrained encoder with its dropout, of hidden states and attention, set."""
     options = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     with _named(base_model):
         config = AutoConfig.from_pretrained(base_source(base_model))
         known = {name: value for name, value in options.items() if hasattr(config, name)}
-        model = AutoModel.from_pretrained(base_source(base_model), **known)
+        encoder: PreTrainedModel = AutoModel.from_pretrained(base_source(base_model), **known)
+    return encoder
+
+
+def load_base(
+    base_model: str, labels: int, *, dropout: float, freeze_embeddings: bool, frozen_layers: int = 0
+) -> MeanPooledClassifier:
+    """Return a pretrained encoder with a fresh head; with `frozen_layers` only the layers above them learn."""
+    model = load_encoder(base_model, dropout)
     if freeze_embeddings:
         # Rare words would otherwise be moved by a handful of reviews; it also saves the optimiser 11.7 M states.
         model.get_input_embeddings().requires_grad_(False)

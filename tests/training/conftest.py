@@ -22,13 +22,13 @@ def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
     transformers = pytest.importorskip("transformers", reason=EXTRA)
     folder = tmp_path_factory.mktemp("base")
-    words = "[PAD] [UNK] [CLS] [SEP] the film was very " + " ".join(WORDS.values())
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] the film was very " + " ".join(WORDS.values())
     vocabulary = {word: place for place, word in enumerate(words.split())}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     fast = transformers.PreTrainedTokenizerFast
-    fast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
+    fast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]").save_pretrained(folder)
     config = transformers.BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=32,

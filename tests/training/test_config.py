@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import DataConfig, ExperimentConfig, NgramConfig, TrainConfig, load_config
+from training.config import DataConfig, ExperimentConfig, NgramConfig, PretrainConfig, TrainConfig, load_config
 from training.errors import TrainingError
 
 
@@ -22,7 +22,13 @@ def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("imdb", TrainConfig), ("teacher", TrainConfig), ("student", TrainConfig), ("ngram", NgramConfig)],
+    [
+        ("imdb", TrainConfig),
+        ("teacher", TrainConfig),
+        ("student", TrainConfig),
+        ("ngram", NgramConfig),
+        ("pretrain", PretrainConfig),
+    ],
 )
 def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str, kind: type[DataConfig]) -> None:
     config = load_config(Path(f"training/configs/{name}.yaml"), kind)
