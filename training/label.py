@@ -22,6 +22,7 @@ from worker.tokeniser import Tokeniser
 # One part is written at a time, so that a kill costs a few minutes of a wide teacher.
 PART_ROWS = 1000
 TOKEN_BUDGET = 4096
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def label(request: LabelRequest) -> int:
     weights = (request.checkpoint or request.run) / "model.safetensors"
     if not weights.is_file():
         raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
-    model = load_checkpoint(request.run, weights, len(record.labels))
+    model = load_checkpoint(request.run, weights, len(record.labels)).to(DEVICE)
     tokeniser = Tokeniser(request.run / "tokenizer.json", request.max_tokens or record.settings().max_tokens)
     texts = load_texts(request.data, request.text_column)
     rows = _rows(request, len(texts))
@@ -76,6 +77,7 @@ def _logits(model: torch.nn.Module, encoded: Sequence[Encoded], pad_id: int) -> 
     found: dict[int, NDArray[np.float32]] = {}
     for group in micro_batches(encoded, TOKEN_BUDGET):
         ids, mask = pad([encoded[index] for index in group], pad_id)
-        logits = model(torch.from_numpy(ids), torch.from_numpy(mask))["logits"].numpy()
+        answers = model(torch.from_numpy(ids).to(DEVICE), torch.from_numpy(mask).to(DEVICE))
+        logits = answers["logits"].cpu().numpy()
         found.update(zip(group, logits, strict=True))
     return np.stack([found[index] for index in range(len(encoded))])

@@ -43,6 +43,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False) -> dict[str, objec
     save_tokenizer(config.base_model, config.output)
     windows, held_out = _windows(config)
     model = MaskedLanguageModel(load_encoder(config.base_model, config.dropout))
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
     model.encoder.get_input_embeddings().requires_grad_(not config.freeze_embeddings)
     masking = _masking(config, tokenizer, model)
     before = _held_out_loss(model, masking, held_out, config)
@@ -93,8 +94,8 @@ def _learn(
     config: PretrainConfig, model: MaskedLanguageModel, masking: Masking, windows: list[NDArray[np.int32]]
 ) -> float:
     """Take every step that the checkpoint has not taken, and return the seconds it took."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device).train()
+    model.train()
+    device = model.bias.device
     optimiser = _optimiser(config, model)
     steps, checkpoint = _steps(config, len(windows)), config.output / "checkpoint.pt"
     started = _restore(checkpoint, model, optimiser, device)
@@ -169,10 +170,9 @@ def _held_out_loss(
 ) -> float:
     """Return the mean loss in nats on windows of films that were not learnt from, hidden alike each time."""
     model.eval()
-    device = next(model.parameters()).device
     losses = []
     for number, start in enumerate(range(0, len(windows), config.batch_size)):
         rng = np.random.default_rng([config.seed, 2, number])
         batch = masking.batch(windows[start : start + config.batch_size], rng)
-        losses.append(float(model(*[array.to(device) for array in batch])))
+        losses.append(float(model(*[array.to(model.bias.device) for array in batch])))
     return float(np.mean(losses))
