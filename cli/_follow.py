@@ -3,6 +3,10 @@
 Whatever interrupts it, the job goes on, and the user is told the command that picks it up.
 """
 
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -21,8 +25,13 @@ def follow(client: Client, job: Job, wanted: Output | None, url: str, *, as_json
     Exit code 0: it has succeeded, though rows may have failed; 1: it ended without; 130: interrupted.
     """
     try:
-        with progress("classifying") as report:
-            ended = client.wait(job, on_progress=lambda seen: report(*rows(seen)))
+        with progress("classifying") as report, ctrl_c_is_kept() as check:
+
+            def seen(now: Job) -> None:
+                check()
+                report(*rows(now))
+
+            ended = client.wait(job, on_progress=seen)
         if wanted:
             save(client, ended, wanted)
     except KeyboardInterrupt:
@@ -35,6 +44,30 @@ def follow(client: Client, job: Job, wanted: Output | None, url: str, *, as_json
         show(ended.model_dump(mode="json"), as_json=as_json, table=lambda: summary(ended, wanted))
     if ended.status != "succeeded":
         raise typer.Exit(1)
+
+
+@contextmanager
+def ctrl_c_is_kept() -> Iterator[Callable[[], None]]:
+    """Within the block Ctrl-C interrupts at once, and once more where the yielded check is called.
+
+    Python drops an interrupt that falls into a destructor or a weak reference's callback, which libraries have.
+    """
+    pressed = False
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def detach(job: Job, wanted: Output | None, url: str) -> NoReturn:

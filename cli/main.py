@@ -18,6 +18,10 @@ COMMANDS = {
     "job": "Show a job of a running service, or follow it to its end.",
     "export-results": "Write the results of a job to a file.",
     "train": "Fine-tune a classifier on labelled reviews.",
+    "pretrain": "Go on with masked-language training of a base model on reviews.",
+    "ngram": "Fit the linear n-gram classifier, which answers in microseconds.",
+    "label": "Let a trained classifier judge texts that a smaller one learns from.",
+    "experiment": "Compare losses over several seeds.",
     "export": "Write a trained classifier as an ONNX model directory.",
     "evaluate": "Measure a model directory on a labelled data set.",
 }

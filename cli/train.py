@@ -22,9 +22,9 @@ def train(
 ) -> None:
     """Fine-tune a pretrained encoder on labelled reviews and keep the checkpoint with the best F1."""
     with one_line_errors():
-        from training.config import load_config
+        from training.config import TrainConfig, load_config
 
-        settings = load_config(config, override or ())
+        settings = load_config(config, TrainConfig, override or ())
         from training.train import train as run
 
         record = asdict(run(settings, resume=resume, command=command_line(sys.argv)))

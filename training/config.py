@@ -1,10 +1,11 @@
-"""What a training run may be told: one YAML file, with `-o key=value` on top.
+"""What each command that learns may be told: one YAML file, with `-o key=value` on top.
 
-Called by `verdict train`; every mistake is one `TrainingError` of one line.
+Called by `verdict train`, `ngram`, `pretrain` and `experiment`; every mistake is one `TrainingError` of one line.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,8 +13,38 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training.errors import TrainingError
 
 
-class TrainConfig(BaseModel):
-    """One training run. Paths are relative to the working directory."""
+class LossConfig(BaseModel):
+    """What a mistake costs; `training.losses` holds formulas and reasons. `combined` is all three over one another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["cross_entropy", "confidence", "length", "class", "combined"] = "cross_entropy"
+    penalty: float = Field(1.0, ge=0, description="strength of the confidence penalty")
+    penalty_power: float = Field(2.0, ge=1, description="how much faster it grows with a wrong label's probability")
+    length_exponent: float = Field(-0.5, description="below zero, long reviews count less; above, more")
+
+
+class Teacher(BaseModel):
+    """One model's answers, and how much they weigh."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    logits: Path = Field(description="a file or folder that `verdict label` or `verdict ngram` has written")
+    weight: float = Field(1.0, gt=0)
+
+
+class DistilConfig(BaseModel):
+    """Texts without labels to learn from, and the teachers whose answers stand in for labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = Field(description="the file that the teachers have judged")
+    text_column: str | None = None
+    teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have judged are learnt from")
+
+
+class DataConfig(BaseModel):
+    """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -25,25 +56,82 @@ class TrainConfig(BaseModel):
     labels: list[str] | None = Field(None, description="label names in order; read from the data when not given")
     limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
     validation_size: int = Field(1500, gt=0, description="rows held out to choose the checkpoint and to calibrate")
-
     base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
+    split_seed: int = Field(13, description="draws `limit` and the validation split, which stay as they are over seeds")
+    seed: int = Field(13, description="first weights and the order of reviews")
+    output: Path = Field(Path("runs/default"), description="folder of what is learnt, and how it went")
+
+
+class TargetsConfig(DataConfig):
+    """What each review is to be answered with."""
+
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
+
+
+class TrainConfig(TargetsConfig):
+    """One training run of a network; its output holds checkpoints, the best weights and run.json."""
+
     max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
     freeze_embeddings: bool = True
+    frozen_layers: int = Field(0, ge=0, description="lowest encoder layers left as they are; six of twelve: 1.5x speed")
 
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(16, gt=0)
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
-    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    loss: LossConfig = LossConfig()
     evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
-    seed: int = 13
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
     threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
-    output: Path = Field(Path("runs/default"), description="folder of checkpoints, best weights and run.json")
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+class NgramConfig(TargetsConfig):
+    """One fit of the linear n-gram classifier; its output holds ngrams.npz, ngrams.json and the tokenizer."""
+
+    order: int = Field(3, ge=1, le=3, description="longest n-gram, in tokens")
+    bits: int = Field(20, ge=8, le=24, description="the table holds 2^bits weights a column, a byte each")
+    min_reviews: float = Field(2.0, ge=0, description="n-grams of fewer reviews weigh nothing")
+    l2: float = Field(3e-6, gt=0, description="pull to zero, in units of the naive Bayes prior")
+    iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
+    judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
+
+
+class PretrainConfig(DataConfig):
+    """Masked-language training on the texts of the training part and of files without labels."""
+
+    unlabelled: list[str] = Field(default_factory=list, description="files whose texts are learnt from too")
+    max_tokens: int = Field(128, ge=8, le=512, description="reviews are cut into windows of this many tokens")
+    mask_share: float = Field(0.2, gt=0, lt=1, description="of the tokens, hidden anew in every epoch")
+    dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
+    freeze_embeddings: bool = False
+
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(32, gt=0, description="windows")
+    learning_rate: float = Field(2e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
+    threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
+
+
+class ExperimentConfig(BaseModel):
+    """Losses to compare: each is laid over `train` once a seed. The first is what the others are compared with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: TrainConfig
+    losses: dict[str, LossConfig] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=2, description="a spread needs two")
+    output: Path = Path("runs/losses")
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def load_config(path: Path, kind: type[C], overrides: Sequence[str] = ()) -> C:
     """Read a YAML file, lay `key=value` overrides over it (values are YAML too) and check the whole."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -53,7 +141,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         raise TrainingError(f"{path} is not valid YAML: {' '.join(str(exc).split())}") from exc
     if not isinstance(values, dict):
         raise TrainingError(f"{path} must hold key: value lines.")
-    return _checked({**values, **dict(_override(item) for item in overrides)})
+    return _checked(kind, {**values, **dict(_override(item) for item in overrides)})
 
 
 def _override(item: str) -> tuple[str, object]:
@@ -66,9 +154,9 @@ def _override(item: str) -> tuple[str, object]:
         raise TrainingError(f"The value of {key.strip()} is not valid YAML: {value!r}.") from exc
 
 
-def _checked(values: dict[str, object]) -> TrainConfig:
+def _checked(kind: type[C], values: dict[str, object]) -> C:
     try:
-        return TrainConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "config"

@@ -88,6 +88,12 @@ def load_reviews(source: Source) -> Reviews:
     )
 
 
+def load_texts(location: str, text_column: str | None = None) -> list[str]:
+    """Return every text of a file, in its order and whether labelled or not; a null is an empty text."""
+    table = _read(location, "train")
+    return [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
+
+
 def split_reviews(reviews: Reviews, validation_size: int, seed: int) -> tuple[Reviews, Reviews]:
     """Return (training, validation); whole groups go to validation until it holds at least `validation_size` rows."""
     groups = reviews.groups or [str(i) for i in range(len(reviews))]

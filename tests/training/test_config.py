@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainConfig, load_config
+from training.config import DataConfig, ExperimentConfig, NgramConfig, PretrainConfig, TrainConfig, load_config
 from training.errors import TrainingError
 
 
@@ -16,14 +16,30 @@ def recipe(folder: Path, content: str) -> Path:
 
 def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
     path = recipe(tmp_path, "data: a.csv\nepochs: 1\n")
-    config = load_config(path, ["epochs=0.5", "labels=[bad, good]", "group_column=film"])
+    config = load_config(path, TrainConfig, ["epochs=0.5", "labels=[bad, good]", "group_column=film"])
     assert (config.epochs, config.labels, config.group_column) == (0.5, ["bad", "good"], "film")
 
 
-def test_the_shipped_recipe_is_valid() -> None:
-    config = load_config(Path("training/configs/imdb.yaml"))
-    assert isinstance(config, TrainConfig)
-    assert config.group_column == "movie_id"
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("imdb", TrainConfig),
+        ("teacher", TrainConfig),
+        ("student", TrainConfig),
+        ("ngram", NgramConfig),
+        ("pretrain", PretrainConfig),
+    ],
+)
+def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str, kind: type[DataConfig]) -> None:
+    config = load_config(Path(f"training/configs/{name}.yaml"), kind)
+    assert (config.group_column, config.validation_size, config.seed) == ("movie_id", 1500, 13)
+
+
+def test_the_shipped_experiment_compares_every_loss_with_cross_entropy() -> None:
+    config = load_config(Path("training/configs/losses.yaml"), ExperimentConfig)
+    kinds = [loss.kind for loss in config.losses.values()]
+    assert kinds == ["cross_entropy", "confidence", "length", "class", "combined"]
+    assert len(config.seeds) >= 3
 
 
 @pytest.mark.parametrize(
@@ -33,6 +49,7 @@ def test_the_shipped_recipe_is_valid() -> None:
         ("epochs: 1\n", [], "data: "),
         ("data: a.csv\nepochs: many\n", [], "epochs: "),
         ("data: a.csv\n", ["epochs"], "key=value"),
+        ("data: a.csv\nloss: {kind: focal}\n", [], "loss.kind: "),
         ("data: a.csv\n", ["epochs=["], "not valid YAML"),
         ("data: [\n", [], "not valid YAML"),
         ("just words\n", [], "key: value"),
@@ -40,11 +57,11 @@ def test_the_shipped_recipe_is_valid() -> None:
 )
 def test_mistakes_get_one_line(tmp_path: Path, content: str, overrides: list[str], said: str) -> None:
     with pytest.raises(TrainingError) as caught:
-        load_config(recipe(tmp_path, content), overrides)
+        load_config(recipe(tmp_path, content), TrainConfig, overrides)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_recipe_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="Cannot read"):
-        load_config(tmp_path / "none.yaml")
+        load_config(tmp_path / "none.yaml", TrainConfig)

@@ -2,88 +2,36 @@
 
 # ruff: noqa: E402 - the skips must come before the libraries that may be absent
 
-import csv
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
 
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.processors import TemplateProcessing
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
-from training.config import TrainConfig
+from tests.training.conftest import recipe
+from training.clock import CheckpointClock
 from training.data import Source, load_reviews
 from training.errors import TrainingError
 from training.evaluate import evaluate
 from training.export import ExportRequest, export
+from training.label import LabelRequest, label
 from training.measure import HeldOut
 from training.run import RunRecord
+from training.targets import Judgement
 from training.train import train
+from worker.classifier import softmax
 from worker.registry import load_classifier, load_manifest
-
-WORDS = {"bad": "awful dull boring weak", "fair": "okay average passable usual", "good": "superb moving witty lovely"}
-
-
-@pytest.fixture(scope="module")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base")
-    words = "[PAD] [UNK] [CLS] [SEP] the film was very " + " ".join(WORDS.values())
-    vocabulary = {word: place for place, word in enumerate(words.split())}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    fast: Any = PreTrainedTokenizerFast  # carries no types
-    fast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=32,
-    )
-    torch.manual_seed(0)
-    BertModel(config).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("data") / "sentences.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["review", "sentiment"])
-        for turn in range(16):
-            for label, words in WORDS.items():
-                word = words.split()[turn % 4]
-                writer.writerow([f"the film was {'very ' * (turn % 3)}{word}", label])
-    return path
-
-
-def recipe(base_model: Path, sentences: Path, output: Path, **changes: Any) -> TrainConfig:
-    values: dict[str, Any] = {
-        "data": str(sentences),
-        "base_model": str(base_model),
-        "output": output,
-        "validation_size": 8,
-        "max_tokens": 8,
-        "batch_size": 4,
-        "epochs": 10,
-        "learning_rate": 3e-3,
-        "evaluations": 2,
-        "freeze_embeddings": False,
-        "threads": 1,
-    }
-    return TrainConfig.model_validate(values | changes)
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +65,81 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
     (output / "model.safetensors").unlink()
     *_, last = sorted((output / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
     shutil.rmtree(last)
+    (output / "checkpoints" / "checkpoint-999").mkdir()  # what a kill amid writing leaves is passed over
     config = recipe(base_model, sentences, output)
     with pytest.raises(TrainingError, match="--resume"):
         train(config)
     train(config, resume=True)
     first, second = load_file(run / "model.safetensors"), load_file(output / "model.safetensors")
     assert all(first[name].equal(second[name]) for name in first)
+
+
+def test_the_loss_of_the_recipe_is_the_one_that_is_minimised(base_model: Path, sentences: Path, tmp_path: Path) -> None:
+    loss = {"kind": "combined", "penalty": 3.0}
+    record = train(recipe(base_model, sentences, tmp_path / "run", loss=loss))
+    assert record.result["validation"]["accuracy"] == 1.0
+    plain = train(recipe(base_model, sentences, tmp_path / "plain"))
+    first, second = (load_file(tmp_path / name / "model.safetensors")["head.weight"] for name in ("run", "plain"))
+    assert plain.config["loss"]["kind"] == "cross_entropy"
+    assert not first.equal(second)
+
+
+def test_frozen_layers_stay_as_they_were_and_the_others_learn(
+    base_model: Path, sentences: Path, tmp_path: Path
+) -> None:
+    train(recipe(base_model, sentences, tmp_path / "run", frozen_layers=1, epochs=1))
+    before, after = load_file(base_model / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    layers = {name: after[f"encoder.{name}"].equal(before[name]) for name in before if ".dense." in name}
+    assert all(same for name, same in layers.items() if ".layer.0." in name)
+    assert not any(same for name, same in layers.items() if ".layer.1." in name)
+
+
+def test_a_student_learns_from_a_teacher_what_its_own_labels_do_not_tell(
+    run: Path, base_model: Path, sentences: Path, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers"
+    assert label(LabelRequest(run, str(sentences), answers)) == 48
+    few = tmp_path / "few.csv"  # "fair" is not among its words
+    few.write_text("text,label\n" + "the film was awful,bad\nthe film was superb,good\n" * 8, encoding="utf-8")
+    distil = {"data": str(sentences), "teachers": [{"logits": str(answers)}]}
+    labels = ["bad", "fair", "good"]
+    output = tmp_path / "student"
+    train(recipe(base_model, few, output, labels=labels, validation_size=2, distil=distil))
+    label(LabelRequest(output, str(sentences), tmp_path / "again"))
+    teacher, student = Judgement.read(answers), Judgement.read(tmp_path / "again")
+    assert (teacher.logits.argmax(axis=1) == student.logits.argmax(axis=1)).all()
+
+
+def test_labelling_goes_on_where_it_was_ended_and_only_where_another_is_unsure(
+    run: Path, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.label.PART_ROWS", 10)
+    request = LabelRequest(run, str(sentences), tmp_path / "all")
+    label(request)
+    whole = Judgement.read(request.output)
+    (request.output / "00002.parquet").unlink()
+    kept = (request.output / "00001.parquet").stat().st_mtime_ns
+    label(request)
+    assert Judgement.read(request.output).logits.tolist() == whole.logits.tolist()
+    assert (request.output / "00001.parquet").stat().st_mtime_ns == kept
+    sure = softmax(whole.logits).max(axis=1)
+    middle = float(np.median(sure))
+    unsure = LabelRequest(run, str(sentences), tmp_path / "unsure", unsure=request.output, below=middle)
+    assert label(unsure) == (sure < middle).sum()
+    assert (sure[Judgement.read(unsure.output).rows] < middle).all()
+
+
+def test_freezing_every_layer_gets_one_line(base_model: Path, sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="none of the 2 layers"):
+        train(recipe(base_model, sentences, tmp_path / "run", frozen_layers=2))
+
+
+def test_the_clock_asks_for_a_checkpoint_when_its_minutes_have_passed() -> None:
+    arguments, state = TrainingArguments(), TrainerState()
+    late, early = TrainerControl(), TrainerControl()
+    CheckpointClock(0).on_step_end(arguments, state, late)
+    CheckpointClock(60).on_step_end(arguments, state, early)
+    assert (late.should_save, early.should_save) == (True, False)
 
 
 def test_an_exported_model_serves_its_labels(model: Path) -> None:

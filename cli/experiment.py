@@ -1,0 +1,29 @@
+"""`verdict experiment`: losses against each other over several seeds; a thin shell over `training.experiment`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli._training import command_line, one_line_errors
+
+DEFAULT_CONFIG = Path("training/configs/losses.yaml")
+
+
+def experiment(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")] = DEFAULT_CONFIG,
+    override: Annotated[
+        list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
+    ] = None,
+) -> None:
+    """Train with each loss and seed, and write a table and a plot; what has ended is not run again."""
+    with one_line_errors():
+        from training.config import ExperimentConfig, load_config
+
+        settings = load_config(config, ExperimentConfig, override or ())
+        from training.experiment import experiment as run
+        from training.experiment import table
+
+        results = run(settings, command=command_line(sys.argv))
+    print(table(results), end="")

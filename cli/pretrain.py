@@ -1,0 +1,29 @@
+"""`verdict pretrain`: masked-language training on reviews; a thin shell over `training.pretrain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli._training import one_line_errors, show
+
+DEFAULT_CONFIG = Path("training/configs/pretrain.yaml")
+
+
+def pretrain(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")] = DEFAULT_CONFIG,
+    override: Annotated[
+        list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Go on with masked-language training of a base model on reviews; the result is a base model for `train`."""
+    with one_line_errors():
+        from training.config import PretrainConfig, load_config
+
+        settings = load_config(config, PretrainConfig, override or ())
+        from training.pretrain import pretrain as run
+
+        figures = run(settings, resume=resume)
+    show(figures, title="Pretraining", as_json=json)

@@ -1,0 +1,60 @@
+"""What a text is to be answered with, by its label or by teachers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow", reason="the training extra is not installed: pip install 'verdict[train]'")
+
+from training.config import DistilConfig
+from training.data import Reviews
+from training.errors import TrainingError
+from training.targets import Judgement, taught, true_labels
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.csv"
+    path.write_text("text\nnone\nfirst\nsecond\nthird\n", encoding="utf-8")
+    return path
+
+
+def judged(path: Path, answers: dict[int, list[float]]) -> Path:
+    Judgement(np.array(list(answers)), np.array(list(answers.values()), dtype=np.float32)).write(path)
+    return path
+
+
+def recipe(texts: Path, *teachers: tuple[Path, float]) -> DistilConfig:
+    named = [{"logits": str(path), "weight": weight} for path, weight in teachers]
+    return DistilConfig.model_validate({"data": str(texts), "teachers": named})
+
+
+def test_smoothing_spreads_the_target_over_all_labels() -> None:
+    examples = true_labels(Reviews(["a", "b"], [2, 0], ["bad", "fair", "good"], [], 0), smoothing=0.3)
+    assert examples.targets == pytest.approx(np.array([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1]]))
+
+
+def test_a_text_is_taught_by_the_weighted_sum_of_its_teachers(texts: Path, tmp_path: Path) -> None:
+    first = judged(tmp_path / "first.parquet", {3: [0.0, 1.0], 1: [2.0, 0.0]})
+    second = judged(tmp_path / "second.parquet", {2: [9.0, 0.0], 1: [0.0, 4.0], 3: [0.0, 0.0]})
+    examples = taught(recipe(texts, (first, 1.0), (second, 0.5)), labels=2)
+    assert examples.texts == ["first", "third"]
+    assert examples.targets[:, 1] == pytest.approx([0.5, 1 / (1 + np.exp(-1))])
+
+
+def test_a_folder_of_parts_is_one_teacher(texts: Path, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    judged(tmp_path / "parts" / "0.parquet", {0: [1.0, 0.0]})
+    judged(tmp_path / "parts" / "1.parquet", {2: [0.0, 1.0]})
+    assert taught(recipe(texts, (tmp_path / "parts", 1.0)), labels=2).texts == ["none", "second"]
+
+
+def test_mistakes_get_one_line(texts: Path, tmp_path: Path) -> None:
+    first, second = judged(tmp_path / "a.parquet", {0: [1, 0]}), judged(tmp_path / "b.parquet", {1: [1, 0]})
+    with pytest.raises(TrainingError, match="no row in common"):
+        taught(recipe(texts, (first, 1.0), (second, 1.0)), labels=2)
+    with pytest.raises(TrainingError, match="other than 3 labels"):
+        taught(recipe(texts, (first, 1.0)), labels=3)
+    with pytest.raises(TrainingError, match="verdict label writes them"):
+        taught(recipe(texts, (texts, 1.0)), labels=2)

@@ -1,0 +1,143 @@
+"""Fit the linear n-gram classifier, on true labels and, where there are some, on what teachers say of other texts.
+
+Called by `verdict ngram`; `worker.ngrams` is the model that it makes.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.calibrate import fit_temperature
+from training.config import NgramConfig
+from training.data import load_texts
+from training.metrics import score
+from training.model import save_tokenizer
+from training.run import load_split
+from training.targets import Examples, Judgement, taught, true_labels
+from worker.classifier import softmax
+from worker.ngrams import NgramModel, buckets
+from worker.tokeniser import Tokeniser
+
+# Whole reviews: nothing is cut off.
+NO_LIMIT = 1_000_000
+COVERAGES = (0.3, 0.5, 0.7, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bags:
+    """Buckets of many reviews in a row; review i begins at `starts[i]` and holds `sizes[i]` of them."""
+
+    found: Tensor
+    starts: Tensor
+    sizes: Tensor
+
+    @classmethod
+    def of(cls, reviews: Sequence[Sequence[int]], order: int, bits: int) -> "Bags":
+        """Hash the n-grams of token ids."""
+        each = [buckets(ids, order, bits) for ids in reviews]
+        sizes = torch.tensor([len(found) for found in each])
+        return cls(torch.from_numpy(np.concatenate(each)), sizes.cumsum(0) - sizes, sizes)
+
+    def sums(self, table: Tensor) -> Tensor:
+        """Return the sum of each review's rows of a table [buckets, columns]."""
+        return nn.functional.embedding_bag(self.found, table, self.starts, mode="sum")
+
+    def counts(self, targets: Tensor, table_size: int) -> Tensor:
+        """Return how often each bucket stands under each label: [buckets, labels], soft where targets are."""
+        table = torch.zeros(table_size, targets.shape[1])
+        return table.index_add_(0, self.found, targets.repeat_interleave(self.sizes, dim=0))
+
+
+def fit_ngrams(config: NgramConfig) -> dict[str, object]:
+    """Fit, calibrate and measure a model; write it and its figures to `config.output` and return the figures."""
+    training, validation = load_split(config)
+    config.output.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(config.base_model, config.output)
+    tokeniser = Tokeniser(config.output / "tokenizer.json", NO_LIMIT)
+    examples = true_labels(training, config.label_smoothing)
+    if config.distil:
+        examples += taught(config.distil, len(training.names))
+    model = _fit(config, examples, tokeniser)
+    logits, truth = judge(model, tokeniser, validation.texts), np.asarray(validation.labels)
+    model = replace(model, temperature=fit_temperature(logits, truth))
+    model.write(config.output / "ngrams.npz")
+    figures = _figures(softmax(logits, model.temperature), truth, training.names)
+    record = {"config": config.model_dump(mode="json"), "examples": len(examples.texts), "validation": figures}
+    (config.output / "ngrams.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if config.judge:
+        answers = judge(model, tokeniser, load_texts(config.judge))
+        Judgement(np.arange(len(answers)), answers).write(config.output / "answers.parquet")
+    return figures
+
+
+def judge(model: NgramModel, tokeniser: Tokeniser, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return logits [texts, labels]."""
+    return np.stack([model.logits(review.ids) for review in tokeniser.encode(texts)])
+
+
+def _fit(config: NgramConfig, examples: Examples, tokeniser: Tokeniser) -> NgramModel:
+    bags = Bags.of([review.ids for review in tokeniser.encode(examples.texts)], config.order, config.bits)
+    targets = torch.from_numpy(examples.targets)
+    prior = naive_bayes(bags.counts(targets, 1 << config.bits), min_count=config.min_reviews)
+    weights, bias = _descend(config, bags, targets, prior)
+    scale = weights.abs().amax(dim=0) / 127
+    return NgramModel(
+        weights=(weights / scale).round().to(torch.int8).numpy(),
+        scale=scale.numpy(),
+        bias=bias.numpy(),
+        order=config.order,
+        temperature=1.0,
+    )
+
+
+def naive_bayes(counts: Tensor, min_count: float) -> Tensor:
+    """Return the size of each bucket's log-count ratio [buckets, columns]; 0 below `min_count` reviews.
+
+    As a prior scale of the weights it makes words that lean to no label cheap to leave at zero (Wang and Manning 2012,
+    "Baselines and Bigrams", section 2.3). With more than two labels each column is one label against the others.
+    """
+    total = counts.sum(dim=1, keepdim=True)
+    yes = counts[:, 1:] if counts.shape[1] == 2 else counts
+    inside, outside = yes + 1, total - yes + 1
+    ratio = (inside / inside.sum(dim=0)).log() - (outside / outside.sum(dim=0)).log()
+    return torch.where(total >= min_count, ratio.abs(), 0.0)
+
+
+def _descend(config: NgramConfig, bags: Bags, targets: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weights [buckets, columns] and bias [columns] of least regularised cross entropy."""
+    lead = torch.zeros_like(prior, requires_grad=True)
+    bias = torch.zeros(prior.shape[1], requires_grad=True)
+    optimiser: Any = torch.optim.LBFGS(
+        [lead, bias], max_iter=config.iterations, line_search_fn="strong_wolfe"
+    )  # carries no types
+    roots = bags.sizes.sqrt().unsqueeze(1)
+
+    def objective() -> float:
+        optimiser.zero_grad()
+        scores = bags.sums(prior * lead) / roots + bias
+        logits = nn.functional.pad(scores, (1, 0)) if scores.shape[1] == 1 else scores
+        loss = nn.functional.cross_entropy(logits, targets) + config.l2 / 2 * lead.square().sum()
+        torch.autograd.backward(loss)
+        return float(loss.detach())
+
+    optimiser.step(objective)
+    return (prior * lead).detach(), bias.detach()
+
+
+def _figures(probabilities: NDArray[np.float64], truth: NDArray[np.int64], names: list[str]) -> dict[str, object]:
+    """Return accuracy, F1 and ECE, and the accuracy on the surest part of the reviews."""
+    scores = score(truth, probabilities, names)
+    right = (probabilities.argmax(axis=1) == truth)[np.argsort(-probabilities.max(axis=1))]
+    surest = {f"{part:.0%}": round(float(right[: round(part * len(right))].mean()), 4) for part in COVERAGES}
+    return {
+        "accuracy": round(scores.accuracy, 4),
+        "f1": round(scores.macro_f1, 4),
+        "ece": round(scores.ece, 4),
+        "surest": surest,
+    }

@@ -1,0 +1,84 @@
+"""What the network is taught about each text: a smoothed true label, or what teachers say of it.
+
+Called by `training.train`; the teachers' files are written by `training.label` and `training.ngram`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from training.config import DistilConfig
+from training.data import Reviews, load_texts
+from training.errors import TrainingError
+from worker.classifier import softmax
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Texts and what to answer for each: `targets` [texts, labels], every row a distribution."""
+
+    texts: list[str]
+    targets: NDArray[np.float32]
+
+    def __add__(self, other: "Examples") -> "Examples":
+        return Examples(self.texts + other.texts, np.concatenate([self.targets, other.targets]))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one model says of rows of a file: `rows` index into it, `logits` [rows, labels]."""
+
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+    def write(self, path: Path) -> None:
+        """Write a Parquet file, whole or not at all."""
+        scratch = path.with_name(f".{path.name}")
+        pq.write_table(pa.table({"row": self.rows, "logits": list(self.logits)}), scratch)
+        scratch.rename(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Judgement":
+        """Read one file, or a folder of them."""
+        try:
+            table = pq.read_table(path)
+            logits = np.asarray(table["logits"].to_pylist(), dtype=np.float32)
+            return cls(np.asarray(table["row"], dtype=np.int64), logits)
+        except (OSError, KeyError, pa.ArrowInvalid) as exc:
+            raise TrainingError(f"{path} holds no teacher's logits; verdict label writes them.") from exc
+
+
+def true_labels(reviews: Reviews, smoothing: float) -> Examples:
+    """Return the reviews with their labels; `smoothing` is spread over all labels (Szegedy et al. 2016, section 7)."""
+    labels = len(reviews.names)
+    targets = np.full((len(reviews), labels), smoothing / labels, dtype=np.float32)
+    targets[np.arange(len(reviews)), reviews.labels] += 1 - smoothing
+    return Examples(reviews.texts, targets)
+
+
+def taught(config: DistilConfig, labels: int) -> Examples:
+    """Return the texts that every teacher has judged, with the softmax of the weighted sum of their logits."""
+    judgements = [Judgement.read(teacher.logits) for teacher in config.teachers]
+    rows = _shared_rows([judgement.rows for judgement in judgements])
+    total = np.zeros((len(rows), labels), dtype=np.float32)
+    for teacher, judgement in zip(config.teachers, judgements, strict=True):
+        if judgement.logits.shape[1:] != (labels,):
+            raise TrainingError(f"{teacher.logits} judges other than {labels} labels.")
+        places = {int(row): place for place, row in enumerate(judgement.rows)}
+        total += teacher.weight * judgement.logits[[places[int(row)] for row in rows]]
+    texts = load_texts(config.data, config.text_column)
+    return Examples([texts[row] for row in rows], softmax(total).astype(np.float32))
+
+
+def _shared_rows(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    shared = rows[0]
+    for others in rows[1:]:
+        shared = np.intersect1d(shared, others)
+    if not len(shared):
+        raise TrainingError("The teachers of this recipe have no row in common.")
+    return np.unique(shared)
