@@ -43,6 +43,16 @@ class DistilConfig(BaseModel):
     teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have judged are learnt from")
 
 
+class FocusConfig(BaseModel):
+    """Which labelled reviews are worth a forward pass: those that a cheaper model is not sure of, and some others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answers: Path = Field(description="what `verdict ngram` with `cross_fit` said of the training reviews")
+    below: float = Field(0.9, gt=0, le=1, description="sure is who gives its likeliest label as much")
+    keep: float = Field(0.2, ge=0, le=1, description="share of the sure ones that is learnt from all the same")
+
+
 class DataConfig(BaseModel):
     """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
 
@@ -72,6 +82,8 @@ class TargetsConfig(DataConfig):
 class TrainConfig(TargetsConfig):
     """One training run of a network; its output holds checkpoints, the best weights and run.json."""
 
+    start: Path | None = Field(None, description="folder of a run whose best weights are gone on from")
+    focus: FocusConfig | None = Field(None, description="learn from the harder part of the labelled reviews")
     max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; it costs 30 % of CPU speed")
     freeze_embeddings: bool = True
@@ -97,6 +109,7 @@ class NgramConfig(TargetsConfig):
     l2: float = Field(3e-6, gt=0, description="pull to zero, in units of the naive Bayes prior")
     iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
     judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
+    cross_fit: int = Field(0, ge=0, le=20, description="folds: each training review is judged by a fit on the others")
 
 
 class PretrainConfig(DataConfig):

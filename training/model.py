@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -35,15 +36,16 @@ class MeanPooledClassifier(nn.Module):
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Return logits [reviews, labels], and their mean loss when labels are given."""
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None, tokens: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return logits [reviews, labels], and their mean loss when labels are given, with `tokens` of whole reviews."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        lengths = weights.sum(dim=1)
-        logits = self.head((states * weights).sum(dim=1) / lengths)
+        logits = self.head((states * weights).sum(dim=1) / weights.sum(dim=1))
         if labels is None:
             return {"logits": logits}
-        return {"loss": self.loss(logits, labels, lengths.squeeze(1)).mean(), "logits": logits}
+        return {"loss": self.loss(logits, labels, tokens).mean(), "logits": logits}
 
 
 def base_source(base_model: str) -> str:
@@ -114,10 +116,18 @@ def _named(base_model: str) -> Iterator[None]:
         raise TrainingError(f"Cannot load the base model {base_model}: {str(exc).splitlines()[0]}") from exc
 
 
+def load_weights(model: MeanPooledClassifier, weights: Path) -> None:
+    """Put the weights of a run of the same shape into a model."""
+    try:
+        model.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError, SafetensorError) as exc:
+        raise TrainingError(f"{weights} does not fit this network: {str(exc).splitlines()[0]}") from exc
+
+
 def load_checkpoint(config_folder: Path, weights: Path, labels: int) -> MeanPooledClassifier:
     """Return the network with trained weights; attention is spelled out, as the ONNX fusion passes know it."""
     auto: Any = AutoModel  # from_config carries no types
     encoder = auto.from_config(AutoConfig.from_pretrained(config_folder), attn_implementation="eager")
     model = MeanPooledClassifier(encoder, labels)
-    model.load_state_dict(load_file(weights))
+    load_weights(model, weights)
     return model.eval()

@@ -4,6 +4,7 @@ Called by `verdict ngram`; `worker.ngrams` is the model that it makes.
 """
 
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 from training.calibrate import fit_temperature
 from training.config import NgramConfig
-from training.data import load_texts
+from training.data import Reviews, load_texts
+from training.errors import TrainingError
 from training.metrics import score
 from training.model import save_tokenizer
 from training.run import load_split
@@ -70,10 +72,30 @@ def fit_ngrams(config: NgramConfig) -> dict[str, object]:
     figures = _figures(softmax(logits, model.temperature), truth, training.names)
     record = {"config": config.model_dump(mode="json"), "examples": len(examples.texts), "validation": figures}
     (config.output / "ngrams.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if config.cross_fit:
+        cross_fitted(config, training, tokeniser).write(config.output / "training.parquet")
     if config.judge:
         answers = judge(model, tokeniser, load_texts(config.judge))
         Judgement(np.arange(len(answers)), answers).write(config.output / "answers.parquet")
     return figures
+
+
+def cross_fitted(config: NgramConfig, training: Reviews, tokeniser: Tokeniser) -> Judgement:
+    """Return what fits on the other folds say of each training review; a group stands in one fold."""
+    groups = training.groups or [str(row) for row in range(len(training))]
+    order = sorted(set(groups))
+    if len(order) < config.cross_fit:
+        raise TrainingError(f"{len(order)} groups of reviews do not make {config.cross_fit} folds.")
+    random.Random(config.split_seed).shuffle(order)  # noqa: S311 - a repeatable draw, not a secret
+    folds = {group: place % config.cross_fit for place, group in enumerate(order)}
+    logits = np.empty((len(training), len(training.names)), dtype=np.float32)
+    for fold in range(config.cross_fit):
+        inside = [row for row, group in enumerate(groups) if folds[group] == fold]
+        others = [row for row, group in enumerate(groups) if folds[group] != fold]
+        model = _fit(config, true_labels(training.take(others), config.label_smoothing), tokeniser)
+        answers, truth = judge(model, tokeniser, training.take(inside).texts), training.take(inside).labels
+        logits[inside] = answers / fit_temperature(answers, np.asarray(truth))
+    return Judgement(np.arange(len(training)), logits)
 
 
 def judge(model: NgramModel, tokeniser: Tokeniser, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from training.config import DistilConfig
+from training.config import DistilConfig, FocusConfig
 from training.data import Reviews, load_texts
 from training.errors import TrainingError
 from worker.classifier import softmax
@@ -59,6 +59,16 @@ def true_labels(reviews: Reviews, smoothing: float) -> Examples:
     targets = np.full((len(reviews), labels), smoothing / labels, dtype=np.float32)
     targets[np.arange(len(reviews)), reviews.labels] += 1 - smoothing
     return Examples(reviews.texts, targets)
+
+
+def focused(config: FocusConfig, reviews: Reviews, seed: int) -> Reviews:
+    """Return the reviews that the answers are not sure of, and a share of the others drawn with the seed."""
+    judgement = Judgement.read(config.answers)
+    if not np.array_equal(judgement.rows, np.arange(len(reviews))):
+        raise TrainingError(f"{config.answers} does not judge the {len(reviews)} training reviews of this recipe.")
+    hard = softmax(judgement.logits).max(axis=1) < config.below
+    lucky = np.random.default_rng(seed).random(len(reviews)) < config.keep
+    return reviews.take(np.flatnonzero(hard | lucky).tolist())
 
 
 def taught(config: DistilConfig, labels: int) -> Examples:

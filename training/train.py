@@ -23,9 +23,9 @@ from training.data import Reviews
 from training.errors import TrainingError
 from training.losses import build_loss
 from training.metrics import score
-from training.model import MeanPooledClassifier, load_base, save_tokenizer
+from training.model import MeanPooledClassifier, load_base, load_weights, save_tokenizer
 from training.run import RunRecord, library_versions, load_split
-from training.targets import Examples, taught, true_labels
+from training.targets import Examples, focused, taught, true_labels
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
@@ -37,6 +37,8 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
         raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
     _prepare_torch(config)
     training, validation = load_split(config)
+    if config.focus:
+        training = focused(config.focus, training, config.seed)
     config.output.mkdir(parents=True, exist_ok=True)
     pad_id = save_tokenizer(config.base_model, config.output)
     model = load_base(
@@ -46,6 +48,8 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
         freeze_embeddings=config.freeze_embeddings,
         frozen_layers=config.frozen_layers,
     )
+    if config.start:
+        load_weights(model, config.start / "model.safetensors")
     model.encoder.config.save_pretrained(config.output)
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
@@ -94,7 +98,7 @@ def _trainer(
         examples += taught(config.distil, len(training.names))
     rows = _tokenised(examples, tokeniser)
     counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
-    model.loss = build_loss(config.loss, counts, float(np.median(rows["length"])))
+    model.loss = build_loss(config.loss, counts, float(np.median(rows["tokens"])))
     return Trainer(
         model=model,
         args=_arguments(config, len(rows)),
@@ -107,10 +111,15 @@ def _trainer(
 
 
 def _tokenised(examples: Examples, tokeniser: Tokeniser) -> Dataset:
-    """Tokenise once, before the first step."""
-    ids = [list(review.ids) for review in tokeniser.encode(examples.texts)]
-    lengths = [len(row) for row in ids]
-    return Dataset.from_dict({"input_ids": ids, "labels": examples.targets.tolist(), "length": lengths})
+    """Tokenise once, before the first step; `length` is what the Trainer groups by, `tokens` counts the whole review."""
+    reviews = tokeniser.encode(examples.texts)
+    columns = {
+        "input_ids": [list(review.ids) for review in reviews],
+        "labels": examples.targets.tolist(),
+        "length": [len(review.ids) for review in reviews],
+        "tokens": [review.tokens for review in reviews],
+    }
+    return Dataset.from_dict(columns)
 
 
 def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
@@ -120,6 +129,7 @@ def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Ten
         "input_ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=pad_id),
         "attention_mask": torch.nn.utils.rnn.pad_sequence(mask, batch_first=True),
         "labels": torch.tensor([row["labels"] for row in rows]),
+        "tokens": torch.tensor([row["tokens"] for row in rows]),
     }
 
 

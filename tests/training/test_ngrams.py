@@ -11,7 +11,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
 
 from training.config import NgramConfig
+from training.errors import TrainingError
 from training.ngrams import NO_LIMIT, fit_ngrams, judge, naive_bayes
+from training.run import load_split
 from training.targets import Judgement
 from worker.ngrams import NgramModel, buckets
 from worker.tokeniser import Tokeniser
@@ -93,3 +95,25 @@ def test_it_judges_a_file_as_a_teacher_and_learns_from_one(recipe: NgramConfig, 
     model = NgramModel.read(taught.output / "ngrams.npz")
     answers = judge(model, Tokeniser(taught.output / "tokenizer.json", NO_LIMIT), ["dreadful", "delightful"])
     assert answers.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_each_training_review_is_judged_by_a_fit_that_has_not_seen_its_group(
+    recipe: NgramConfig, tmp_path: Path
+) -> None:
+    words = "apple bread chair dance eagle fence glass horse island jungle knife lemon mirror night ocean paper queen"
+    words += " river stone table uncle valley water yellow"
+    rows = [f"{word},{('negative', 'positive')[turn % 2]},{word}" for turn, word in enumerate(words.split())]
+    (tmp_path / "groups.csv").write_text("\n".join(["text,label,film", *rows, ""]), encoding="utf-8")
+    grouped = recipe.model_copy(
+        update={"data": str(tmp_path / "groups.csv"), "group_column": "film", "min_reviews": 1, "cross_fit": 3}
+    )
+    fit_ngrams(grouped)
+    judgement = Judgement.read(recipe.output / "training.parquet")
+    assert judgement.rows.tolist() == list(range(18))
+    training, _ = load_split(grouped)
+    model = NgramModel.read(recipe.output / "ngrams.npz")
+    seen = judge(model, Tokeniser(recipe.output / "tokenizer.json", NO_LIMIT), training.texts)
+    assert (seen.argmax(axis=1) == training.labels).all()  # each word is its label's only witness
+    assert (judgement.logits.argmax(axis=1) == training.labels).mean() < 0.8
+    with pytest.raises(TrainingError, match="18 groups of reviews do not make 20 folds"):
+        fit_ngrams(grouped.model_copy(update={"cross_fit": 20}))

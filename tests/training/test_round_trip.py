@@ -84,6 +84,16 @@ def test_the_loss_of_the_recipe_is_the_one_that_is_minimised(base_model: Path, s
     assert not first.equal(second)
 
 
+def test_a_run_goes_on_from_the_weights_of_another_that_fits(
+    run: Path, base_model: Path, sentences: Path, tmp_path: Path
+) -> None:
+    short = {"epochs": 0.1, "learning_rate": 1e-9, "start": run}
+    record = train(recipe(base_model, sentences, tmp_path / "on", **short))
+    assert record.result["validation"]["accuracy"] == 1.0
+    with pytest.raises(TrainingError, match="does not fit this network"):
+        train(recipe(base_model, sentences, tmp_path / "other", **short | {"start": base_model}))
+
+
 def test_frozen_layers_stay_as_they_were_and_the_others_learn(
     base_model: Path, sentences: Path, tmp_path: Path
 ) -> None:

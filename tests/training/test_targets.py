@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the training extra is not installed: pip install 'verdict[train]'")
 
-from training.config import DistilConfig
+from training.config import DistilConfig, FocusConfig
 from training.data import Reviews
 from training.errors import TrainingError
-from training.targets import Judgement, taught, true_labels
+from training.targets import Judgement, focused, taught, true_labels
 
 
 @pytest.fixture
@@ -48,6 +48,18 @@ def test_a_folder_of_parts_is_one_teacher(texts: Path, tmp_path: Path) -> None:
     judged(tmp_path / "parts" / "0.parquet", {0: [1.0, 0.0]})
     judged(tmp_path / "parts" / "1.parquet", {2: [0.0, 1.0]})
     assert taught(recipe(texts, (tmp_path / "parts", 1.0)), labels=2).texts == ["none", "second"]
+
+
+def test_reviews_that_a_cheaper_model_is_sure_of_are_left_out_but_for_a_share(tmp_path: Path) -> None:
+    reviews = Reviews([str(row) for row in range(1000)], [0] * 1000, ["bad", "good"], [], 0)
+    answers = judged(tmp_path / "answers.parquet", {row: [0.0, 1.0 if row < 100 else 9.0] for row in range(1000)})
+    hard = focused(FocusConfig(answers=answers, below=0.9, keep=0.0), reviews, seed=1)
+    assert hard.texts == [str(row) for row in range(100)]
+    some = focused(FocusConfig(answers=answers, below=0.9, keep=0.2), reviews, seed=1)
+    assert set(hard.texts) < set(some.texts)
+    assert 220 < len(some) < 340
+    with pytest.raises(TrainingError, match="does not judge the 999 training reviews"):
+        focused(FocusConfig(answers=answers), reviews.take(range(999)), seed=1)
 
 
 def test_mistakes_get_one_line(texts: Path, tmp_path: Path) -> None:
