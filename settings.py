@@ -6,7 +6,7 @@ only who uses it. `.env.example` and the README's table are held to this file by
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ROOT = Path(__file__).resolve().parent
 
 PositiveSeconds = Annotated[float, Field(gt=0)]
+OperatingPoint = Literal["fast", "balanced", "accurate", "full"]
 MAX_ATTEMPTS = Field(3, ge=1, description="a review that breaks us alone this often has failed")
 
 
@@ -60,6 +61,11 @@ class WorkerSettings(_Settings):
     models_dir: Path = Field(ROOT / "models", description="folder of <name>/<version>/ model directories")
     model: str = Field("default", description="name of the model this worker serves")
     model_version: str | None = Field(None, description="its version; the newest if not given")
+    operating_point: OperatingPoint | None = Field(
+        None,
+        description="fast, balanced, accurate or full (the network reads every review); "
+        "the model's default if not given; a model of one stage has none",
+    )
     worker_threads: int = Field(0, ge=0, description="inference threads; 0: one for each CPU at hand")
     claim_tokens: int = Field(8_192, ge=1, description="estimated tokens a claim takes at most")
     claim_reviews: int = Field(64, ge=1, description="reviews a claim takes at most")

@@ -16,7 +16,8 @@ router = APIRouter(prefix="/v1", tags=["classify"], route_class=StrictRoute, res
 @router.post("/classify", responses=refusals(504))
 async def classify(body: ClassifyIn, response: Response, service: ServiceDep, key: OptionalKey) -> ClassifyOut:
     """Classify one review; waits for its turn in the same queue."""
-    new = new_job(JobIn(reviews=[ReviewIn(text=body.review_text)]), service, pointer="/review_text")
+    job_in = JobIn(reviews=[ReviewIn(text=body.review_text)], similar=body.similar)
+    new = new_job(job_in, service, pointer="/review_text")
     job = await submit_job(service, new, response, key, service.settings.max_wait_seconds)
     where = {"Location": job.urls.self}
     if job.status not in FINAL or not job.results:

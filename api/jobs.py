@@ -63,6 +63,7 @@ def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") ->
         metadata=dict(body.metadata),
         deadline=None if body.deadline_seconds is None else timedelta(seconds=body.deadline_seconds),
         reviews=[NewReview(each.text, each.id, each.tokens_estimate) for each in reviews],
+        similar_wanted=body.similar_wanted,
     )
 
 

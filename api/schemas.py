@@ -53,6 +53,8 @@ def _strings(value: JsonValue) -> Iterator[str]:
 
 
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
+Similar = Annotated[int, Field(ge=0, le=20)]
+SIMILAR = 3  # of a single review
 
 
 class _In(BaseModel):
@@ -82,6 +84,11 @@ class JobIn(_In):
     model: Annotated[str, AfterValidator(_storable)] = Field(
         "default", max_length=100, description="One of the names in `GET /v1/models`."
     )
+    similar: Similar | None = Field(
+        None,
+        description=f"Similar labelled reviews to show with each result; {SIMILAR} for a job of one review and 0 for"
+        " more if not given. Results as CSV or Parquet have none.",
+    )
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_small_and_storable)] = Field(
         default_factory=dict, description="Anything of yours; echoed with the job."
     )
@@ -93,11 +100,17 @@ class JobIn(_In):
         json_schema_extra={"examples": [{"reviews": [{"text": "A wonderful film, start to finish.", "id": "42"}]}]}
     )
 
+    @property
+    def similar_wanted(self) -> int:
+        """Of each review."""
+        return (SIMILAR if len(self.reviews) == 1 else 0) if self.similar is None else self.similar
+
 
 class ClassifyIn(_In):
     """One review, the short form."""
 
     review_text: Text
+    similar: Similar = Field(SIMILAR, description="Similar labelled reviews to show.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"review_text": "A wonderful film, start to finish."}]})
 
@@ -157,11 +170,11 @@ class ResultError(BaseModel):
 
 
 class SimilarReview(BaseModel):
-    """A labelled review that resembles this one."""
+    """A labelled review that resembles this one, as it was when this one was judged."""
 
-    text: str
-    sentiment: str
-    similarity: float
+    text: str = Field(description="Its beginning, at most 500 characters.")
+    sentiment: str = Field(description="Its true label.")
+    similarity: float = Field(description="In topic and judgement together: 1 at most, about 0 for what is unrelated.")
 
 
 class Result(BaseModel):

@@ -111,7 +111,7 @@ def result(row: Any) -> Result:
         sentiment=row.labels[row.label] if judged else None,
         confidence=row.probabilities[row.label] if judged else None,
         probabilities=dict(zip(row.labels, row.probabilities, strict=True)) if judged else None,
-        similar_reviews=[],
+        similar_reviews=row.similar_reviews or [],
         model=ResultModel(name=row.model, version=row.version, precision=row.precision, stage=row.stage)
         if row.model
         else None,

@@ -98,7 +98,8 @@ def load_model() -> Model:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         threads = settings.worker_threads or len(os.sched_getaffinity(0))
-        return Model(load_classifier(settings.model_directory(), threads=threads), settings)
+        classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
+        return Model(classifier, settings)
     except ModelError as exc:
         raise CommandError(str(exc)) from exc
 

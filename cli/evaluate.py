@@ -20,6 +20,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
     split: Annotated[str, typer.Option(help="Split of a hub data set.")] = "test",
     text_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
+    point: Annotated[
+        str | None, typer.Option(help="fast, balanced, accurate or full; the model's own if not given.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure on this many reviews, drawn at random.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     token_budget: Annotated[int | None, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = None,
@@ -33,7 +36,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
 
         names = load_manifest(model).labels
         reviews = load_reviews(Source(data, split, text_column, label_column, names=names))
-        result = run(model, sample(reviews, limit, seed=0), threads=threads, token_budget=token_budget)
+        part = sample(reviews, limit, seed=0)
+        result = run(model, part, threads=threads, token_budget=token_budget, point=point)
     if json:
         show(asdict(result), title="", as_json=True)
     else:
@@ -43,10 +47,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
 def _print(result: "Evaluation") -> None:
     scores = result.scores
     console = Console()
+    stages: dict[str, object] = {"point": result.point, **result.stages} if result.point else {}
     show(
         {"reviews": scores.n, "accuracy": scores.accuracy, "precision (macro)": scores.macro_precision}
         | {"recall (macro)": scores.macro_recall, "F1 (macro)": scores.macro_f1, "ECE (15 bins)": scores.ece}
-        | {"truncated": result.truncated, "reviews/s": round(result.reviews_per_second, 1)},
+        | {"truncated": result.truncated, "reviews/s": round(result.reviews_per_second, 1)}
+        | stages,
         title=f"{result.model} {result.version} ({result.precision}, {result.threads} threads)",
         as_json=False,
     )

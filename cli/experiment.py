@@ -1,6 +1,7 @@
 """`verdict experiment`: losses against each other over several seeds; a thin shell over `training.experiment`."""
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -25,5 +26,6 @@ def experiment(
         from training.experiment import experiment as run
         from training.experiment import table
 
-        results = run(settings, command=command_line(sys.argv))
+        with redirect_stdout(sys.stderr):  # the Trainer prints its progress
+            results = run(settings, command=command_line(sys.argv))
     print(table(results), end="")

@@ -15,6 +15,8 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
     checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder; the run's best if not given.")] = None,
     golden: Annotated[Path | None, typer.Option(help="YAML list of sentences any fit model judges right.")] = None,
+    ngrams: Annotated[Path | None, typer.Option(help="Folder of `verdict ngram`, to answer first.")] = None,
+    embedder: Annotated[Path | None, typer.Option(help="Folder of `verdict embedder`, for similar reviews.")] = None,
     test: Annotated[list[str] | None, typer.Option(help="Labelled data to measure the result on.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=8, help="Context to serve with, if not as trained.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = 1280,
@@ -41,6 +43,8 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
                 precision=precision,
                 checkpoint=checkpoint,
                 golden=golden,
+                ngrams=ngrams,
+                embedder=embedder,
                 max_tokens=max_tokens,
                 token_budget=token_budget,
                 threads=threads,
@@ -49,5 +53,6 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
             tests,
         )
     values = manifest.model_dump(mode="json")
-    shown = values if json else {key: values[key] for key in ("labels", "max_tokens", "calibration", "batching")}
+    parts = {key: values[key] for key in ("labels", "max_tokens", "calibration", "batching")}
+    shown = values if json else parts | ({"points": manifest.cascade.points} if manifest.cascade else {})
     show(shown, title=f"{manifest.name} {manifest.version} in {target}", as_json=json)

@@ -9,21 +9,25 @@ from rich.markup import escape
 
 from cli.output import CommandError, stderr
 
-# name: its line in `verdict --help`. Each is the function of that name in the module of that name (with `_` for `-`),
-# and only the one that is asked for is imported.
+# name: its line in `verdict --help`. Each is the function, or the group, of that name in the module of that name
+# (with `_` for `-`), and only the one that is asked for is imported.
 COMMANDS = {
     "run": "Run everything here: PostgreSQL, Valkey, migrations, API, workers, maintenance.",
     "classify": "Classify texts with a running service.",
     "submit": "Classify a file of reviews with a running service.",
     "job": "Show a job of a running service, or follow it to its end.",
     "export-results": "Write the results of a job to a file.",
-    "train": "Fine-tune a classifier on labelled reviews.",
+    "examples": "Add, list and remove the labelled reviews that similar ones are shown from.",
+    "train": "Fine-tune a classifier on labelled reviews, or do all steps of a recipe up to a model.",
     "pretrain": "Go on with masked-language training of a base model on reviews.",
     "ngram": "Fit the linear n-gram classifier, which answers in microseconds.",
+    "embedder": "Fit what finds similar reviews.",
     "label": "Let a trained classifier judge texts that a smaller one learns from.",
     "experiment": "Compare losses over several seeds.",
     "export": "Write a trained classifier as an ONNX model directory.",
     "evaluate": "Measure a model directory on a labelled data set.",
+    "benchmark": "Measure a model against what is usually deployed: speed, accuracy, memory.",
+    "tune": "Find the fastest settings of a worker on this machine.",
 }
 
 
@@ -36,13 +40,17 @@ def application(asked_for: str | None) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     for name, line in COMMANDS.items():
-        verdict.command(name, short_help=line)(_function(name) if name == asked_for else _listed_only)
+        found = _function(name) if name == asked_for else _listed_only
+        if isinstance(found, typer.Typer):
+            verdict.add_typer(found, name=name)
+        else:
+            verdict.command(name, short_help=line)(found)
     return verdict
 
 
-def _function(name: str) -> Callable[..., None]:
+def _function(name: str) -> Callable[..., None] | typer.Typer:
     noun = name.replace("-", "_")
-    function: Callable[..., None] = getattr(import_module(f"cli.{noun}"), noun)
+    function: Callable[..., None] | typer.Typer = getattr(import_module(f"cli.{noun}"), noun)
     return function
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from signal import Signals
 
+from dotenv import load_dotenv
 from pydantic import ValidationError
 
 from cli import embedded, home
@@ -14,6 +15,7 @@ from cli.supervisor import Command, Stopped, Supervisor
 from settings import ApiSettings, RunSettings
 
 STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
+ENV = Path(".env")
 SERVER_SECONDS = 60
 READY_SECONDS = 120
 
@@ -36,8 +38,10 @@ Ctrl-C stops everything; the data stays.
 def run() -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, API, workers and maintenance.
 
-    HOST, PORT, VERDICT_HOME, WORKERS, DATABASE_URL and REDIS_URL in the environment change it.
+    HOST, PORT, VERDICT_HOME, WORKERS, DATABASE_URL and REDIS_URL in the environment change it; a file .env here is
+    read into it, for every process, where the environment does not say otherwise.
     """
+    load_dotenv(ENV)
     try:
         settings, listen = RunSettings(), ApiSettings()
     except ValidationError as exc:

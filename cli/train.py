@@ -1,7 +1,7 @@
-"""`verdict train`: fine-tune a classifier; a thin shell over `training.train`."""
+"""`verdict train`: from labelled reviews to a classifier; a thin shell over `training.recipe` and `training.steps`."""
 
 import sys
-from dataclasses import asdict
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +17,21 @@ def train(
     override: Annotated[
         list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where it stopped; what has ended is not done again.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome of the last step as JSON.")] = False,
 ) -> None:
-    """Fine-tune a pretrained encoder on labelled reviews and keep the checkpoint with the best F1."""
+    """Fine-tune a pretrained encoder on labelled reviews, or do every step of a recipe up to a served model."""
     with one_line_errors():
-        from training.config import TrainConfig, load_config
+        from training.recipe import load_recipe
 
-        settings = load_config(config, TrainConfig, override or ())
-        from training.train import train as run
+        steps = load_recipe(config, override or ())
+        from training.steps import check, run_step
 
-        record = asdict(run(settings, resume=resume, command=command_line(sys.argv)))
-    show(record, title="Training run", as_json=json)
+        check(steps, resume=resume)
+        for place, step in enumerate(steps, start=1):
+            print(f"Step {place} of {len(steps)}: {step.kind}", file=sys.stderr)
+            with redirect_stdout(sys.stderr):  # the Trainer prints its progress
+                outcome = run_step(step, command_line(sys.argv))
+    show(outcome, title=steps[-1].kind.capitalize(), as_json=json)

@@ -4,7 +4,8 @@ Called by api, worker and maintenance; every statement itself stands in the modu
 
     DatabaseError
     ├── StoreUnavailable    no connection, or it broke: nothing was committed, or it is unknown whether
-    └── StoreBusy           a lock, a statement or the pool took longer than its limit
+    ├── StoreBusy           a lock, a statement or the pool took longer than its limit
+    └── ExtensionMissing    the server cannot hold embeddings: nothing was migrated
 """
 
 from collections.abc import Iterator
@@ -22,10 +23,12 @@ __all__ = [
     "Connection",
     "DatabaseError",
     "Engine",
+    "ExtensionMissing",
     "StoreBusy",
     "StoreUnavailable",
     "connect",
     "driver_cursor",
+    "reading",
     "transaction",
 ]
 
@@ -45,6 +48,10 @@ class StoreBusy(DatabaseError):
     """The store did not answer in time; nothing was changed."""
 
 
+class ExtensionMissing(DatabaseError):
+    """The server lacks pgvector 0.8 or newer, or we the right to it: let its owner run CREATE EXTENSION vector."""
+
+
 def connect(settings: DatabaseSettings, application: str) -> Engine:
     """A pool for one process; opens no connection yet. `application` shows in pg_stat_activity."""
     milliseconds = int(settings.database_timeout_seconds * 1000)
@@ -62,7 +69,8 @@ def connect(settings: DatabaseSettings, application: str) -> Engine:
             "keepalives_idle": 10,
             "tcp_user_timeout": 10_000,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-            f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off",
+            f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off"
+            " -c hnsw.iterative_scan=strict_order",  # else rows that a filter drops are missing among the nearest
         },
     )
 
@@ -75,9 +83,21 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         StoreUnavailable, StoreBusy: in place of every error of the driver that is about the store
             rather than about the statement.
     """
+    with _translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """For one statement that only reads: without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
+    with _translated(), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        with engine.begin() as connection:
-            yield connection
+        yield
     except PoolTimeout as error:
         raise StoreBusy from error
     except (DBAPIError, psycopg.Error) as error:  # the driver's own come from a `driver_cursor`

@@ -26,6 +26,7 @@ class ClaimedReview:
     id: UUID
     job_id: UUID
     text: str
+    similar_wanted: int = 0
     claimed: float = field(default_factory=monotonic)
 
 
@@ -51,6 +52,7 @@ class Outcome:
     label: int | None = None
     probabilities: Sequence[float] | None = None
     stage: str | None = None
+    similar_reviews: Sequence[object] | None = None
     attempts: int = 0
     error_code: str | None = None
     error_detail: str | None = None
@@ -105,8 +107,8 @@ WITH candidate AS (
     ) AS share
     WHERE jobs.id = share.job_id
 )
-SELECT lease.token, chosen.id, chosen.job_id, sent.text
-FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index)
+SELECT lease.token, chosen.id, chosen.job_id, sent.text, job.similar_wanted
+FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index) JOIN jobs AS job ON job.id = chosen.job_id
 """)
 
 
@@ -124,7 +126,7 @@ def claim(  # noqa: PLR0913  what may be claimed, by whom, how much of it
     rows = connection.execute(_CLAIM, {**parameters, "share": ceil(reviews / len(jobs))}).all()
     if not rows:
         return None
-    return Claim(rows[0].token, lane, [ClaimedReview(row.id, row.job_id, row.text) for row in rows])
+    return Claim(rows[0].token, lane, [ClaimedReview(*row[1:]) for row in rows])
 
 
 _HOLD = text("SELECT FROM leases WHERE token = :token FOR UPDATE")
@@ -133,14 +135,14 @@ _COMPLETE = text("""
 WITH outcome AS (
     SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS sent (
         review_id uuid, tokens int, truncated bool, waited_ms real, inference_ms real, label smallint,
-        probabilities real[], stage text, attempts smallint, error_code text, error_detail text)
+        probabilities real[], stage text, similar_reviews jsonb, attempts smallint, error_code text, error_detail text)
 ), written AS (
     UPDATE reviews SET
         status = CASE WHEN outcome.error_code IS NULL THEN 'succeeded' ELSE 'failed' END,
         lease_token = NULL, finished_at = clock_timestamp(), model_id = :model_id, tokens = outcome.tokens,
         truncated = outcome.truncated, label = outcome.label, inference_ms = outcome.inference_ms,
         queued_ms = extract(epoch FROM claimed_at - queued_at) * 1000 + outcome.waited_ms,
-        probabilities = outcome.probabilities, stage = outcome.stage,
+        probabilities = outcome.probabilities, stage = outcome.stage, similar_reviews = outcome.similar_reviews,
         attempts = reviews.attempts + outcome.attempts,
         error_code = outcome.error_code, error_detail = outcome.error_detail
     FROM outcome

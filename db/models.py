@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -24,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, REAL
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.vectors import EMBEDDING_DIMENSIONS, HalfVector
 
 
 class Lane(StrEnum):
@@ -127,6 +130,7 @@ class Job(Base):
     pace: Mapped[float] = mapped_column(REAL, server_default="0")  #: rows per second; fades to a third in 30 s
     pace_began: Mapped[datetime | None]  #: first claim since the job was added, resumed or retried
     paced_at: Mapped[datetime | None]
+    similar_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: similar reviews wanted of each
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     served_at: Mapped[datetime] = mapped_column(server_default=func.now())  #: last claim; least recent first
     started_at: Mapped[datetime | None]
@@ -168,6 +172,8 @@ class Review(Base):
     error_code: Mapped[str | None]
     error_detail: Mapped[str | None]
     probabilities: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
+    #: Stored as they were when the review was judged: an answer never changes, whatever becomes of the examples.
+    similar_reviews: Mapped[list[dict[str, Any]] | None]
 
 
 class JobRow(Base):
@@ -190,6 +196,32 @@ class JobRow(Base):
     others: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  #: the record's cells without the text
     error_code: Mapped[str | None]
     error_detail: Mapped[str | None]
+
+
+class Example(Base):
+    """A labelled review that similar ones are shown with. The embedding says what `embedder` made of text and label."""
+
+    __tablename__ = "examples"
+    __table_args__ = (
+        UniqueConstraint("dataset", "text_sha256"),
+        # Embeddings have length 1, for which the inner product is the cosine and the cheapest.
+        Index(
+            "ix_examples_embedding",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "halfvec_ip_ops"},
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    dataset: Mapped[str]
+    text: Mapped[str]
+    text_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    label: Mapped[str]  #: by its name, since models may order their labels differently
+    group_key: Mapped[str | None]  #: what it is about, such as the film
+    embedder: Mapped[str | None]  #: sha256 of the embedder's file
+    embedding: Mapped[str | None] = mapped_column(HalfVector(EMBEDDING_DIMENSIONS))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Lease(Base):

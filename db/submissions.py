@@ -30,12 +30,13 @@ class NewJob:
     metadata: dict[str, Any]
     deadline: timedelta | None
     reviews: Sequence[NewReview]
+    similar_wanted: int = 0  #: similar reviews wanted of each
 
 
 _ADD = text("""
 WITH job AS (
-    INSERT INTO jobs (lane, model, metadata, total, queued, deadline_at)
-    VALUES (:lane, :model, :metadata, :total, :total, now() + :deadline)
+    INSERT INTO jobs (lane, model, metadata, similar_wanted, total, queued, deadline_at)
+    VALUES (:lane, :model, :metadata, :similar_wanted, :total, :total, now() + :deadline)
     RETURNING id, created_at
 ), sent AS MATERIALIZED (
     SELECT position - 1 AS index, tokens, body, caller_id
@@ -57,18 +58,11 @@ SELECT id FROM job
 
 def add(connection: Connection, job: NewJob) -> UUID:
     """Add a job with all its reviews, queued; one round trip whatever its size. Identical texts are one review."""
-    reviews = job.reviews
-    job_id: UUID = connection.execute(
-        _ADD,
-        {
-            "lane": job.lane,
-            "model": job.model,
-            "metadata": job.metadata,
-            "deadline": job.deadline,
-            "total": len(reviews),
-            "tokens": [review.tokens_estimate for review in reviews],
-            "texts": [review.text for review in reviews],
-            "caller_ids": [review.caller_id for review in reviews],
-        },
-    ).scalar_one()
+    columns = {name: getattr(job, name) for name in ("lane", "model", "metadata", "deadline", "similar_wanted")}
+    sent = {
+        "tokens": [review.tokens_estimate for review in job.reviews],
+        "texts": [review.text for review in job.reviews],
+        "caller_ids": [review.caller_id for review in job.reviews],
+    }
+    job_id: UUID = connection.execute(_ADD, columns | sent | {"total": len(job.reviews)}).scalar_one()
     return job_id

@@ -34,7 +34,7 @@ def main(
     """Measure the classifier alone, jobs of 100 and single reviews; write a table, JSON and Markdown."""
     settings = WorkerSettings()
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
-    classifier = load_classifier(settings.model_directory(), threads=threads)
+    classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
     count = _reviews_for(seconds, classifier, dataset, settings)
     texts, source = read_reviews(dataset, count)
     with nullcontext() if url else running_stack() as stack:

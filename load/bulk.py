@@ -87,7 +87,7 @@ def classify(rows: Rows = 20_000) -> None:
     """A bulk job from upload to its end, against the classifier alone on the same reviews, half before, half after."""
     settings = WorkerSettings()
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
-    classifier = load_classifier(settings.model_directory(), threads=threads)
+    classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
     with table_of(rows) as file, running_stack() as stack:
         with file.open(encoding="utf-8", newline="") as lines:
             texts = [row["review"] for row in csv.DictReader(lines)]

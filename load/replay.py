@@ -93,7 +93,7 @@ def compare(reviews: Reviews, served: Sequence[Sequence[dict[str, Any]]], jobs: 
     settings = WorkerSettings()
     manifest = load_manifest(settings.model_directory())
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
-    classifier = load_classifier(settings.model_directory(), threads=threads)
+    classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
     offline = classify(classifier, reviews.texts, manifest.batching.token_budget)
     truths = [reviews.names[label] for label in reviews.labels]
     wrong = [problem(found, manifest.version) for found in served]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from alembic import command
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 from cli import embedded
 from db import migrate
-from db.engine import Engine, StoreUnavailable, connect, transaction
+from db.engine import Engine, ExtensionMissing, StoreUnavailable, connect, transaction
 from db.migrate import alembic_config, newest, upgrade
 from db.models import Base
 from settings import ROOT, DatabaseSettings
@@ -65,6 +66,7 @@ def test_alembic_finds_nothing_to_migrate(engine: Engine) -> None:
 
 
 def test_migrations_build_what_the_models_say_to_the_last_constraint(engine: Engine, bare: Engine) -> None:
+    steps.run(bare, "CREATE EXTENSION vector")
     with transaction(bare) as connection:
         Base.metadata.create_all(connection)
     assert catalogue(engine) == catalogue(bare)
@@ -124,6 +126,19 @@ def test_without_a_store_an_upgrade_says_so() -> None:
     url = f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing"
     with pytest.raises(StoreUnavailable):
         upgrade(DatabaseSettings(database_url=url))
+
+
+def test_without_the_right_to_pgvector_an_upgrade_says_so_and_changes_nothing(
+    nothing: DatabaseSettings, bare: Engine
+) -> None:
+    name = urlsplit(nothing.database_url).path.removeprefix("/")
+    steps.run(bare, f"CREATE ROLE plain_{name} LOGIN PASSWORD 'plain'")
+    steps.run(bare, f"GRANT ALL ON SCHEMA public TO plain_{name}")
+    host = urlsplit(nothing.database_url).netloc.rpartition("@")[2]
+    with pytest.raises(ExtensionMissing, match="CREATE EXTENSION vector"):
+        upgrade(DatabaseSettings(database_url=f"postgresql://plain_{name}:plain@{host}/{name}"))
+    with transaction(bare) as connection:
+        assert migrate.current(connection) is None
 
 
 def test_the_command_ends_with_one_line_without_a_store(monkeypatch: pytest.MonkeyPatch) -> None:

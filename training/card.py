@@ -6,6 +6,7 @@ Called by `training.export`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.cascade import FOLDS
 from training.data import short_name
 
 SCORES = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "ece")
@@ -14,13 +15,14 @@ CARD = """\
 # {name} {version}
 
 Classifies a review as {labels}. {base_model} fine-tuned with mean pooling and one linear layer, {precision} ONNX
-({megabytes:.1f} MB), made {created}. `manifest.json` holds the same for machines, with the sha256 of every file.
+({megabytes:.1f} MB){with_first}, made {created}. `manifest.json` holds the same for machines, with the sha256 of
+every file.
 
 ## Figures
-| data set | split | precision | n | accuracy | precision (macro) | recall (macro) | F1 (macro) | ECE | date |
-|---|---|---|---|---|---|---|---|---|---|
+| data set | split | precision | by | n | accuracy | precision (macro) | recall (macro) | F1 (macro) | ECE | date |
+|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
-
+{stages}
 Taken through the serving classifier ({threads} threads, micro-batches of at most {token_budget} padded tokens).
 
 ## Confusion
@@ -28,7 +30,7 @@ Taken through the serving classifier ({threads} threads, micro-batches of at mos
 
 ## How it reads a review
 - HTML entities are decoded, HTML tags and line breaks become spaces.
-- At most {max_tokens} tokens: longer reviews keep their first and last {half}, and answers say `truncated`.
+{first}- At most {max_tokens} tokens: longer reviews keep their first and last {half}, and answers say `truncated`.
 - Confidence is calibrated: logits are divided by {temperature}, fitted on the validation split.
 - Batch-mates: {batch_mates}
 
@@ -42,6 +44,12 @@ Do not use it to judge people.
 """
 
 
+FIRST = """\
+- A linear model over the n-grams of the whole review answers what it is surer of than a threshold, which the operating
+  point sets (`{default}` if nothing else is asked for). The network reads the rest; its answer weighs in both.
+"""
+
+
 def model_card(values: Mapping[str, Any], megabytes: float) -> str:
     """Return the card in Markdown for a manifest's values."""
     training, metrics = values["training"], values["metrics"]
@@ -51,7 +59,10 @@ def model_card(values: Mapping[str, Any], megabytes: float) -> str:
         labels=" or ".join(values["labels"]),
         base_model=config["base_model"],
         megabytes=megabytes,
+        with_first=" behind n-grams" if "cascade" in values else "",
         rows="\n".join(_row(entry) for entry in metrics),
+        stages=_stages(metrics),
+        first=FIRST.format(**values["cascade"]) if "cascade" in values else "",
         threads=metrics[0]["threads"],
         token_budget=values["batching"]["token_budget"],
         confusion="\n\n".join(_confusion(entry, values["labels"]) for entry in metrics if _shipped(entry, values)),
@@ -75,13 +86,37 @@ def _shipped(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
 
 def _row(entry: Mapping[str, Any]) -> str:
     scores = " | ".join(f"{entry[key]:.4f}" for key in SCORES)
-    what = f"{entry['dataset']} | {entry['split']} | {entry['precision']} | {entry['n']:,}"
+    what = f"{entry['dataset']} | {entry['split']} | {entry['precision']} | {_answerer(entry)} | {entry['n']:,}"
     return f"| {what} | {scores} | {entry['date']} |"
+
+
+def _answerer(entry: Mapping[str, Any]) -> str:
+    return f"cascade, {entry['point']}" if "point" in entry else "network"
+
+
+def _stages(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Return what each stage answered at each operating point; nothing for a model of one stage."""
+    entries = [entry for entry in metrics if "point" in entry]
+    if not entries:
+        return ""
+    lines = [
+        "",
+        "| data set | split | point | stage | share | accuracy |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in entries:
+        where = f"{entry['dataset']} | {entry['split']} | {entry['point']}"
+        lines += [
+            f"| {where} | {stage} | {each['share']:.3f} | {each['accuracy']:.4f} |"
+            for stage, each in entry["stages"].items()
+        ]
+    note = f"Weights and thresholds are fitted on the validation split; its figures are cross-fitted in {FOLDS} folds."
+    return "\n".join([*lines, "", note, ""])
 
 
 def _confusion(entry: Mapping[str, Any], labels: Sequence[str]) -> str:
     cells = [
-        [f"{entry['dataset']}, {entry['split']}: truly", *(f"judged {label}" for label in labels)],
+        [f"{entry['dataset']}, {entry['split']}, {_answerer(entry)}: truly", *(f"judged {label}" for label in labels)],
         ["---"] * (len(labels) + 1),
         *([label, *map(str, row)] for label, row in zip(labels, entry["confusion"], strict=True)),
     ]

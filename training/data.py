@@ -94,6 +94,15 @@ def load_texts(location: str, text_column: str | None = None) -> list[str]:
     return [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
 
 
+def load_grouped(location: str, text_column: str | None, group_column: str | None) -> tuple[list[str], list[str]]:
+    """Return every text of a file and its group, empty where no column was asked for."""
+    table = _read(location, "train")
+    texts = [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
+    if group_column is None:
+        return texts, [""] * len(texts)
+    return texts, [str(group or "") for group in table[_column(table, group_column, (), "group")].to_pylist()]
+
+
 def split_reviews(reviews: Reviews, validation_size: int, seed: int) -> tuple[Reviews, Reviews]:
     """Return (training, validation); whole groups go to validation until it holds at least `validation_size` rows."""
     groups = reviews.groups or [str(i) for i in range(len(reviews))]

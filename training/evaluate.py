@@ -12,41 +12,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import Reviews
-from training.metrics import Scores, score
+from training.errors import TrainingError
+from training.metrics import Scores, by_stage, score
 from worker.classifier import Classifier, Encoded, Prediction, micro_batches
 from worker.registry import load_classifier, load_manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures of one model on one data set; speed is tokenise + forward + postprocess, model loading left out."""
+    """The figures of one model on one data set; speed is tokenise + forward + postprocess, model loading left out.
+
+    `point` is the operating point of a model of two stages; `stages` has share and accuracy of each that answered.
+    """
 
     model: str
     version: str
     precision: str
     threads: int
     token_budget: int
+    point: str | None
+    stages: dict[str, dict[str, float]]
     scores: Scores
     truncated: float
     seconds: float
     reviews_per_second: float
 
 
-def evaluate(model_dir: Path, reviews: Reviews, *, threads: int, token_budget: int | None = None) -> Evaluation:
+def evaluate(
+    model_dir: Path, reviews: Reviews, *, threads: int, token_budget: int | None = None, point: str | None = None
+) -> Evaluation:
     """Classify all reviews in sorted micro-batches; `reviews.names` must be the model's labels, in its order."""
     manifest = load_manifest(model_dir)
+    if point and not manifest.cascade:
+        raise TrainingError(f"The model in {model_dir} has one stage, and so no operating points.")
     budget = token_budget or manifest.batching.token_budget
-    classifier = load_classifier(model_dir, threads=threads)
+    classifier = load_classifier(model_dir, threads=threads, point=point)
     began = time.perf_counter()
     answers = classify(classifier, reviews.texts, budget)
     seconds = time.perf_counter() - began
+    rows, truth = probabilities(answers), np.asarray(reviews.labels)
     return Evaluation(
         model=manifest.name,
         version=manifest.version,
         precision=manifest.precision,
         threads=threads,
         token_budget=budget,
-        scores=score(np.asarray(reviews.labels), probabilities(answers), list(classifier.info.labels)),
+        point=point or (manifest.cascade.default if manifest.cascade else None),
+        stages=by_stage([answer.stage for answer in answers], rows.argmax(axis=1) == truth),
+        scores=score(truth, rows, list(classifier.info.labels)),
         truncated=sum(answer.truncated for answer in answers) / len(answers),
         seconds=seconds,
         reviews_per_second=len(answers) / seconds,

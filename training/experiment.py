@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.config import ExperimentConfig, TrainConfig
-from training.errors import TrainingError
-from training.run import RunRecord
+from training.run import ended
 from training.train import train
 
 FIGURES = {"accuracy": "accuracy", "f1": "macro F1", "ece": "ECE"}
@@ -36,7 +35,7 @@ def experiment(config: ExperimentConfig, *, command: str = "verdict experiment")
 
 def _scores(settings: TrainConfig, command: str) -> Mapping[str, float]:
     """Return the validation figures of a run: as recorded, or by running it, from its last checkpoint if it has one."""
-    done = _ended(settings)
+    done = ended(settings)
     if done is None:
         done = train(settings, resume=True, command=command)
         # Only figures are asked of it; the states of fifteen runs would fill gigabytes.
@@ -44,15 +43,6 @@ def _scores(settings: TrainConfig, command: str) -> Mapping[str, float]:
         (settings.output / "model.safetensors").unlink()
     scores: Mapping[str, float] = done.result["validation"]
     return scores
-
-
-def _ended(settings: TrainConfig) -> RunRecord | None:
-    if not (settings.output / "run.json").exists():
-        return None
-    record = RunRecord.read(settings.output)
-    if record.settings() != settings:
-        raise TrainingError(f"{settings.output} holds a run of another recipe; use another output.")
-    return record if record.result else None
 
 
 def table(results: Results) -> str:

@@ -1,6 +1,7 @@
 """Make a served model of a training run: ONNX graph, int8, calibration, figures, manifest and model card.
 
-Called by `verdict export`; calls `training.graph` for the files and `training.measure` for every figure.
+Called by `verdict export`; calls `training.graph` for the files, `training.compose` for a first stage of n-grams, and
+`training.measure` for every figure.
 """
 
 import json
@@ -17,6 +18,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from training import measure
 from training.card import model_card
+from training.cascade import NGRAMS
+from training.compose import Composed, check_same_tokens, compose
 from training.data import Reviews, sample, short_name
 from training.errors import TrainingError
 from training.graph import write_float32
@@ -25,10 +28,21 @@ from training.model import load_checkpoint
 from training.quantise import write_int8
 from training.run import RunRecord, load_split
 from worker.classifier import ModelInfo
-from worker.registry import FORMAT, MANIFEST, Golden, Manifest, file_digest, load_classifier
+from worker.registry import (
+    FORMAT,
+    FULL,
+    MANIFEST,
+    Golden,
+    Manifest,
+    ModelError,
+    file_digest,
+    load_classifier,
+    load_manifest,
+)
 from worker.tokeniser import Tokeniser
 
 PRECISIONS = ("int8", "float32")
+EMBEDDER = "embedder.npz"
 # Training reviews to draw from for the ranges of int8.
 CALIBRATION_SAMPLE = 1000
 
@@ -39,6 +53,7 @@ class ExportRequest:
 
     Without a checkpoint the run's best weights are taken; `golden` is a YAML list of sentences with their sentiment.
     `max_tokens` may be more than was trained with: a mean over token states takes the longer context as it comes.
+    `ngrams` and `embedder`, folders that `verdict ngram` and `verdict embedder` wrote, join the model if given.
     """
 
     run: Path
@@ -46,6 +61,8 @@ class ExportRequest:
     precision: str = "int8"
     checkpoint: Path | None = None
     golden: Path | None = None
+    ngrams: Path | None = None
+    embedder: Path | None = None
     max_tokens: int | None = None
     token_budget: int = 1280
     threads: int = 2
@@ -60,15 +77,17 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
         raise TrainingError(f"{request.target} exists, and a version never changes; give another version.")
     record = RunRecord.read(request.run)
     golden = _golden(request.golden)
+    _check_parts(request)
     request.target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=request.target.parent, prefix=".export-") as scratch:
         float32, folder = Path(scratch) / "float32", Path(scratch) / "model"
         split = load_split(record.settings())
         _write_graphs(request, record, split[0], float32, folder)
+        _copy_parts(request, folder)
         held_out = HeldOut(short_name(record.settings().data), "validation", split[1])
         values = _figures(request, record, {"float32": float32, request.precision: folder}, [held_out, *tests])
         _write_manifest(folder, values | {"golden": golden})
-        load_classifier(folder, threads=request.threads)  # what a worker does; a wrong golden verdict ends here
+        _try_out(folder, request.threads)
         shutil.move(folder, request.target)
     return Manifest.model_validate_json((request.target / MANIFEST).read_bytes())
 
@@ -100,24 +119,62 @@ def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, 
         shutil.copyfile(float32 / "model.onnx", folder / "model.onnx")
 
 
+def _check_parts(request: ExportRequest) -> None:
+    for source, name in ((request.ngrams, NGRAMS), (request.embedder, EMBEDDER)):
+        if source and not (source / name).is_file():
+            raise TrainingError(f"{source} holds no {name}.")
+    if request.ngrams:
+        check_same_tokens(request.run, request.ngrams)
+
+
+def _copy_parts(request: ExportRequest, folder: Path) -> None:
+    for source, name in ((request.ngrams, NGRAMS), (request.embedder, EMBEDDER)):
+        if source:
+            shutil.copyfile(source / name, folder / name)
+
+
+def _try_out(folder: Path, threads: int) -> None:
+    """Load the model as a worker does, at each operating point: a wrong verdict on the golden set ends here."""
+    cascade = load_manifest(folder).cascade
+    for point in (*cascade.points, FULL) if cascade else (None,):
+        try:
+            load_classifier(folder, threads=threads, point=point)
+        except ModelError as exc:
+            raise TrainingError(f"At the operating point {point}: {exc}" if point else str(exc)) from exc
+
+
 def _figures(
     request: ExportRequest, record: RunRecord, folders: Mapping[str, Path], parts: Sequence[HeldOut]
 ) -> dict[str, Any]:
-    """Fit the temperature on the first part and measure the shipped precision on all, float32 on the first."""
+    """Fit on the first part and measure the shipped precision on all, the network alone and float32 on the first."""
     held_out, *tests = parts
     bench = measure.Bench(record.pad_id, request.threads, request.token_budget, record.settings().seed)
     folder = folders[request.precision]
-    info, first = measure.calibrated(folder, _info(request, record), held_out, bench)
-    metrics = [first, *(measure.figures(folder, info, part, bench) for part in tests)]
+    alone = measure.calibrated(folder, _info(request, record), held_out, bench)
+    composed = compose(folder, alone, held_out, bench) if request.ngrams else None
+    classifier = composed.classifier if composed else measure.network(folder, alone.info, bench)
+    point = {"point": composed.cascade.default} if composed else {}
+    metrics = [*(composed.figures.values() if composed else ()), alone.figures]
+    metrics += [point | measure.figures(classifier, part, bench) for part in tests]
     if request.precision != "float32":
         plain = measure.calibrated(folders["float32"], _info(request, record, "float32"), held_out, bench)
-        metrics.append(plain[1])
-    mates = measure.batch_mates(folder, info, held_out.reviews, bench)
-    return _base(request, record, info) | {
-        "calibration": {"temperature": info.temperature, "fitted_on": f"{held_out.dataset}, {held_out.split}"},
-        "batching": {"token_budget": request.token_budget, **asdict(mates)},
-        "metrics": metrics,
-    }
+        metrics.append(plain.figures)
+    # At `full`, where the network reads every review: no other reviews can move what n-grams say.
+    mates = measure.batch_mates(composed.full if composed else classifier, held_out.reviews, bench)
+    fitted = {"temperature": alone.info.temperature, "fitted_on": f"{held_out.dataset}, {held_out.split}"}
+    batching = {"token_budget": request.token_budget, **asdict(mates)}
+    figures = {"calibration": fitted, "batching": batching, "metrics": metrics}
+    return _base(request, record, alone.info) | _parts(request, composed) | figures
+
+
+def _parts(request: ExportRequest, composed: Composed | None) -> dict[str, Any]:
+    """Return what the manifest says of a first stage and of an embedder, if there are such."""
+    parts: dict[str, Any] = {"embedder": EMBEDDER} if request.embedder else {}
+    if composed and request.ngrams:
+        record = request.ngrams / "ngrams.json"
+        training = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        parts |= {"backend": "cascade", "cascade": composed.cascade.model_dump() | {"training": training}}
+    return parts
 
 
 def _info(request: ExportRequest, record: RunRecord, precision: str | None = None) -> ModelInfo:

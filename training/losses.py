@@ -1,8 +1,8 @@
 """What training minimises: cross entropy, and losses that change what a mistake costs. Chosen by `loss:` in the recipe.
 
 Called by `training.model`. Each module maps logits [reviews, labels], targets [reviews, labels] (each row a
-distribution: a smoothed true label, or what a teacher says) and lengths [reviews] (tokens that the network saw) to one
-loss a review, so that weightings wrap any other; the network takes the mean.
+distribution: a smoothed true label, or what a teacher says) and lengths [reviews] (tokens of the whole review, of which
+the network may have seen a part) to one loss a review, so that weightings wrap any other; the network takes the mean.
 """
 
 from collections.abc import Sequence

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from training.batch_mates import BatchMates, measure_batch_mates
 from training.calibrate import fit_temperature
+from training.cascade import FOLDS, Answers
 from training.data import Reviews, sample
 from training.evaluate import classify, forward, probabilities
-from training.metrics import score
+from training.metrics import by_stage, score
 from worker import onnx_backend
 from worker.classifier import Classifier, ModelInfo, micro_batches, softmax
+from worker.onnx_backend import OnnxClassifier
 
 # Reviews on which the effect of batch-mates is measured.
 BATCH_MATES_SAMPLE = 500
@@ -43,43 +45,64 @@ class HeldOut:
     reviews: Reviews
 
 
-def calibrated(folder: Path, info: ModelInfo, part: HeldOut, bench: Bench) -> tuple[ModelInfo, dict[str, Any]]:
-    """Return `info` with the temperature fitted on the validation reviews, and their figures under it."""
-    classifier = _load(folder, info, bench)
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """The network alone on the validation reviews: `info` holds its temperature, `logits` were divided by it."""
+
+    info: ModelInfo
+    logits: NDArray[np.float32]
+    figures: dict[str, Any]
+
+
+def calibrated(folder: Path, info: ModelInfo, part: HeldOut, bench: Bench) -> Calibrated:
+    """Fit the temperature on the validation reviews, and measure the network under it."""
+    classifier = network(folder, info, bench)
     began = time.perf_counter()
     encoded = classifier.tokenise(part.reviews.texts)
     logits = forward(classifier, encoded, micro_batches(encoded, bench.token_budget))
-    seconds = time.perf_counter() - began
+    speed = _speed(part, began)
     fitted = replace(info, temperature=fit_temperature(logits, np.asarray(part.reviews.labels)))
-    return fitted, _entry(fitted, part, bench, softmax(logits, fitted.temperature), seconds)
+    entry = _entry(fitted, part, bench, softmax(logits, fitted.temperature)) | speed
+    return Calibrated(fitted, logits / np.float32(fitted.temperature), entry)
 
 
-def figures(folder: Path, info: ModelInfo, part: HeldOut, bench: Bench) -> dict[str, Any]:
-    """Return the figures of one data set, as the manifest keeps them."""
-    classifier = _load(folder, info, bench)
-    began = time.perf_counter()
-    answers = classify(classifier, part.reviews.texts, bench.token_budget)
-    return _entry(info, part, bench, probabilities(answers), time.perf_counter() - began)
-
-
-def _load(folder: Path, info: ModelInfo, bench: Bench) -> Classifier:
+def network(folder: Path, info: ModelInfo, bench: Bench) -> OnnxClassifier:
+    """Return the network in `folder`, without n-grams."""
     return onnx_backend.load(folder, info, pad_id=bench.pad_id, threads=bench.threads)
 
 
-def _entry(info: ModelInfo, part: HeldOut, bench: Bench, rows: NDArray[np.float64], seconds: float) -> dict[str, Any]:
+def figures(classifier: Classifier, part: HeldOut, bench: Bench) -> dict[str, Any]:
+    """Return the figures of one data set, as the manifest keeps them."""
+    began = time.perf_counter()
+    answers = classify(classifier, part.reviews.texts, bench.token_budget)
+    speed = _speed(part, began)
+    rows = probabilities(answers)
+    stages = by_stage([answer.stage for answer in answers], rows.argmax(axis=1) == np.asarray(part.reviews.labels))
+    return _entry(classifier.info, part, bench, rows) | speed | {"stages": stages}
+
+
+def point_figures(info: ModelInfo, part: HeldOut, bench: Bench, answers: Answers) -> dict[str, Any]:
+    """Return the figures of cross-fitted answers at an operating point; they have no speed."""
+    stages = answers.stages(np.asarray(part.reviews.labels), info.stage)
+    return _entry(info, part, bench, answers.rows) | {"stages": stages, "cross_fitted": FOLDS}
+
+
+def _entry(info: ModelInfo, part: HeldOut, bench: Bench, rows: NDArray[np.float64]) -> dict[str, Any]:
     return {
         "dataset": part.dataset,
         "split": part.split,
         "date": datetime.now(UTC).date().isoformat(),
         "precision": info.precision,
         "threads": bench.threads,
-        "reviews_per_second": round(len(rows) / seconds, 1),
         **asdict(score(np.asarray(part.reviews.labels), rows, list(info.labels))),
     }
 
 
-def batch_mates(folder: Path, info: ModelInfo, validation: Reviews, bench: Bench) -> BatchMates:
+def _speed(part: HeldOut, began: float) -> dict[str, float]:
+    return {"reviews_per_second": round(len(part.reviews) / (time.perf_counter() - began), 1)}
+
+
+def batch_mates(classifier: Classifier, validation: Reviews, bench: Bench) -> BatchMates:
     """Return how far batch-mates move a probability, over a sample of the validation reviews."""
-    classifier = _load(folder, info, bench)
     encoded = classifier.tokenise(sample(validation, BATCH_MATES_SAMPLE, bench.seed).texts)
     return measure_batch_mates(classifier, encoded, bench.token_budget, bench.seed)

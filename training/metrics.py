@@ -3,6 +3,7 @@
 Called by `training.train` at each checkpoint and by `training.evaluate`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,12 @@ def score(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: l
         labels=rows,
         confusion=matrix.tolist(),
     )
+
+
+def by_stage(stages: Sequence[str], right: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+    """Return of each stage the share of the reviews that it answered, and its accuracy on them."""
+    chosen = {stage: np.array([each == stage for each in stages]) for stage in sorted(set(stages))}
+    return {stage: {"share": float(own.mean()), "accuracy": float(right[own].mean())} for stage, own in chosen.items()}
 
 
 def _label_score(matrix: Matrix, index: int, name: str) -> LabelScore:

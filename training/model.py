@@ -39,7 +39,7 @@ class MeanPooledClassifier(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None, tokens: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Return logits [reviews, labels], and their mean loss when labels are given, with `tokens` of whole reviews."""
+        """Return logits [reviews, labels], and their mean loss when given labels and `tokens` of whole reviews."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
         logits = self.head((states * weights).sum(dim=1) / weights.sum(dim=1))

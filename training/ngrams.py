@@ -28,6 +28,8 @@ from worker.tokeniser import Tokeniser
 
 # Whole reviews: nothing is cut off.
 NO_LIMIT = 1_000_000
+# Of shorter texts than nearly all that it has learnt from it shall say nothing.
+SHORTEST = 0.01
 COVERAGES = (0.3, 0.5, 0.7, 1.0)
 
 
@@ -105,7 +107,8 @@ def judge(model: NgramModel, tokeniser: Tokeniser, texts: Sequence[str]) -> NDAr
 
 
 def _fit(config: NgramConfig, examples: Examples, tokeniser: Tokeniser) -> NgramModel:
-    bags = Bags.of([review.ids for review in tokeniser.encode(examples.texts)], config.order, config.bits)
+    reviews = [review.ids for review in tokeniser.encode(examples.texts)]
+    bags = Bags.of(reviews, config.order, config.bits)
     targets = torch.from_numpy(examples.targets)
     prior = naive_bayes(bags.spread(targets, 1 << config.bits), min_count=config.min_reviews)
     weights, bias = _descend(config, bags, targets, prior)
@@ -116,6 +119,7 @@ def _fit(config: NgramConfig, examples: Examples, tokeniser: Tokeniser) -> Ngram
         bias=bias.numpy(),
         order=config.order,
         temperature=1.0,
+        min_tokens=int(np.quantile([len(ids) for ids in reviews], SHORTEST)),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.config import DataConfig, TrainConfig
+from training.config import DataConfig, TrainConfig, checked
 from training.data import Reviews, Source, load_reviews, sample, split_reviews
 from training.errors import TrainingError
 
@@ -43,7 +43,29 @@ class RunRecord:
 
     def settings(self) -> TrainConfig:
         """Return the run's configuration."""
-        return TrainConfig.model_validate(self.config)
+        return checked(TrainConfig, self.config)
+
+
+def ended(config: TrainConfig) -> RunRecord | None:
+    """Return the record of a run that has ended; a folder with checkpoints of another recipe is refused."""
+    if not (config.output / "run.json").exists():
+        return None
+    record = RunRecord.read(config.output)
+    if not record.result and not begun(config):
+        return None
+    if _learnt(record.settings()) != _learnt(config):
+        raise TrainingError(f"{config.output} holds a run of another recipe; use another output.")
+    return record if record.result else None
+
+
+def begun(config: TrainConfig) -> bool:
+    """Say whether there are weights, be it of a checkpoint half written."""
+    return any(config.output.glob("checkpoints/checkpoint-*")) or (config.output / "model.safetensors").exists()
+
+
+def _learnt(config: TrainConfig) -> dict[str, Any]:
+    """Return the settings that shape the weights."""
+    return config.model_dump(exclude={"threads", "checkpoint_minutes"})
 
 
 def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:

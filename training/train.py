@@ -111,7 +111,7 @@ def _trainer(
 
 
 def _tokenised(examples: Examples, tokeniser: Tokeniser) -> Dataset:
-    """Tokenise once, before the first step; `length` is what the Trainer groups by, `tokens` counts the whole review."""
+    """Tokenise once, before the first step; the Trainer groups by `length`, `tokens` counts the whole review."""
     reviews = tokeniser.encode(examples.texts)
     columns = {
         "input_ids": [list(review.ids) for review in reviews],

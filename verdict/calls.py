@@ -54,7 +54,8 @@ class Calls:
             reviews: Texts, or `Review`s where an id of yours should come back with the result.
             wait: Seconds; the job comes back unfinished when they are over.
             model: One of the service's models, if not its default.
-            similar: How many similar labelled reviews each result should carry.
+            similar: How many similar labelled reviews each result should carry, at most 20; if not given, 3 in a job
+                of one review and none in others.
             metadata: Anything of yours that JSON can say; comes back with the job.
             deadline_seconds: What is not finished by then is dropped.
             idempotency_key: 1 to 255 visible ASCII characters.
@@ -210,9 +211,9 @@ class Calls:
         yield from answered(Send("DELETE", _path(job)), 0)
 
     @call
-    def classify(self, text: str) -> Steps[Classification]:
-        """Classify one text and wait for it."""
-        body, timeout = {"review_text": text}, _timeout(WAIT_SECONDS)
+    def classify(self, text: str, *, similar: int | None = None) -> Steps[Classification]:
+        """Classify one text and wait for it; `similar` labelled reviews come with the answer, 3 if not given."""
+        body, timeout = {"review_text": text} | _given({"similar": similar}), _timeout(WAIT_SECONDS)
         send = Send("POST", "/v1/classify", headers=_key(None), json=body, timeout=timeout)
         return read(Classification, (yield from answered(send, self._retry_seconds)))
 

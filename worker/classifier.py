@@ -1,14 +1,17 @@
 """What a classifier is: tokenise, forward and post-process, in three named steps.
 
-Called by the worker's inference loop and by `training.evaluate`; implemented by `worker.onnx_backend`.
+Called by the worker's inference loop and by `training.evaluate`; implemented by `worker.onnx_backend` and, in two
+stages, by `worker.cascade`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+FIRST_STAGE = "ngram"
 
 
 class NonFiniteLogitsError(ValueError):
@@ -21,11 +24,20 @@ class NonFiniteLogitsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens."""
+    """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens.
+
+    `first` holds the first stage's calibrated logits [labels], in models of two stages.
+    """
 
     ids: tuple[int, ...]
     tokens: int
     truncated: bool
+    first: tuple[float, ...] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the first stage answers, so that no forward pass is due: such a review keeps no ids."""
+        return self.first is not None and not self.ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +88,16 @@ def micro_batches(encoded: Sequence[Encoded], token_budget: int) -> list[list[in
     """Group indices of reviews of like length so that longest x count <= `token_budget` padded tokens in each group.
 
     Padding is the cost that batching adds, and sorting by length removes it. A review over the budget stands alone.
+    Settled reviews cost no tokens: they are the first group, so that their answers wait for no forward pass.
     """
+    settled = [index for index, review in enumerate(encoded) if review.settled]
+    return ([settled] if settled else []) + _by_length(encoded, token_budget)
+
+
+def _by_length(encoded: Sequence[Encoded], token_budget: int) -> list[list[int]]:
     groups: list[list[int]] = []
-    for index in sorted(range(len(encoded)), key=lambda i: len(encoded[i].ids)):
+    due = [index for index, review in enumerate(encoded) if not review.settled]
+    for index in sorted(due, key=lambda i: len(encoded[i].ids)):
         # Lengths ascend, so the newest member sets the padded length of its group.
         if groups and len(encoded[index].ids) * (len(groups[-1]) + 1) <= token_budget:
             groups[-1].append(index)
@@ -97,7 +116,7 @@ def pad(batch: Sequence[Encoded], pad_id: int) -> tuple[NDArray[np.int64], NDArr
     return ids, mask
 
 
-def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
     """Return probabilities [reviews, labels] of logits divided by `temperature`."""
     scaled = logits.astype(np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -123,5 +142,5 @@ def _prediction(review: Encoded, row: NDArray[np.float64], info: ModelInfo) -> P
         probabilities={label: float(p) for label, p in zip(info.labels, row, strict=True)},
         truncated=review.truncated,
         tokens=review.tokens,
-        stage=info.stage,
+        stage=FIRST_STAGE if review.settled else info.stage,
     )

@@ -26,6 +26,7 @@ from db.models import Lane
 from worker.classifier import Encoded, micro_batches
 from worker.heartbeat import beat
 from worker.predict import predict, tokenise
+from worker.similar import with_similar
 from worker.station import Station
 
 DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never waits longer
@@ -183,12 +184,13 @@ class Drain:
 
     def _complete(self, batch: MicroBatch) -> list[UUID]:
         token, model_id = batch.claim.token, self._station.model_id
+        outcomes = with_similar(self._station, batch.claim.reviews, batch.outcomes)
         for pause in itertools.count():
             try:
                 with transaction(self._station.engine) as connection:
-                    return leases.complete(connection, token, model_id, batch.outcomes, last=batch.last)
+                    return leases.complete(connection, token, model_id, outcomes, last=batch.last)
             except DatabaseError as error:
-                log.warning("store_failed", error=str(error), reviews=len(batch.outcomes))
+                log.warning("store_failed", error=str(error), reviews=len(outcomes))
                 if pause >= STORE_TRIES:
                     raise
                 time.sleep(pause)

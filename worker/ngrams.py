@@ -1,6 +1,6 @@
 """A linear classifier over hashed n-grams of token ids: it reads the whole review, and costs microseconds.
 
-Called by `training.ngrams`, which fits it. On the surest half of the reviews it is right 99 times in 100.
+Called by `worker.cascade`, whose first stage it is, and by `training.ngrams`, which fits it.
 """
 
 from collections.abc import Sequence
@@ -28,21 +28,29 @@ def buckets(ids: Sequence[int], order: int, bits: int) -> NDArray[np.int64]:
         grams.append(keys)
     mixed = np.concatenate(grams)
     mixed = (mixed ^ (mixed >> np.uint64(32))) * GOLDEN
-    return np.unique(mixed >> np.uint64(64 - bits)).astype(np.int64)
+    found = np.sort((mixed >> np.uint64(64 - bits)).view(np.int64))
+    # As np.unique, which hashes and takes five times as long for 900 n-grams.
+    return found[np.concatenate([[True], found[1:] != found[:-1]])] if len(found) else found
 
 
 @dataclass(frozen=True, slots=True)
 class NgramModel:
-    """`weights` [2^bits, columns] are int8 in units of `scale`; two labels share one column, the second's lead."""
+    """`weights` [2^bits, columns] are int8 in units of `scale`; two labels share one column, the second's lead.
+
+    Of a text of fewer than `min_tokens` it says nothing: "not bad at all" is one phrase against it, a review has fifty.
+    """
 
     weights: NDArray[np.int8]
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]
     order: int
     temperature: float
+    min_tokens: int = 0
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Return calibrated logits [labels]: the sum of the review's weights over the root of their number."""
+        if len(ids) < self.min_tokens:
+            return np.zeros(max(2, self.weights.shape[1]), dtype=np.float32)
         found = buckets(ids, self.order, self.weights.shape[0].bit_length() - 1)
         total = self.weights[found].sum(axis=0, dtype=np.int32) * self.scale
         scores = (total / np.sqrt(max(len(found), 1)) + self.bias) / self.temperature
@@ -62,4 +70,5 @@ class NgramModel:
                 values["bias"],
                 int(values["order"]),
                 float(values["temperature"]),
+                int(values.get("min_tokens", 0)),
             )

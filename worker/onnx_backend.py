@@ -1,6 +1,7 @@
 """A classifier on ONNX Runtime: the CPU default, needing neither torch nor transformers.
 
-Loaded by `worker.registry`; its three steps are called by the worker's inference loop and by `training.evaluate`.
+Loaded by `worker.registry`; its three steps are called by the worker's inference loop, by `training.evaluate` and,
+as the second stage, by `worker.cascade`.
 """
 
 from collections.abc import Sequence
@@ -20,12 +21,12 @@ class OnnxClassifier:
     def __init__(self, session: ort.InferenceSession, tokeniser: Tokeniser, info: ModelInfo, pad_id: int) -> None:
         self.info = info
         self._session = session
-        self._tokeniser = tokeniser
+        self.tokeniser = tokeniser
         self._pad_id = pad_id
 
     def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
         """Clean, tokenise and truncate each text."""
-        return self._tokeniser.encode(texts)
+        return self.tokeniser.encode(texts)
 
     def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
         """Return logits of shape [reviews, labels] for one padded batch."""

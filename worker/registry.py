@@ -7,19 +7,22 @@ manifest names. A folder is immutable: another model is another version.
 import hashlib
 import importlib
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from worker.classifier import Classifier, ModelInfo
+from worker.classifier import Classifier, Encoded, ModelInfo
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# One module a backend; each holds `load(folder, info, pad_id, threads)`.
-BACKENDS = {"onnx": "worker.onnx_backend"}
+# The module that runs the network; each holds `load(folder, info, pad_id, threads)`.
+BACKENDS = {"onnx": "worker.onnx_backend", "cascade": "worker.onnx_backend"}
+# The operating point that any model of two stages has: the network reads every review.
+FULL = "full"
 
 
 class ModelError(Exception):
@@ -43,14 +46,23 @@ class Golden(_Part):
     sentiment: str
 
 
+class StageFigures(_Part):
+    """The share of the reviews that a stage answered, and how many of those it answered right."""
+
+    share: float
+    accuracy: float
+
+
 class Metrics(_Part):
-    """Figures of one evaluation and what they were measured on."""
+    """Figures of one evaluation and what they were measured on, `point` and `stages` in models of two stages."""
 
     dataset: str
     split: str
     date: str
     n: int
     accuracy: float
+    point: str | None = None
+    stages: dict[str, StageFigures] = {}
 
 
 class Batching(_Part):
@@ -59,6 +71,41 @@ class Batching(_Part):
     token_budget: int = Field(gt=0)
     largest_probability_change: float
     n: int
+
+
+class Cascade(_Part):
+    """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
+
+    Calibrated logits are joined as `network_weight * network + ngram_weight * ngram + bias`, `bias` one a label.
+    """
+
+    ngrams: str
+    network_weight: FiniteFloat
+    ngram_weight: FiniteFloat
+    bias: list[FiniteFloat]
+    points: dict[str, FiniteFloat]
+    default: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Cascade":
+        if FULL in self.points:
+            raise ValueError(f"{FULL} is the point at which no threshold applies")
+        if self.default not in {*self.points, FULL}:
+            raise ValueError(f"the default point {self.default} is none of the points")
+        return self
+
+    def threshold(self, point: str | None) -> float:
+        """Return the confidence from which the first stage settles a review, infinite at `full`; None: the default.
+
+        Raises:
+            ModelError: the model has no such point.
+        """
+        name = point or self.default
+        if name == FULL:
+            return math.inf
+        if name not in self.points:
+            raise ModelError(f"The operating point is one of {', '.join([*self.points, FULL])}, not {name}.")
+        return self.points[name]
 
 
 class Manifest(_Part):
@@ -79,6 +126,8 @@ class Manifest(_Part):
     files: dict[str, str] = Field(min_length=1)
     golden: list[Golden]
     batching: Batching
+    cascade: Cascade | None = None
+    embedder: str | None = None
     metrics: list[Metrics] = []
     training: dict[str, Any] = {}
 
@@ -90,6 +139,13 @@ class Manifest(_Part):
             raise ValueError("files must be plain names in the model folder")
         if unknown := {item.sentiment for item in self.golden} - set(self.labels):
             raise ValueError(f"golden sentiments must be labels, not {min(unknown)}")
+        if (self.cascade is None) == (self.backend == "cascade"):
+            raise ValueError("the backend cascade and the part cascade need each other")
+        if self.cascade and len(self.cascade.bias) != len(self.labels):
+            raise ValueError("cascade.bias must hold one number a label")
+        parts = {self.cascade.ngrams if self.cascade else None, self.embedder} - {None}
+        if missing := parts - set(self.files):
+            raise ValueError(f"files must hold {', '.join(sorted(map(str, missing)))}")
         return self
 
     def info(self) -> ModelInfo:
@@ -118,24 +174,39 @@ def load_manifest(model_dir: Path) -> Manifest:
     return manifest
 
 
-def load_classifier(model_dir: Path, *, threads: int) -> Classifier:
-    """Return a classifier that was verified, loaded and warmed up on its golden set."""
+def load_classifier(model_dir: Path, *, threads: int, point: str | None = None) -> Classifier:
+    """Return a classifier that was verified, loaded and warmed up on its golden set.
+
+    `point` is an operating point of a model of two stages (None: its default); a model of one stage ignores it, so
+    that a worker can go back to such a version under the settings it has.
+    """
     manifest = load_manifest(model_dir)
     if manifest.backend not in BACKENDS:
         raise ModelError(f"The model in {model_dir} needs the unknown backend {manifest.backend}.")
-    backend = importlib.import_module(BACKENDS[manifest.backend])
+    threshold = manifest.cascade.threshold(point) if manifest.cascade else None
     try:
-        classifier: Classifier = backend.load(model_dir, manifest.info(), pad_id=manifest.pad_id, threads=threads)
+        classifier = _load(model_dir, manifest, threads, threshold)
     except Exception as exc:  # tokenizers raises bare Exception, onnxruntime its own kinds
         raise ModelError(f"The model in {model_dir} does not load: {' '.join(str(exc).split())[:300]}") from exc
-    _warm_up(classifier)
+    _warm_up(classifier, manifest.pad_id)
     check_golden(classifier, manifest.golden)
     return classifier
 
 
-def _warm_up(classifier: Classifier) -> None:
-    # The longest input the model takes, so that the first real review finds every buffer at its size.
-    classifier.forward(classifier.tokenise(["word " * classifier.info.max_tokens]))
+def _load(model_dir: Path, manifest: Manifest, threads: int, threshold: float | None) -> Classifier:
+    # Imported when a model asks for them: each brings its libraries.
+    backend = importlib.import_module(BACKENDS[manifest.backend])
+    classifier: Classifier = backend.load(model_dir, manifest.info(), pad_id=manifest.pad_id, threads=threads)
+    if manifest.cascade:
+        classifier = importlib.import_module("worker.cascade").load(model_dir, classifier, manifest.cascade, threshold)
+    return classifier
+
+
+def _warm_up(classifier: Classifier, pad_id: int) -> None:
+    # The longest input the network takes, so that the first real review finds every buffer at its size.
+    tokens = classifier.info.max_tokens
+    first = (0.0,) * len(classifier.info.labels)
+    classifier.forward([Encoded((pad_id,) * tokens, tokens, truncated=False, first=first)])
 
 
 def check_golden(classifier: Classifier, golden: Sequence[Golden]) -> None:

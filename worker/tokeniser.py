@@ -37,9 +37,13 @@ class Tokeniser:
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return one `Encoded` a text, in order; texts are cleaned first."""
-        # encode_batch_fast leaves out the character offsets, which nobody reads.
-        encodings = self._tokenizer.encode_batch_fast([clean(text) for text in texts])
-        return [self._encoded(encoding.ids) for encoding in encodings]
+        return [self.cut(ids) for ids in self.whole(texts)]
 
-    def _encoded(self, ids: list[int]) -> Encoded:
+    def whole(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return all token ids of each text, in order; texts are cleaned first."""
+        # encode_batch_fast leaves out the character offsets, which nobody reads.
+        return [each.ids for each in self._tokenizer.encode_batch_fast([clean(text) for text in texts])]
+
+    def cut(self, ids: Sequence[int]) -> Encoded:
+        """Return a whole review's ids within the limit."""
         return Encoded(head_tail(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)

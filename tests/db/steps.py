@@ -152,3 +152,9 @@ def one(engine: Engine, table: str, row_id: UUID) -> Any:
     """One row of `jobs` or `reviews`."""
     [row] = rows(engine, f"SELECT * FROM {table} WHERE id = :id", id=row_id)  # noqa: S608  a table's name
     return row
+
+
+def run(engine: Engine, statement: str, **parameters: Any) -> None:
+    """Do what a statement says."""
+    with transaction(engine) as connection:
+        connection.execute(text(statement), parameters)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from cli import embedded
-from db.engine import Engine, StoreBusy, StoreUnavailable, connect, driver_cursor, transaction
+from db.engine import Engine, StoreBusy, StoreUnavailable, connect, driver_cursor, reading, transaction
 from settings import DatabaseSettings
 from tests.conftest import wait_until
 from tests.db import steps
@@ -49,6 +49,20 @@ def test_a_lock_that_is_held_too_long_is_busy(engine: Engine, hasty: Engine) -> 
         with pytest.raises(StoreBusy):
             execute(hasty, "SELECT id FROM jobs")
     execute(hasty, "SELECT id FROM jobs")
+
+
+def test_a_reading_leaves_its_connection_to_transactions(hasty: Engine) -> None:
+    with reading(hasty) as connection:
+        assert connection.scalar(text("SELECT count(*) FROM jobs")) == 0
+    with suppress(KeyError), transaction(hasty) as connection:
+        connection.execute(text("INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 1)"))
+        raise KeyError
+    assert steps.rows(hasty, "SELECT id FROM jobs") == []
+
+
+def test_a_reading_that_takes_too_long_is_busy(hasty: Engine) -> None:
+    with pytest.raises(StoreBusy), reading(hasty) as connection:
+        connection.execute(text("SELECT pg_sleep(20)"))
 
 
 def test_a_statement_that_takes_too_long_is_busy(hasty: Engine) -> None:

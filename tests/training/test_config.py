@@ -20,6 +20,15 @@ def test_overrides_win_and_are_read_as_yaml(tmp_path: Path) -> None:
     assert (config.epochs, config.labels, config.group_column) == (0.5, ["bad", "good"], "film")
 
 
+def test_an_override_reaches_one_level_down_and_leaves_what_stands_beside_it(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "data: a.csv\nloss: {kind: length, penalty: 3}\n")
+    loss = load_config(path, TrainConfig, ["loss.kind=class"]).loss
+    assert (loss.kind, loss.penalty) == ("class", 3)
+    distil = load_config(path, TrainConfig, ["distil.data=b.csv", "distil.teachers=[{logits: answers}]"]).distil
+    assert distil is not None
+    assert distil.data == "b.csv"
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -49,6 +58,7 @@ def test_the_shipped_experiment_compares_every_loss_with_cross_entropy() -> None
         ("epochs: 1\n", [], "data: "),
         ("data: a.csv\nepochs: many\n", [], "epochs: "),
         ("data: a.csv\n", ["epochs"], "key=value"),
+        ("data: a.csv\n", [".epochs=1"], "key=value"),
         ("data: a.csv\nloss: {kind: focal}\n", [], "loss.kind: "),
         ("data: a.csv\n", ["epochs=["], "not valid YAML"),
         ("data: [\n", [], "not valid YAML"),

@@ -1,0 +1,28 @@
+"""`verdict embedder`: fit what finds similar reviews; a thin shell over `training.embedder`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli._training import one_line_errors, show
+
+DEFAULT_CONFIG = Path("training/configs/embedder.yaml")
+
+
+def embedder(
+    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")] = DEFAULT_CONFIG,
+    override: Annotated[
+        list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Fit an embedder of reviews and measure its neighbours on the validation split."""
+    with one_line_errors():
+        from training.config import EmbedderConfig, load_config
+
+        settings = load_config(config, EmbedderConfig, override or ())
+        from training.embedder import fit_embedder
+
+        figures = fit_embedder(settings)
+    show(figures, title="Validation", as_json=json)

@@ -1,0 +1,112 @@
+"""How two stages are joined, and from which confidence on the first may answer alone."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from training.cascade import LOSSES, NEVER, answer, choose_points, cross_fitted, fit_cascade, fit_stack
+from worker.cascade import join
+from worker.classifier import softmax
+from worker.registry import FULL
+
+COUNT = 2_000
+Drawn = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
+
+
+def drawn(network: float, ngram: float, labels: int = 2, count: int = COUNT) -> Drawn:
+    """Logits of two stages that see the truth with independent noise, the more of it the better, and the truth."""
+    source = np.random.default_rng(7)
+    truth = source.integers(0, labels, count)
+    seen = [
+        sight * np.eye(labels)[truth] + np.sqrt(sight) * source.standard_normal((count, labels))
+        for sight in (network, ngram)
+    ]
+    return seen[0].astype(np.float32), seen[1].astype(np.float32), truth
+
+
+def loss(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    return float(-np.log(softmax(logits)[np.arange(len(truth)), truth]).mean())
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_calibrated_stages_that_err_apart_both_count_in_full(labels: int) -> None:
+    network, ngram, truth = drawn(4, 2, labels)
+    stack = fit_stack(network, ngram, truth)
+    assert (stack.network_weight, stack.ngram_weight) == pytest.approx((1, 1), abs=0.1)
+    assert len(stack.bias) == labels
+    assert loss(join(stack, network, ngram), truth) < min(loss(network, truth), loss(ngram, truth))
+
+
+def test_a_stage_that_knows_nothing_counts_nothing() -> None:
+    network, ngram, truth = drawn(4, 2)
+    stack = fit_stack(network, ngram[np.random.default_rng(1).permutation(COUNT)], truth)
+    assert stack.ngram_weight == pytest.approx(0, abs=0.1)
+
+
+def test_a_bias_towards_a_label_is_taken_back() -> None:
+    network, ngram, truth = drawn(4, 2)
+    stack = fit_stack(network + np.array([3, 0], dtype=np.float32), ngram, truth)
+    assert stack.bias[1] - stack.bias[0] == pytest.approx(3, abs=0.4)
+
+
+def test_weights_stay_finite_where_all_reviews_are_told_apart() -> None:
+    truth = np.arange(40) % 2
+    certain = (30 * np.eye(2)[truth]).astype(np.float32)
+    stack = fit_stack(certain, certain, truth)
+    assert np.isfinite([stack.network_weight, stack.ngram_weight, *stack.bias]).all()
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_points_keep_what_they_promise(labels: int) -> None:
+    network, ngram, truth = drawn(8, 5, labels)
+    cascade = fit_cascade(network, ngram, truth)
+    assert cascade.points["accurate"] >= cascade.points["balanced"] >= cascade.points["fast"]
+    assert cascade.default == "balanced"
+    right = {point: answer(cascade, network, ngram, point).rows.argmax(axis=1) == truth for point in cascade.points}
+    full = answer(cascade, network, ngram, FULL)
+    assert not full.settled.any()
+    for point, share in LOSSES.items():
+        assert right[point].mean() >= (full.rows.argmax(axis=1) == truth).mean() - share
+    settled = answer(cascade, network, ngram, "accurate").settled
+    assert settled.mean() > 0.1
+    assert right["accurate"][settled].mean() >= 0.99
+
+
+def test_a_first_stage_that_guesses_settles_nothing() -> None:
+    _, ngram, truth = drawn(4, 4)
+    guesses = np.abs(ngram[np.random.default_rng(1).permutation(COUNT)])
+    points = choose_points(guesses, np.eye(2, dtype=np.float32)[truth], truth)
+    assert points["balanced"] > np.quantile(softmax(guesses).max(axis=1), 0.99)
+
+
+def test_a_first_stage_whose_surest_answers_are_wrong_settles_nothing() -> None:
+    truth = np.arange(100) % 2
+    wrong = np.eye(2, dtype=np.float32)[1 - truth]
+    points = choose_points(wrong, np.eye(2, dtype=np.float32)[truth], truth)
+    assert points["balanced"] == NEVER
+
+
+def test_a_first_stage_that_never_errs_settles_all() -> None:
+    truth = np.arange(100) % 2
+    right = np.eye(2, dtype=np.float32)[truth]
+    points = choose_points(right, right, truth)
+    assert max(points.values()) <= softmax(right).max(axis=1).min()
+
+
+def test_cross_fitted_figures_are_of_reviews_that_were_not_fitted_on() -> None:
+    network, ngram, truth = drawn(0.01, 0.01, labels=10, count=60)
+    seen = answer(fit_cascade(network, ngram, truth), network, ngram, FULL).rows
+    unseen = cross_fitted(network, ngram, truth)[FULL].rows
+    assert unseen.sum(axis=1) == pytest.approx(np.ones(60))
+    assert loss(np.log(unseen).astype(np.float32), truth) > loss(np.log(seen).astype(np.float32), truth)
+
+
+def test_stages_have_their_share_and_accuracy() -> None:
+    network, ngram, truth = drawn(8, 5)
+    answers = cross_fitted(network, ngram, truth)
+    assert set(answers) == {"fast", "balanced", "accurate", "full"}
+    assert set(answers["full"].stages(truth, "transformer")) == {"transformer"}
+    stages = answers["balanced"].stages(truth, "transformer")
+    assert stages["ngram"]["share"] + stages["transformer"]["share"] == pytest.approx(1)
+    right = sum(stage["share"] * stage["accuracy"] for stage in stages.values())
+    assert right == pytest.approx((answers["balanced"].rows.argmax(axis=1) == truth).mean())

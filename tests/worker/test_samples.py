@@ -1,0 +1,51 @@
+"""The sample reviews: added to a store without examples, embedded again with the model, never against the user."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from db import examples
+from db.engine import Engine, transaction
+from settings import ROOT
+from tests.db.steps import rows, run
+from tests.embedders import small_embedder
+from worker.embedding import Embedder
+from worker.samples import add_samples
+
+FOLDER = ROOT / "models/default"
+
+
+@pytest.fixture
+def embedder(tmp_path: Path) -> Embedder:
+    return small_embedder(tmp_path)
+
+
+def test_a_store_without_examples_gets_the_samples_once(engine: Engine, embedder: Embedder) -> None:
+    added = add_samples(engine, embedder, FOLDER)
+    assert added >= 24
+    assert add_samples(engine, embedder, FOLDER) == 0
+    found = Counter(label for (label,) in rows(engine, "SELECT label FROM examples"))
+    assert found["positive"] == found["negative"] == added / 2
+
+
+def test_another_embedder_embeds_the_samples_again(engine: Engine, embedder: Embedder) -> None:
+    added = add_samples(engine, embedder, FOLDER)
+    assert add_samples(engine, replace(embedder, digest="new"), FOLDER) == added
+    assert rows(engine, "SELECT DISTINCT embedder FROM examples") == [("new",)]
+
+
+def test_a_store_with_examples_of_its_own_gets_none(engine: Engine, embedder: Embedder) -> None:
+    add_samples(engine, embedder, FOLDER)
+    run(engine, "UPDATE examples SET dataset = 'ours'")
+    assert add_samples(engine, replace(embedder, digest="new"), FOLDER) == 0
+
+
+def test_a_model_without_samples_or_with_other_labels_adds_none(
+    engine: Engine, embedder: Embedder, tmp_path: Path
+) -> None:
+    assert add_samples(engine, embedder, tmp_path) == 0
+    assert add_samples(engine, replace(embedder, labels=("bad", "good")), FOLDER) == 0
+    with transaction(engine) as connection:
+        assert examples.datasets(connection, None) == []

@@ -1,0 +1,72 @@
+"""What is usually deployed, to be measured against: float32 networks in torch.
+
+Called by `training.rungs` in the process of its rung.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+from training.model import load_checkpoint
+from worker.classifier import Classifier, Encoded, ModelInfo, Prediction, pad, predictions
+from worker.tokeniser import Tokeniser
+
+TOKENIZER = "tokenizer.json"
+
+
+class TorchClassifier:
+    """A torch network behind the three steps; its texts are cleaned, tokenised and cut as the served model's are."""
+
+    def __init__(
+        self, network: Callable[[Tensor, Tensor], Tensor], tokeniser: Tokeniser, info: ModelInfo, pad_id: int
+    ) -> None:
+        self.info = info
+        self._network = network
+        self._tokeniser = tokeniser
+        self._pad_id = pad_id
+
+    def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
+        """Clean, tokenise and truncate each text."""
+        return self._tokeniser.encode(texts)
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        """Return logits of shape [reviews, labels] for one padded batch."""
+        ids, mask = pad(batch, self._pad_id)
+        with torch.inference_mode():
+            return np.asarray(self._network(torch.from_numpy(ids), torch.from_numpy(mask)), dtype=np.float32)
+
+    def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
+        """Return one prediction a review."""
+        return predictions(batch, logits, self.info)
+
+
+def trained(run: Path, model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
+    """Return the network of a training run, with torch's own fused attention."""
+    torch.set_num_threads(threads)
+    network: Any = load_checkpoint(run, run / "model.safetensors", len(info.labels))
+    network.encoder.set_attn_implementation("sdpa")
+    tokeniser = Tokeniser(model / TOKENIZER, info.max_tokens)
+    return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, pad_id)
+
+
+def distilbert_sized(model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
+    """Return a network of DistilBERT's shape (6 layers, 768 wide, 12 heads) with random weights, which are as fast."""
+    torch.set_num_threads(threads)
+    shape: Any = DistilBertConfig  # its signature lacks what its base takes
+    config = shape(
+        vocab_size=Tokenizer.from_file(str(model / TOKENIZER)).get_vocab_size(),
+        max_position_embeddings=max(512, info.max_tokens),
+        num_labels=len(info.labels),
+        pad_token_id=pad_id,
+    )
+    network: Any = DistilBertForSequenceClassification(config)
+    network.eval()
+    tokeniser = Tokeniser(model / TOKENIZER, info.max_tokens)
+    return TorchClassifier(lambda ids, mask: network(ids, mask).logits, tokeniser, info, pad_id)

@@ -1,0 +1,95 @@
+"""Does the steps of a recipe, one after the other; a step that has ended is not done again.
+
+Called by `verdict train`; each kind is what the command of its name does alone.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from training.config import EmbedderConfig, NgramConfig, PretrainConfig, TrainConfig, checked
+from training.data import Source, load_reviews, short_name
+from training.embedder import fit_embedder
+from training.errors import TrainingError
+from training.export import ExportRequest, export
+from training.label import LabelRequest, label
+from training.measure import HeldOut
+from training.ngrams import fit_ngrams
+from training.pretrain import pretrain
+from training.recipe import ExportConfig, LabelConfig, Step
+from training.registration import registered, versioned
+from training.run import RunRecord, begun, ended
+from training.train import train
+from worker.registry import load_manifest
+
+Outcome = Mapping[str, Any]
+
+
+def check(steps: Sequence[Step], *, resume: bool) -> None:
+    """Refuse at once what would otherwise fail after hours of training."""
+    for config in (step.config for step in steps):
+        if isinstance(config, ExportConfig):
+            _check_export(config, resume=resume)
+        elif not resume and (begun(config) if isinstance(config, TrainConfig) else any(config.output.glob("*"))):
+            raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
+
+
+def _check_export(config: ExportConfig, *, resume: bool) -> None:
+    if config.golden and not config.golden.is_file():
+        raise TrainingError(f"There is no file {config.golden}.")
+    if not resume and versioned(config.target).exists():
+        raise TrainingError(f"{config.target} exists, and a version never changes; give another version.")
+
+
+def run_step(step: Step, command: str) -> Outcome:
+    """Do one step, or go on with it, and return its figures; `command` is what records tell readers to repeat."""
+    match step.config:
+        case PretrainConfig() as config:
+            return _recorded(config, "pretrain.json") or pretrain(config, resume=True)
+        case NgramConfig() as config:
+            return _fitted(config) or fit_ngrams(config)
+        case EmbedderConfig() as config:
+            return _recorded(config, "embedder.json") or fit_embedder(config)
+        case TrainConfig() as config:
+            return asdict(ended(config) or train(config, resume=True, command=command))
+        case LabelConfig() as config:
+            return {"rows": label(LabelRequest(**dict(config))), "output": str(config.output)}
+        case ExportConfig() as config:
+            return _register(config, command)
+        case other:
+            raise TypeError(other)
+
+
+def _recorded(config: NgramConfig | EmbedderConfig | PretrainConfig, name: str) -> Outcome | None:
+    """Return what a step wrote of itself when it had ended; the result of another recipe is refused."""
+    path = config.output / name
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if checked(type(config), record.pop("config")) != config:
+        raise TrainingError(f"{config.output} holds the result of another recipe; use another output.")
+    figures: Outcome = record.get("validation", record)
+    return figures
+
+
+def _fitted(config: NgramConfig) -> Outcome | None:
+    figures = _recorded(config, "ngrams.json")
+    wanted = {"ngrams.npz": True, "training.parquet": config.cross_fit, "answers.parquet": config.judge}
+    whole = all((config.output / name).exists() for name, needed in wanted.items() if needed)
+    return figures if whole else None
+
+
+def _register(config: ExportConfig, command: str) -> Outcome:
+    """Make the model folder that a worker loads; of one that stands there already, return the figures."""
+    target = registered(config)
+    if target is None:
+        target = versioned(config.target)
+        labels = RunRecord.read(config.run).labels
+        tests = [
+            HeldOut(short_name(place), "test", load_reviews(Source(place, "test", names=labels)))
+            for place in config.test
+        ]
+        options = {key: value for key, value in config if key != "test" and value is not None}
+        export(ExportRequest(**(options | {"target": target, "command": command})), tests)
+    return {"model": str(target), "metrics": load_manifest(target).model_dump(mode="json")["metrics"]}

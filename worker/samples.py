@@ -1,0 +1,39 @@
+"""The sample reviews that lie beside the default model, so that a fresh service has something to show.
+
+Called by worker.station at the worker's start.
+"""
+
+import csv
+from pathlib import Path
+
+from db import examples
+from db.engine import Engine, transaction
+from db.examples import NewExample
+from worker.embedding import Embedder
+
+DATASET = "samples"
+FILE = "examples.csv"  # text, label, film
+
+
+def add_samples(engine: Engine, embedder: Embedder, folder: Path) -> int:
+    """Add the samples of a folder if there is no example at all, or embed them again after a change of the embedder.
+
+    Returns how many were written; samples whose label the model does not have are left out.
+
+    Raises:
+        DatabaseError: the store is out of reach.
+    """
+    with transaction(engine) as connection:
+        if not examples.samples_due(connection, DATASET, embedder.digest) or not (folder / FILE).is_file():
+            return 0
+    with (folder / FILE).open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("text") and row.get("label") in embedder.labels]
+    if not rows:
+        return 0
+    labels = [row["label"] for row in rows]
+    vectors = embedder.embed([row["text"] for row in rows], embedder.one_hot(labels)).tolist()
+    new = [
+        NewExample(row["text"], row["label"], row.get("film"), each) for row, each in zip(rows, vectors, strict=True)
+    ]
+    with transaction(engine) as connection:
+        return examples.add(connection, DATASET, embedder.digest, new)

@@ -1,0 +1,66 @@
+"""Similar reviews of what was just judged: embed, look up, hand on with the outcomes. Called by worker.drain.
+
+Called beside the next prediction, before the results are stored and no job is locked yet, so that they are part of
+the answer from its beginning. A review shows none rather than fail, or wait, for want of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
+from uuid import UUID
+
+import numpy as np
+import structlog
+
+from db import examples
+from db.engine import Engine, reading
+from db.examples import Wanted
+from db.leases import ClaimedReview, Outcome
+from worker.cleaning import clean
+from worker.embedding import Embedder
+from worker.station import Station
+
+MOST_CHARS = 500  # shown of a text
+
+log = structlog.get_logger()
+
+Shown: TypeAlias = dict[str, str | float]
+
+
+def with_similar(station: Station, reviews: Sequence[ClaimedReview], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of some of these reviews, with similar reviews where their job wants them and there are some."""
+    wanted = {review.id: review for review in reviews if review.similar_wanted}
+    judged = [(wanted[each.review_id], each.probabilities) for each in outcomes if each.review_id in wanted]
+    pairs = [(review, probabilities) for review, probabilities in judged if probabilities]
+    if not pairs or station.embedder is None:
+        return list(outcomes)
+    try:
+        found = _find(station.engine, station.embedder, pairs)
+    except Exception as error:  # noqa: BLE001  whatever it is, the answers are there and must not be lost over it
+        log.warning("similar_reviews_failed", error=repr(error), reviews=len(pairs))
+        return list(outcomes)
+    return [replace(each, similar_reviews=found.get(each.review_id)) for each in outcomes]
+
+
+def _find(
+    engine: Engine, embedder: Embedder, pairs: Sequence[tuple[ClaimedReview, Sequence[float]]]
+) -> dict[UUID, list[Shown]]:
+    texts, probabilities = [review.text for review, _ in pairs], np.array([each for _, each in pairs])
+    embeddings = embedder.embed(texts, probabilities).tolist()
+    wanted = [
+        Wanted(review.id, review.text, embedding, review.similar_wanted)
+        for (review, _), embedding in zip(pairs, embeddings, strict=True)
+    ]
+    found = defaultdict(list)
+    with reading(engine) as connection:
+        for near in examples.nearest(connection, embedder.digest, wanted):
+            similarity = round(min(near.similarity, 1.0), 4)  # what half precision can say
+            shown: Shown = {"text": cut(clean(near.text)), "sentiment": near.label, "similarity": similarity}
+            found[near.review_id].append(shown)
+    return found
+
+
+def cut(text: str) -> str:
+    """At most 500 characters, cut behind a word where there is one, with an ellipsis for the rest."""
+    return text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 1].rsplit(" ", 1)[0] + "…"
