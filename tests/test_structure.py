@@ -30,7 +30,7 @@ SETTINGS: list[type[BaseSettings]] = [
     settings.MaintenanceSettings,
 ]
 MOST_FILES = 10
-MOST_LINES = 900
+MOST_LINES = 910
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 NOT_OURS = {".git", ".venv", "__pycache__", "runs", "build", "dist"}
 

@@ -74,8 +74,7 @@ class Drain:
             loops = [threads.submit(self._guard, loop) for loop in (self._feed, self._store, beating)]
             try:
                 for batch in self._next_batches():
-                    batch.outcomes.extend(predict(self._station, batch.items))
-                    self._predicted.put(batch)
+                    self._predict(batch)
             finally:
                 self._predicted.put(None)
                 self._close()
@@ -163,12 +162,23 @@ class Drain:
         budget = self._station.settings.micro_batch_tokens
         groups = micro_batches([encoded for _, encoded in items], budget) or [[]]
         rank = list(Lane).index(claim.lane)
+        due = []
+        for left, group in zip(reversed(range(len(groups))), groups, strict=True):
+            chosen = [items[index] for index in group]
+            batch = MicroBatch((rank, next(self._ages)), claim, chosen, [] if left else broken, last=not left)
+            if chosen and chosen[0][1].settled:
+                self._predict(batch)  # at once: it takes microseconds, and waits behind no forward pass
+            else:
+                due.append(batch)
         with self._changed:
-            for left, group in zip(reversed(range(len(groups))), groups, strict=True):
-                chosen = [items[index] for index in group]
-                batch = MicroBatch((rank, next(self._ages)), claim, chosen, [] if left else broken, last=not left)
+            for batch in due:
                 heapq.heappush(self._ready, batch)
+            self._want_if_empty()
             self._changed.notify_all()
+
+    def _predict(self, batch: MicroBatch) -> None:
+        batch.outcomes.extend(predict(self._station, batch.items))
+        self._predicted.put(batch)
 
     def _store(self) -> None:
         """Complete what was predicted, in order, and tell who waits."""

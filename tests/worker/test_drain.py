@@ -137,6 +137,32 @@ def test_an_interactive_review_overtakes_the_bulk_that_is_ready(
     assert "urgent" in gated.seen[1] + gated.seen[2]
 
 
+class SettlingClassifier(GatedClassifier):
+    """A first stage answers what begins with "easy"; the gate holds the others."""
+
+    def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
+        encoded = super().tokenise(texts)
+        pairs = zip(texts, encoded, strict=True)
+        return [replace(each, ids=(), first=(0.0, 2.0)) if text.startswith("easy") else each for text, each in pairs]
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        if all(each.settled for each in batch):
+            return np.array([each.first for each in batch], dtype=np.float32)
+        return super().forward(batch)
+
+
+def test_what_the_first_stage_settles_is_stored_while_a_forward_pass_runs(engine: Engine, station: Station) -> None:
+    gated = SettlingClassifier()
+    station.classifier = gated
+    submit(engine, texts=["hard", "easy 1"])
+    with predicting(Drain(station).run, gated):
+        wait_until(lambda: sorted(states(engine)) == ["processing", "succeeded"])
+        submit(engine, texts=["easy 2"])
+        wait_until(lambda: sorted(states(engine)) == ["processing", "succeeded", "succeeded"])
+    assert set(states(engine)) == {"succeeded"}
+    assert [each.stage for each in results(engine) if each.text.startswith("easy")] == ["ngram", "ngram"]
+
+
 def test_a_review_that_comes_during_a_prediction_is_judged_in_the_same_drain(
     engine: Engine, drain: Run, gated: GatedClassifier
 ) -> None:
