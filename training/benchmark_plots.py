@@ -77,7 +77,7 @@ def frontier_plot(found: Benchmark) -> Figure:
     panel.set_xlabel("reviews a second (bars: slowest and quickest round)")
     panel.set_ylabel(f"accuracy [%] on {len(truth):,} reviews")
     panel.grid(which="both", alpha=0.25)
-    panel.legend(fontsize=8, loc="lower left")
+    panel.legend(fontsize=8, loc="center left")
     return figure
 
 
