@@ -44,9 +44,9 @@ class CascadeClassifier:
         first = np.stack([self._ngrams.logits(ids) for ids in reviews])
         settled = softmax(first).max(axis=1) >= self._threshold
         return [
-            Encoded((), tokens=len(ids), truncated=False, first=tuple(row))
+            Encoded((), tokens=len(ids), truncated=False, first=tuple(row), whole=ids)
             if sure
-            else replace(self._network.tokeniser.cut(ids), first=tuple(row))
+            else replace(self._network.tokeniser.cut(ids), first=tuple(row), whole=ids)
             for ids, row, sure in zip(reviews, first.tolist(), settled, strict=True)
         ]
 

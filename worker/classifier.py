@@ -26,13 +26,14 @@ class NonFiniteLogitsError(ValueError):
 class Encoded:
     """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens.
 
-    `first` holds the first stage's calibrated logits [labels], in models of two stages.
+    In models of two stages `first` holds the first one's calibrated logits [labels], and `whole` the ids that it read.
     """
 
     ids: tuple[int, ...]
     tokens: int
     truncated: bool
     first: tuple[float, ...] | None = None
+    whole: Sequence[int] | None = None
 
     @property
     def settled(self) -> bool:

@@ -194,7 +194,7 @@ class Drain:
 
     def _complete(self, batch: MicroBatch) -> list[UUID]:
         token, model_id = batch.claim.token, self._station.model_id
-        outcomes = with_similar(self._station, batch.claim.reviews, batch.outcomes)
+        outcomes = with_similar(self._station, batch.items, batch.outcomes)
         for pause in itertools.count():
             try:
                 with transaction(self._station.engine) as connection:

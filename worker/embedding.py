@@ -16,6 +16,7 @@ from worker.tokeniser import Tokeniser
 
 # What a review is about stands in its beginning; the longest ones would cost tens of milliseconds.
 MAX_CHARS = 10_000
+MAX_TOKENS = 2_500
 NO_LIMIT = 1_000_000
 TOKENIZER = "tokenizer.json"
 
@@ -83,8 +84,15 @@ class Embedder:
         their judgements, 1 at most. A review that nothing is sure of agrees little with either side, so that its
         neighbours are chosen by what they are about.
         """
-        ids = self.tokeniser.whole([text[:MAX_CHARS] for text in texts])
-        topics = np.stack([self.topics.of(each) for each in ids])
+        return self.embed_tokens([self.tokens(text) for text in texts], probabilities)
+
+    def tokens(self, text: str) -> Sequence[int]:
+        """Return the token ids of the beginning of a text."""
+        return self.tokeniser.whole([text[:MAX_CHARS]])[0]
+
+    def embed_tokens(self, reviews: Sequence[Sequence[int]], probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
+        """As `embed`, of the token ids of whole reviews."""
+        topics = np.stack([self.topics.of(ids[:MAX_TOKENS]) for ids in reviews])
         share = self.topics.judgement
         parts = [np.sqrt(1 - share) * topics, np.sqrt(share) * judgements(probabilities)]
         return np.asarray(np.hstack(parts), dtype=np.float32)

@@ -16,9 +16,10 @@ import structlog
 from db import examples
 from db.engine import Engine, reading
 from db.examples import Wanted
-from db.leases import ClaimedReview, Outcome
+from db.leases import Outcome
 from worker.cleaning import clean
 from worker.embedding import Embedder
+from worker.predict import Item
 from worker.station import Station
 
 MOST_CHARS = 500  # shown of a text
@@ -28,11 +29,10 @@ log = structlog.get_logger()
 Shown: TypeAlias = dict[str, str | float]
 
 
-def with_similar(station: Station, reviews: Sequence[ClaimedReview], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes of some of these reviews, with similar reviews where their job wants them and there are some."""
-    wanted = {review.id: review for review in reviews if review.similar_wanted}
-    judged = [(wanted[each.review_id], each.probabilities) for each in outcomes if each.review_id in wanted]
-    pairs = [(review, probabilities) for review, probabilities in judged if probabilities]
+def with_similar(station: Station, items: Sequence[Item], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of these reviews, with similar reviews where their job wants them and there are some."""
+    judged = {each.review_id: each.probabilities for each in outcomes if each.probabilities}
+    pairs = [(item, judged[item[0].id]) for item in items if item[0].similar_wanted and item[0].id in judged]
     if not pairs or station.embedder is None:
         return list(outcomes)
     try:
@@ -43,14 +43,13 @@ def with_similar(station: Station, reviews: Sequence[ClaimedReview], outcomes: S
     return [replace(each, similar_reviews=found.get(each.review_id)) for each in outcomes]
 
 
-def _find(
-    engine: Engine, embedder: Embedder, pairs: Sequence[tuple[ClaimedReview, Sequence[float]]]
-) -> dict[UUID, list[Shown]]:
-    texts, probabilities = [review.text for review, _ in pairs], np.array([each for _, each in pairs])
-    embeddings = embedder.embed(texts, probabilities).tolist()
+def _find(engine: Engine, embedder: Embedder, pairs: Sequence[tuple[Item, Sequence[float]]]) -> dict[UUID, list[Shown]]:
+    # Tokenising is the largest cost, and a first stage has done it.
+    ids = [encoded.whole or embedder.tokens(review.text) for (review, encoded), _ in pairs]
+    embeddings = embedder.embed_tokens(ids, np.array([each for _, each in pairs])).tolist()
     wanted = [
         Wanted(review.id, review.text, embedding, review.similar_wanted)
-        for (review, _), embedding in zip(pairs, embeddings, strict=True)
+        for ((review, _), _), embedding in zip(pairs, embeddings, strict=True)
     ]
     found = defaultdict(list)
     with reading(engine) as connection:

@@ -53,6 +53,12 @@ def test_only_the_beginning_of_a_long_text_is_read(embedder: Embedder) -> None:
     assert longer == pytest.approx(short)
 
 
+def test_the_tokens_of_a_text_are_embedded_as_the_text_is(embedder: Embedder) -> None:
+    texts = ["pirates at sea", "robots <br />in space"]
+    of_tokens = embedder.embed_tokens([embedder.tokens(text) for text in texts], SURE[[0, 1]])
+    assert of_tokens.tolist() == embedder.embed(texts, SURE[[0, 1]]).tolist()
+
+
 def test_known_labels_are_sure_probabilities(embedder: Embedder) -> None:
     assert embedder.one_hot(["positive", "negative"]).tolist() == [[0, 1], [1, 0]]
     assert embedder.dimensions == embedder.embed(["pirates"], embedder.one_hot(["positive"])).shape[1] == 5
