@@ -6,11 +6,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 USAGE_ERROR = 2
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")]
+OverrideOption = Annotated[
+    list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
+]
 
 
 @contextmanager

@@ -3,20 +3,15 @@
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from cli._training import command_line, one_line_errors
+from cli._training import ConfigOption, OverrideOption, command_line, one_line_errors
 
 DEFAULT_CONFIG = Path("training/configs/losses.yaml")
 
 
 def experiment(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")] = DEFAULT_CONFIG,
-    override: Annotated[
-        list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
-    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    override: OverrideOption = None,
 ) -> None:
     """Train with each loss and seed, and write a table and a plot; what has ended is not run again."""
     with one_line_errors():

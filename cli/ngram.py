@@ -5,16 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli._training import one_line_errors, show
+from cli._training import ConfigOption, OverrideOption, one_line_errors, show
 
 DEFAULT_CONFIG = Path("training/configs/ngram.yaml")
 
 
 def ngram(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")] = DEFAULT_CONFIG,
-    override: Annotated[
-        list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
-    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    override: OverrideOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Fit a linear classifier over n-grams of word pieces and measure it on the validation split."""

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cli._training import command_line, one_line_errors, show
+from cli._training import ConfigOption, OverrideOption, command_line, one_line_errors, show
 
 DEFAULT_CONFIG = Path("training/configs/imdb.yaml")
 
 
 def train(
-    config: Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")] = DEFAULT_CONFIG,
-    override: Annotated[
-        list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
-    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    override: OverrideOption = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where it stopped; what has ended is not done again.")
     ] = False,

@@ -10,9 +10,9 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
 from tests.fakes import LABELS
-from worker.embedding import NO_LIMIT, Embedder, Topics
+from worker.embedding import Embedder, Topics
 from worker.registry import file_digest
-from worker.tokeniser import Tokeniser
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
 THEMES = ("pirates ship sea", "robots space laser", "wedding bride cake")
 SPECIAL = ["[UNK]", "[CLS]", "[SEP]"]

@@ -33,7 +33,7 @@ def compose(folder: Path, alone: Calibrated, part: HeldOut, bench: Bench) -> Com
     """Fit how `ngrams.npz` in `folder` joins the network; the reviews of `part` are those of `alone`."""
     network = measure.network(folder, alone.info, bench)
     ngrams = NgramModel.read(folder / NGRAMS)
-    first = np.stack([ngrams.logits(ids) for ids in network.tokeniser.whole(part.reviews.texts)])
+    first = ngrams.judge(network.tokeniser.whole(part.reviews.texts))
     if first.shape != alone.logits.shape:
         raise TrainingError(f"The n-grams tell {first.shape[1]} labels apart, the network {alone.logits.shape[1]}.")
     truth = np.asarray(part.reviews.labels)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from training.config import EmbedderConfig
 from training.data import Reviews
 from worker.classifier import softmax
-from worker.embedding import NO_LIMIT, TOKENIZER, Embedder, Topics
+from worker.embedding import TOKENIZER, Embedder, Topics
 from worker.ngrams import NgramModel
-from worker.tokeniser import Tokeniser
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
 NEIGHBOURS = 3
 CHUNK = 256  # of reviews, so that their similarities to 25,000 take 25 MB
@@ -79,4 +79,4 @@ def _share(found: NDArray[np.generic], truth: NDArray[np.generic]) -> float:
 def _answers(folder: Path, reviews: Reviews) -> NDArray[np.float64]:
     """Return what an n-gram model says of the reviews: probabilities [reviews, labels]."""
     model, tokeniser = NgramModel.read(folder / "ngrams.npz"), Tokeniser(folder / TOKENIZER, NO_LIMIT)
-    return softmax(np.stack([model.logits(ids) for ids in tokeniser.whole(reviews.texts)]))
+    return softmax(model.judge(tokeniser.whole(reviews.texts)))

@@ -24,10 +24,8 @@ from training.run import load_split
 from training.targets import Examples, Judgement, taught, true_labels
 from worker.classifier import softmax
 from worker.ngrams import NgramModel, buckets
-from worker.tokeniser import Tokeniser
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
-# Whole reviews: nothing is cut off.
-NO_LIMIT = 1_000_000
 # Of shorter texts than nearly all that it has learnt from it shall say nothing.
 SHORTEST = 0.01
 COVERAGES = (0.3, 0.5, 0.7, 1.0)
@@ -103,11 +101,11 @@ def cross_fitted(config: NgramConfig, training: Reviews, tokeniser: Tokeniser) -
 
 def judge(model: NgramModel, tokeniser: Tokeniser, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return logits [texts, labels]."""
-    return np.stack([model.logits(review.ids) for review in tokeniser.encode(texts)])
+    return model.judge(tokeniser.whole(texts))
 
 
 def _fit(config: NgramConfig, examples: Examples, tokeniser: Tokeniser) -> NgramModel:
-    reviews = [review.ids for review in tokeniser.encode(examples.texts)]
+    reviews = tokeniser.whole(examples.texts)
     bags = Bags.of(reviews, config.order, config.bits)
     targets = torch.from_numpy(examples.targets)
     prior = naive_bayes(bags.spread(targets, 1 << config.bits), min_count=config.min_reviews)

@@ -22,9 +22,8 @@ from training.errors import TrainingError
 from training.masked import MaskedLanguageModel, Masking, cut, order
 from training.model import load_encoder, load_tokenizer, save_tokenizer
 from training.run import load_split
-from worker.tokeniser import Tokeniser
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
-NO_LIMIT = 1_000_000
 HELD_OUT_WINDOWS = 512
 LOG_STEPS = 50
 

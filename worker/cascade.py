@@ -41,7 +41,7 @@ class CascadeClassifier:
         reviews = self._network.tokeniser.whole(texts)
         if not reviews:
             return []
-        first = np.stack([self._ngrams.logits(ids) for ids in reviews])
+        first = self._ngrams.judge(reviews)
         settled = softmax(first).max(axis=1) >= self._threshold
         return [
             Encoded((), tokens=len(ids), truncated=False, first=tuple(row), whole=ids)

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.registry import ModelError, file_digest, load_manifest
-from worker.tokeniser import Tokeniser
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
 # What a review is about stands in its beginning; the longest ones would cost tens of milliseconds.
 MAX_CHARS = 10_000
 MAX_TOKENS = 2_500
-NO_LIMIT = 1_000_000
 TOKENIZER = "tokenizer.json"
 
 

@@ -56,6 +56,10 @@ class NgramModel:
         scores = (total / np.sqrt(max(len(found), 1)) + self.bias) / self.temperature
         return np.concatenate([[0.0], scores] if len(scores) == 1 else [scores]).astype(np.float32)
 
+    def judge(self, reviews: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return calibrated logits [reviews, labels]; there must be a review."""
+        return np.stack([self.logits(ids) for ids in reviews])
+
     def write(self, path: Path) -> None:
         """Write an .npz file."""
         np.savez_compressed(path, **asdict(self))

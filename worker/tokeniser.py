@@ -12,6 +12,9 @@ from tokenizers import Tokenizer
 from worker.classifier import Encoded
 from worker.cleaning import clean
 
+# For who reads whole reviews.
+NO_LIMIT = 1_000_000
+
 
 def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
     """Return at most `max_tokens` ids: the first half and the last half, since reviews judge at both ends.

@@ -15,8 +15,8 @@ pytest.importorskip("transformers", reason="the training extra is not installed:
 from training.config import EmbedderConfig
 from training.embedder import FILE, Documents, fit_embedder, pairs_of
 from training.neighbours import nearest
-from worker.embedding import NO_LIMIT, Embedder, Topics
-from worker.tokeniser import Tokeniser
+from worker.embedding import Embedder, Topics
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
 FILMS = ("awful dull", "boring weak", "okay average", "passable usual", "superb moving", "witty lovely")
 

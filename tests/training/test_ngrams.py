@@ -12,11 +12,11 @@ pytest.importorskip("transformers", reason="the training extra is not installed:
 
 from training.config import NgramConfig
 from training.errors import TrainingError
-from training.ngrams import NO_LIMIT, fit_ngrams, judge, naive_bayes
+from training.ngrams import fit_ngrams, judge, naive_bayes
 from training.run import load_split
 from training.targets import Judgement
 from worker.ngrams import NgramModel, buckets
-from worker.tokeniser import Tokeniser
+from worker.tokeniser import NO_LIMIT, Tokeniser
 
 # Only a pair of words tells these apart.
 SENTENCES = {

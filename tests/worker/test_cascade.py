@@ -1,8 +1,6 @@
 """Two stages: n-grams answer what they are sure of, the network of the shipped model reads the rest."""
 
-import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.manifests import edit
 from training.evaluate import classify
 from worker.cascade import join
 from worker.classifier import Classifier, micro_batches
@@ -46,13 +45,6 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(shipped: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(shipped, tmp_path / "1"))
-
-
-def edit(model: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    path = model / "manifest.json"
-    values = json.loads(path.read_text())
-    change(values)
-    path.write_text(json.dumps(values))
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """A model folder that was tampered with, or is of another make, is refused with one sentence."""
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.manifests import edit
 from worker.registry import ModelError, load_classifier, load_manifest
 
 SHIPPED = Path("models/default/1")
@@ -16,13 +14,6 @@ SHIPPED = Path("models/default/1")
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "1"))
-
-
-def edit(model: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    path = model / "manifest.json"
-    values = json.loads(path.read_text())
-    change(values)
-    path.write_text(json.dumps(values))
 
 
 def refusal(model: Path) -> str:
