@@ -13,17 +13,17 @@ DEV := $(VENV)/dev.stamp
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock
+.PHONY: help run test lint bench load compose-test lock
 .DELETE_ON_ERROR:
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
 run: $(SERVE) ## install what serving needs, then start everything; Ctrl-C stops it
 	@exec $(BIN)/verdict run
 
 test: lint ## install what development needs, then lint, types, import contracts, all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(DEV) ## style, types and import contracts
 	$(BIN)/ruff check
@@ -34,11 +34,25 @@ lint: $(DEV) ## style, types and import contracts
 bench: $(DEV) ## measure the classifier alone and the whole path, in one run
 	$(BIN)/python -m load.bench
 
+# WHAT is run, ramp, overload or reference; what is not given has the default of that command.
+WHAT := run
+load: $(DEV) ## USERS=500 RATE=60 SECONDS=600 MIX=people URL= WHAT=run: users on a service, and a report
+	$(BIN)/python -m load.sla_run $(if $(URL),--url $(URL)) $(if $(USERS),--users $(USERS)) $(if $(MIX),--mix $(MIX)) \
+		$(if $(PROMETHEUS),--prometheus $(PROMETHEUS)) $(WHAT) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
+
+compose-test: $(SERVE) ## build the images, bring all of compose.yaml up, break it, count, remove it; needs Docker
+	@$(BIN)/python -m tests.compose
+
 lock: $(DEV) ## compute requirements/*.txt anew from pyproject.toml
 	echo 'setuptools>=80' | $(COMPILE) - --output-file requirements/build.txt
 	$(COMPILE) pyproject.toml --extra api --extra worker --extra embedded --output-file requirements/serve.txt
 	$(COMPILE) pyproject.toml --all-extras --override requirements/overrides.txt \
 		--constraint requirements/serve.txt --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra api --extra otel --constraint requirements/dev.txt --output-file requirements/api.txt
+	$(COMPILE) pyproject.toml --extra worker --extra otel --constraint requirements/dev.txt \
+		--output-file requirements/worker.txt
+	echo 'onnxruntime-gpu[cuda,cudnn]>=1.31,<1.32' | $(COMPILE) - pyproject.toml --extra worker --extra otel --extra gpu \
+		--override requirements/overrides-gpu.txt --constraint requirements/dev.txt --output-file requirements/worker-gpu.txt
 
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Verdict needs Python 3.11 (PYTHON=…)")'

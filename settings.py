@@ -53,6 +53,13 @@ class ApiSettings(_Settings):
     upload_idle_seconds: PositiveSeconds = Field(30, description="an upload that brings nothing for so long is refused")
     max_wait_seconds: PositiveSeconds = Field(30, description="longest a request may wait for its result")
     interactive_max_reviews: int = Field(16, ge=1, description="jobs of at most this many reviews go before the others")
+    admit_interactive_seconds: PositiveSeconds = Field(
+        0.2, description="a small job is refused (429) while what waits before it would take longer"
+    )
+    admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs")
+    request_log_seconds: PositiveSeconds = Field(
+        1, description="requests are written to the log this often; a kill loses no more"
+    )
 
 
 class WorkerSettings(_Settings):
@@ -83,6 +90,15 @@ class WorkerSettings(_Settings):
         return newest or self.models_dir / self.model
 
 
+class MetricsSettings(_Settings):
+    """Where worker and maintenance serve their metrics; the API has them at /metrics."""
+
+    metrics_host: str = Field("127.0.0.1", description="address that worker and maintenance serve their metrics on")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="its port; 0: none, but `verdict run` chooses one for each process"
+    )
+
+
 class MaintenanceSettings(_Settings):
     """How the sweeper keeps house."""
 
@@ -90,6 +106,7 @@ class MaintenanceSettings(_Settings):
     max_attempts: int = MAX_ATTEMPTS
     idempotency_hours: PositiveSeconds = Field(24, description="how long an Idempotency-Key is remembered")
     retention_days: PositiveSeconds = Field(30, description="finished jobs are deleted after this")
+    request_log_days: int = Field(14, ge=1, description="days of the request log that are kept")
 
 
 class RunSettings(_Settings):

@@ -1,32 +1,85 @@
-"""What every way of submitting a job shares: its model is known, and its answer. Used by api.jobs and api.uploads."""
+"""What the ways of submitting a job share: the early refusal, the job of a JSON body, the counts, and the answer.
 
+Used by api.jobs, api.classify and api.uploads.
+"""
+
+import re
+from datetime import timedelta
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 
-from api.errors import InvalidRequest, NotReady, Pointed, refusals
-from api.schemas import JobOut
-from db import registrations
-from db.engine import Connection
+from api.errors import InvalidRequest, Pointed, refusals
+from api.requests import StrictRoute
+from api.schemas import JobIn, JobOut
+from api.service import Service
 from db.jobs import FINAL
+from db.models import Lane
+from db.submissions import NewJob, NewReview
+from monitoring.metrics import CACHE_HITS, JOBS_SUBMITTED, ROWS_SUBMITTED
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": JobOut, "description": "It ended in time."},
     **refusals(408, 429),
 }
+# Each review of a body has this name, unless one of its letters is escaped.
+NAME = b'"text"'
+ESCAPED = re.compile(rb"\\u00(?:74|65|78)", re.IGNORECASE)
+BYTES_PER_TOKEN = 4.5
 
 
-def require_model(connection: Connection, model: str, pointer: str) -> None:
-    """Refuse a model that no worker has registered.
+class SubmitRoute(StrictRoute):
+    """Refuses a small job while too much waits, before its body is parsed."""
+
+    def before_parsing(self, request: Request, body: bytes) -> None:
+        """Refuse a body that cannot hold more reviews than an interactive job may.
+
+        Raises:
+            Overloaded: its lane is full.
+        """
+        service: Service = request.app.state.service
+        if body.count(NAME) <= service.settings.interactive_max_reviews and not ESCAPED.search(body):
+            service.admission.check(Lane.INTERACTIVE, len(body) / BYTES_PER_TOKEN)
+
+
+def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") -> NewJob:
+    """A body as a job to add, in the lane that fits its size.
 
     Raises:
-        NotReady, InvalidRequest: there is none at all yet, or not this one.
+        InvalidRequest: more or longer reviews than the settings allow.
     """
-    known = registrations.model_names(connection)
-    if not known:
-        raise NotReady(headers={"Retry-After": "2"})
-    if model not in known:
-        raise InvalidRequest(errors=[Pointed(pointer, f"is not one of {', '.join(sorted(known))}")])
+    settings, reviews = service.settings, body.reviews
+    if len(reviews) > settings.max_reviews:
+        detail = f"holds {len(reviews)} reviews; a job may hold {settings.max_reviews}"
+        raise InvalidRequest(errors=[Pointed("/reviews", detail)])
+    too_long = [index for index, each in enumerate(reviews) if len(each.text) > settings.max_review_chars]
+    if too_long:
+        detail = f"is longer than {settings.max_review_chars} characters"
+        raise InvalidRequest(errors=[Pointed(pointer.format(index), detail) for index in too_long])
+    return NewJob(
+        lane=Lane.INTERACTIVE if len(reviews) <= settings.interactive_max_reviews else Lane.BULK,
+        model=body.model,
+        metadata=dict(body.metadata),
+        deadline=None if body.deadline_seconds is None else timedelta(seconds=body.deadline_seconds),
+        reviews=[NewReview(each.text, each.id, each.tokens_estimate) for each in reviews],
+        similar_wanted=body.similar_wanted,
+    )
+
+
+def is_replay(response: Response) -> bool:
+    """Whether the answer is that of an earlier request with the same key."""
+    return "Idempotent-Replayed" in response.headers
+
+
+def count_submission(lane: Lane, rows: int, distinct: int, *, replayed: bool) -> None:
+    """Count a submission that was committed, or that was answered with an earlier one's job."""
+    if replayed:
+        CACHE_HITS.labels("replayed").inc()
+        return
+    JOBS_SUBMITTED.labels(lane).inc()
+    ROWS_SUBMITTED.labels(lane).inc(rows)
+    if rows > distinct:
+        CACHE_HITS.labels("duplicate").inc(rows - distinct)
 
 
 def accepted(job: JobOut, response: Response, wait: float) -> JobOut:

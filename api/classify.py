@@ -1,24 +1,26 @@
 """The short form: one review in, its sentiment out, through the same queue as everything."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from api.accepting import SubmitRoute, new_job
 from api.errors import REFUSALS, NotInTime, NotJudged, refusals
 from api.idempotency import OptionalKey
-from api.jobs import new_job, submit_job
-from api.requests import StrictRoute
+from api.jobs import submit_job
 from api.schemas import ClassifyIn, ClassifyOut, JobIn, ReviewIn
 from api.service import ServiceDep
 from db.jobs import FINAL
 
-router = APIRouter(prefix="/v1", tags=["classify"], route_class=StrictRoute, responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["classify"], route_class=SubmitRoute, responses=REFUSALS)
 
 
-@router.post("/classify", responses=refusals(504))
-async def classify(body: ClassifyIn, response: Response, service: ServiceDep, key: OptionalKey) -> ClassifyOut:
+@router.post("/classify", responses=refusals(429, 504))
+async def classify(
+    body: ClassifyIn, request: Request, response: Response, service: ServiceDep, key: OptionalKey
+) -> ClassifyOut:
     """Classify one review; waits for its turn in the same queue."""
     job_in = JobIn(reviews=[ReviewIn(text=body.review_text)], similar=body.similar)
     new = new_job(job_in, service, pointer="/review_text")
-    job = await submit_job(service, new, response, key, service.settings.max_wait_seconds)
+    job = await submit_job(request, new, response, key, service.settings.max_wait_seconds)
     where = {"Location": job.urls.self}
     if job.status not in FINAL or not job.results:
         raise NotInTime(headers=where)

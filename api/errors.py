@@ -7,9 +7,11 @@ ServiceError
 ├── InvalidUpload           400  the body that should hold a file is cut, or no form
 ├── TooSlow                 408  the body did not come in
 ├── TooManyUploads          429  as many files as can be are being taken in
+├── Overloaded              429  too much waits for the model, or for us
 ├── BodyTooLarge            413
 ├── UnsupportedMediaType    415
 ├── UnknownJob              404
+├── UnknownReview           404
 ├── WrongState              409  the job is not in a state for this
 ├── NotAcceptable           406  none of the formats that `Accept` names is ours
 ├── RangeNotSatisfiable     416  the bytes asked for lie behind the end
@@ -101,6 +103,13 @@ class TooManyUploads(ServiceError):
     name = "too-many-uploads"
 
 
+class Overloaded(ServiceError):
+    """Too much waits; try again when `Retry-After` says."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    name = "overloaded"
+
+
 class BodyTooLarge(ServiceError):
     """The body is larger than what is taken."""
 
@@ -120,6 +129,13 @@ class UnknownJob(ServiceError):
 
     status = HTTPStatus.NOT_FOUND
     name = "unknown-job"
+
+
+class UnknownReview(ServiceError):
+    """There is no such review."""
+
+    status = HTTPStatus.NOT_FOUND
+    name = "unknown-review"
 
 
 class WrongState(ServiceError):

@@ -1,7 +1,5 @@
 """What machines ask: models, liveness, readiness, metrics."""
 
-import math
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,17 +7,19 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from api import gauges
 from api.errors import refusals
 from api.schemas import Page
-from api.service import Service, ServiceDep
-from db import jobs, registrations
+from api.service import ServiceDep
+from db import registrations
 from db.engine import DatabaseError, transaction
 from db.migrate import current, newest
-from db.models import Lane
-from monitoring.metrics import BACKLOG_OLDEST_SECONDS, BACKLOG_REVIEWS, WORKERS_LIVE
+from monitoring import parts, resources
 
 # A worker says so when it was woken through the queue, and the sweeper rings every 5 s at the latest.
 FRESH = timedelta(seconds=30)
+
+_VIEW = parts.View(parts.API)
 
 router = APIRouter(tags=["health"])
 
@@ -76,21 +76,8 @@ def models(service: ServiceDep) -> Page[ModelOut]:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def metrics(service: ServiceDep) -> Response:
+async def metrics(service: ServiceDep) -> Response:
     """Prometheus metrics of this process, and of the backlog as the store has it now."""
-    BACKLOG_REVIEWS.clear()
-    BACKLOG_OLDEST_SECONDS.clear()
-    WORKERS_LIVE.set(math.nan)
-    with suppress(DatabaseError):  # what only the store knows is missing then; the rest is needed most now
-        _measure_backlog(service)
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _measure_backlog(service: Service) -> None:
-    with transaction(service.engine) as connection:
-        found: dict[Lane, Any] = {each.lane: each for each in jobs.backlog(connection)}
-        WORKERS_LIVE.set(registrations.live_workers(connection, FRESH))
-    for lane in Lane:
-        waiting = found.get(lane)
-        BACKLOG_REVIEWS.labels(lane).set(waiting.reviews if waiting else 0)
-        BACKLOG_OLDEST_SECONDS.labels(lane).set(waiting.oldest_seconds if waiting else 0)
+    resources.register()
+    await gauges.refresh(service.engine, FRESH)
+    return Response(generate_latest(_VIEW), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -25,7 +25,7 @@ class Idempotency:
     digest: Callable[[], bytes]
 
 
-def key_header(
+async def key_header(  # async, as all that FastAPI calls for us: it gives each plain function a thread
     idempotency_key: Annotated[
         str | None, Header(description="Repeat a request with its key and it is done once; kept for a day.")
     ] = None,

@@ -16,8 +16,9 @@ from api.service import Service, ServiceDep
 from api.views import job_out, known
 from db import jobs
 from db.engine import Connection, transaction
-from db.jobs import FINAL
+from db.jobs import FINAL, Ended
 from db.models import JobStatus
+from monitoring.metrics import RESULTS
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
 
@@ -58,9 +59,8 @@ async def resume(job_id: UUID, response: Response, service: ServiceDep, key: Opt
 async def cancel(job_id: UUID, response: Response, service: ServiceDep, key: OptionalKey) -> JobOut:
     """Stop a job; finished reviews keep their results. Cancelling a finished job changes nothing."""
 
-    def act(connection: Connection, job: Any) -> None:
-        if job.status not in FINAL:
-            jobs.stop(connection, job, JobStatus.CANCELLED)
+    def act(connection: Connection, job: Any) -> Ended | None:
+        return None if job.status in FINAL else jobs.stop(connection, job, JobStatus.CANCELLED)
 
     return await _change(service, job_id, response, key, act)
 
@@ -90,15 +90,18 @@ async def _change(
     job_id: UUID,
     response: Response,
     key: Idempotency | None,
-    act: Callable[[Connection, Any], None],
+    act: Callable[[Connection, Any], Ended | None],
 ) -> JobOut:
-    """Do `act` to the locked job, once for a key; the job as it is then."""
+    """Do `act` to the locked job, once for a key, and count the rows that it cancelled; the job as it is then."""
+    cancelled: list[Ended] = []
 
     def change(connection: Connection) -> UUID:
-        act(connection, known(jobs.lock(connection, job_id)))
+        cancelled.extend(filter(None, [act(connection, known(jobs.lock(connection, job_id)))]))
         return job_id
 
     await run_in_threadpool(once, service, key, response, change)
+    for each in cancelled:  # after COMMIT
+        RESULTS.labels(each.lane, "cancelled", "").inc(each.rows)
     return await look(service, job_id)
 
 

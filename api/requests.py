@@ -100,6 +100,7 @@ class StrictRoute(APIRoute):
         """FastAPI's handler behind that look."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
+        before_parsing = self.before_parsing
 
         async def strict(request: Request) -> Response:
             request = StrictRequest(request.scope, request.receive)
@@ -108,14 +109,19 @@ class StrictRoute(APIRoute):
                     raise UnsupportedMediaType
                 if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
                     raise UnsupportedMediaType("The body must be sent as it is, without a Content-Encoding.")
-                request.value = parse_json(await request.body())
+                body = await request.body()
+                before_parsing(request, body)
+                request.value = parse_json(body)
                 _check_size(request.value)
             return await handle(request)
 
         return strict
 
+    def before_parsing(self, request: Request, body: bytes) -> None:
+        """A place to refuse a body without the cost of parsing it."""
 
-def wait_seconds(
+
+async def wait_seconds(
     prefer: Annotated[
         str | None, Header(description="`wait=2`: answer with the finished job if it ends within 2 seconds.")
     ] = None,

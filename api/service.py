@@ -1,4 +1,4 @@
-"""What every request of one API process shares: store, doorbell, waiting room, uploads, settings."""
+"""What every request of one API process shares: store, doorbell, waiting room, admission, settings."""
 
 from dataclasses import dataclass
 from threading import Event
@@ -7,6 +7,8 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.admission import Admission
+from api.known_models import KnownModels
 from api.waiting import WaitingRoom
 from db.engine import Engine
 from settings import ApiSettings
@@ -23,9 +25,11 @@ class Service:
     waiting_room: WaitingRoom
     stopping: Event  # set when the process is told to end: a stream without an end of its own ends then
     uploading: CapacityLimiter  # each upload holds a thread and a connection as long as its bytes come in
+    admission: Admission
+    models: KnownModels
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     return request.app.state.service  # type: ignore[no-any-return]  # Starlette's state is untyped
 
 

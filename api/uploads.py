@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.accepting import accepted, require_model
+from api.accepting import BYTES_PER_TOKEN, accepted, count_submission
 from api.bodies import streamed
 from api.errors import REFUSALS, InvalidRequest, Pointed, TooManyUploads, UnsupportedMediaType
 from api.file_bodies import FORM, FORMATS, UploadOptions
@@ -32,10 +32,11 @@ from api.schemas import JobOut
 from api.service import Service, ServiceDep
 from db import uploads
 from db.engine import Connection
-from db.uploads import NewUpload
+from db.models import Lane
+from db.uploads import NewUpload, Uploaded
 from files.layout import Layout, Limits, Wanted
 from files.reader import read
-from monitoring.metrics import JOBS_SUBMITTED, REVIEWS_SUBMITTED
+from monitoring.metrics import RESULTS, SHED
 
 SUFFIXES: dict[str, Literal["csv", "ndjson"]] = {
     "csv": "csv",
@@ -72,18 +73,43 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     """Submit a file: `202` with `Location` when all of it is in."""
     if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", "gzip"}:
         raise UnsupportedMediaType("Of content encodings, only gzip is taken.")
-    if service.uploading.borrowed_tokens >= service.uploading.total_tokens:
-        raise TooManyUploads(headers={"Retry-After": "5"})
-    settings = service.settings
+    settings, announced = service.settings, int(request.headers.get("content-length") or 0)
+    _refuse_early(service, announced)
     async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
         source = Source(media_type(request.headers), options, body, hashed=key is not None)
-        job_id = await anyio.to_thread.run_sync(_add, service, source, key, response, limiter=service.uploading)
+        with service.admission.heeding(announced / BYTES_PER_TOKEN):
+            job_id, new = await anyio.to_thread.run_sync(
+                _add, service, source, key, response, limiter=service.uploading
+            )
+    request.state.job_id = job_id
+    _count(service, new)
     job = await look(service, job_id)
     service.doorbell.ring(job.lane)
-    if "Idempotent-Replayed" not in response.headers:
-        JOBS_SUBMITTED.labels(job.lane).inc()
-        REVIEWS_SUBMITTED.labels(job.lane).inc(job.counts.total)
     return accepted(await look(service, job_id, wait) if wait else job, response, wait)
+
+
+def _refuse_early(service: Service, announced: int) -> None:
+    """Refuse a file before it is read, where that is certain: too many at once, or a large one and a full lane.
+
+    Raises:
+        TooManyUploads, Overloaded
+    """
+    if service.uploading.borrowed_tokens >= service.uploading.total_tokens:
+        SHED.labels(Lane.BULK, "uploads").inc()
+        raise TooManyUploads(headers={"Retry-After": "5"})
+    if announced > service.settings.interactive_max_reviews * service.settings.max_review_chars:
+        service.admission.check(Lane.BULK, announced / BYTES_PER_TOKEN)
+
+
+def _count(service: Service, new: Uploaded | None) -> None:
+    """Count a file that was taken in, or answered with the job it made before."""
+    if new is None:
+        count_submission(Lane.BULK, 0, 0, replayed=True)
+        return
+    service.admission.entered(new.lane)
+    count_submission(new.lane, new.rows, new.reviews + sum(new.refused.values()), replayed=False)
+    for code, rows in new.refused.items():
+        RESULTS.labels(new.lane, "failed", code).inc(rows)
 
 
 class Source:
@@ -144,8 +170,11 @@ def _by_name(filename: str) -> Literal["csv", "ndjson"] | None:
     return SUFFIXES.get(filename.lower().removesuffix(".gz").rpartition(".")[2])
 
 
-def _add(service: Service, source: Source, key: str | None, response: Response) -> UUID:
-    """Read the file into a job, in a thread; the header is read before a connection is taken."""
+def _add(service: Service, source: Source, key: str | None, response: Response) -> tuple[UUID, Uploaded | None]:
+    """Read the file into a job, in a thread; the header is read before a connection is taken.
+
+    The job, and what was added; None when the key says that it was before.
+    """
     settings, wanted = service.settings, source.open()
     limits = Limits(settings.max_upload_bytes, settings.max_upload_rows, settings.max_review_chars)
     table = read(source, wanted, limits)
@@ -156,13 +185,17 @@ def _add(service: Service, source: Source, key: str | None, response: Response) 
         layout=_kept(layout) if wanted.format == "csv" else None,
         labelled=layout.label is not None,
         interactive_max_reviews=settings.interactive_max_reviews,
+        within=service.admission.limits,
     )
+    added: list[Uploaded] = []
 
     def add(connection: Connection) -> UUID:
-        require_model(connection, new.model, "query/model")
-        return uploads.add(connection, new, table.rows)
+        service.models.require(connection, new.model, "query/model")
+        added.append(uploads.add(connection, new, table.rows))
+        return added[0].job_id
 
-    return once(service, Idempotency(key, source.digest) if key else None, response, add)
+    job_id = once(service, Idempotency(key, source.digest) if key else None, response, add)
+    return job_id, added[0] if added else None
 
 
 def _kept(layout: Layout) -> dict[str, Any]:

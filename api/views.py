@@ -8,7 +8,7 @@ from api.errors import UnknownJob
 from api.evaluation import evaluation_out
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
 from db import evaluations, reviews
-from db.engine import Connection
+from db.engine import Connection, Engine, one_trip, transaction
 from db.jobs import FINAL
 from db.models import ReviewStatus
 
@@ -31,11 +31,23 @@ def known(row: Any) -> Any:
     return row
 
 
-def job_with_results(connection: Connection, row: Any) -> JobOut:
-    """A row of `jobs` as callers see it, with the results of a small one."""
-    job = job_with_evaluation(connection, row)
-    if row.total <= INLINE_RESULTS:
-        job.results = [result(each) for each in reviews.page(connection, row.id, limit=INLINE_RESULTS)]
+def job_as_it_is(engine: Engine, job_id: UUID, *, only_ended: bool = False) -> JobOut | None:
+    """A job as callers see it, with the results of a small one; None if it shall have ended and has not.
+
+    Raises:
+        UnknownJob: there is none.
+    """
+    with one_trip(engine) as connection:
+        row, page = reviews.of_job(connection, job_id, INLINE_RESULTS)
+    row = known(row)
+    if only_ended and row.status not in FINAL:
+        return None
+    if row.labelled and row.status in FINAL:
+        with transaction(engine) as connection:
+            job = job_with_evaluation(connection, row)
+    else:
+        job = job_out(row)
+    job.results = [result(each) for each in page] if row.total <= INLINE_RESULTS else None
     return job
 
 

@@ -18,6 +18,7 @@ from settings import QueueSettings
 from worker.messages import DONE_CHANNEL, job_ids
 
 LOOK_SECONDS = 2.0
+HEARD_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ class WaitingRoom:
     def __init__(self, settings: QueueSettings) -> None:
         self._redis = redis.asyncio.Redis.from_url(settings.redis_url, socket_connect_timeout=3)
         self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._heard: dict[UUID, float] = {}  # jobs that ended lately, in order, and when
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -44,12 +46,20 @@ class WaitingRoom:
                 await asyncio.wait([listening], timeout=0.1)
             await self._redis.aclose()
 
-    async def wait(self, job_id: UUID, seconds: float, look: Callable[[bool], Awaitable[Seen | None]]) -> Seen:
-        """What `look` sees at the end of the job, or when the time is up; until then, asked with True, it sees None."""
+    async def wait(
+        self, job_id: UUID, seconds: float, look: Callable[[bool], Awaitable[Seen | None]], *, new: bool = False
+    ) -> Seen:
+        """What `look` sees at the end of the job, or when the time is up; until then, asked with True, it sees None.
+
+        The first look at a job that was added just now (`new`) waits for a word, unless that was spoken already.
+        """
         until = asyncio.get_running_loop().time() + seconds
         moved = asyncio.Event()
         self._waiting[job_id].add(moved)
         try:
+            if new and seconds > 0 and job_id not in self._heard:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), min(seconds, LOOK_SECONDS))
             while True:
                 moved.clear()  # before looking, so that a word spoken meanwhile is not missed
                 left = until - asyncio.get_running_loop().time()
@@ -70,8 +80,16 @@ class WaitingRoom:
                     await channel.subscribe(DONE_CHANNEL)
                     async for message in channel.listen():
                         for job_id in job_ids(message["data"]):
-                            for moved in self._waiting.get(job_id, ()):
-                                moved.set()
+                            self._hear(job_id)
             except (RedisError, OSError) as error:
                 log.warning("waiting_room_deaf", error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _hear(self, job_id: UUID) -> None:
+        for moved in self._waiting.get(job_id, ()):
+            moved.set()
+        now = asyncio.get_running_loop().time()
+        self._heard.pop(job_id, None)
+        self._heard[job_id] = now
+        while self._heard and self._heard[oldest := next(iter(self._heard))] < now - HEARD_SECONDS:
+            del self._heard[oldest]

@@ -1,7 +1,6 @@
-"""What `verdict examples` works with: the store, the model's embedder, and the labelled rows of a file."""
+"""What `verdict examples` works with: the model's embedder, and the labelled rows of a file."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any, NamedTuple
 from cli._service import errors_of_files
 from cli.output import CommandError
 from db import examples
-from db.engine import DatabaseError, Engine, connect, transaction
+from db.engine import Engine, transaction
 from db.evaluations import ALIASES
 from db.examples import NewExample
 from files.columns import choose
 from files.errors import FileRefused
 from files.layout import Limits, Wanted
 from files.reader import read
-from settings import ApiSettings, DatabaseSettings, RunSettings, WorkerSettings
+from settings import ApiSettings, WorkerSettings
 from verdict import UnknownFormat
 from verdict.uploads import body, named
 from worker.embedding import Embedder, load_embedder
@@ -51,24 +50,6 @@ class Tally:
         """For people."""
         skipped = f", {self.skipped:,} rows without text or label left out" if self.skipped else ""
         return f"{self.written:,} examples added or changed, {self.known:,} known already{skipped}"
-
-
-@contextmanager
-def store() -> Iterator[Engine]:
-    """The store of DATABASE_URL or else of `verdict run`. Its errors leave the block as CommandErrors."""
-    settings = RunSettings()
-    address = settings.verdict_home / "postgres.url"
-    try:
-        url = settings.database_url or address.read_text().strip()
-    except OSError as exc:
-        raise CommandError(f"no store: set DATABASE_URL, or start `verdict run` ({address} is not there)") from exc
-    engine = connect(DatabaseSettings(database_url=url), "verdict-examples")
-    try:
-        yield engine
-    except DatabaseError as exc:
-        raise CommandError(str(exc)) from exc
-    finally:
-        engine.dispose()
 
 
 def model() -> tuple[list[str], Embedder | None]:

@@ -1,5 +1,6 @@
 """`verdict examples`: the labelled reviews that similar ones are shown from; a thin shell over `cli._examples`."""
 
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
 ) -> None:
     """Add labelled reviews as a data set; added again, only what has changed is written."""
     work = _work()
-    with work.store() as engine:
+    with _store() as engine:
         labels, embedder = work.model()
         tally, wanted = work.Tally(), work.wanted(file, text_column, label_column, group_column)
         rows = islice(work.labelled_rows(file, wanted, labels, tally), limit)
@@ -44,7 +45,7 @@ def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
 def list_(json: JsonOption = False) -> None:
     """List the data sets: examples of each label, and how many the model's embedder has embedded."""
     work = _work()
-    with work.store() as engine:
+    with _store() as engine:
         _, embedder = work.model()
         rows = [row._asdict() for row in work.datasets(engine, embedder)]
 
@@ -61,7 +62,7 @@ def list_(json: JsonOption = False) -> None:
 def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Of the data set.")]) -> None:
     """Remove a data set; answers that were given keep what they show."""
     work = _work()
-    with work.store() as engine:
+    with _store() as engine:
         removed = work.remove(engine, name)
     if not removed:
         raise CommandError(f"there is no data set {name}; `verdict examples list` shows all")
@@ -72,7 +73,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Of the data
 def embed() -> None:
     """Embed examples again that another embedder has embedded, or none: after a change of the model."""
     work = _work()
-    with work.store() as engine:
+    with _store() as engine:
         _, embedder = work.model()
         if embedder is None:
             raise CommandError("the model has no embedder")
@@ -81,6 +82,12 @@ def embed() -> None:
             for done in work.embed_again(engine, embedder):
                 report(done, None, f"{done:,} examples")
     say(f"{done:,} examples embedded")
+
+
+def _store() -> AbstractContextManager[Any]:
+    from cli._store import store
+
+    return store()
 
 
 def _work() -> Any:

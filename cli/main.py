@@ -17,6 +17,8 @@ COMMANDS = {
     "submit": "Classify a file of reviews with a running service.",
     "job": "Show a job of a running service, or follow it to its end.",
     "export-results": "Write the results of a job to a file.",
+    "sla": "Say whether the service keeps its promises: failures, latency, accuracy.",
+    "requests": "List the requests that the service answered, from its log.",
     "examples": "Add, list and remove the labelled reviews that similar ones are shown from.",
     "train": "Fine-tune a classifier on labelled reviews, or do all steps of a recipe up to a model.",
     "pretrain": "Go on with masked-language training of a base model on reviews.",

@@ -1,7 +1,6 @@
 """`verdict run`: the whole service on one machine, from PostgreSQL to the API, under one supervisor."""
 
 import http.client
-import socket
 import sys
 from pathlib import Path
 from signal import Signals
@@ -9,10 +8,11 @@ from signal import Signals
 from dotenv import load_dotenv
 from pydantic import ValidationError
 
-from cli import embedded, home
+from cli import embedded, home, targets
 from cli.output import CommandError, say, stdout
 from cli.supervisor import Command, Stopped, Supervisor
-from settings import ApiSettings, RunSettings
+from cli.targets import Address
+from settings import ApiSettings, MetricsSettings, RunSettings
 
 STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
 ENV = Path(".env")
@@ -25,6 +25,7 @@ Verdict is ready.
   API   {url}
   docs  {url}/docs
   data  {home}   (logs in {home}/logs{database})
+  metrics  {targets}   (a Prometheus finds every process by it)
 
 Try it:
 
@@ -39,11 +40,12 @@ def run() -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, API, workers and maintenance.
 
     HOST, PORT, VERDICT_HOME, WORKERS, DATABASE_URL and REDIS_URL in the environment change it; a file .env here is
-    read into it, for every process, where the environment does not say otherwise.
+    read into it, for every process, where the environment does not say otherwise. From METRICS_PORT on, if it is
+    given, maintenance and workers serve their metrics; else on free ports.
     """
     load_dotenv(ENV)
     try:
-        settings, listen = RunSettings(), ApiSettings()
+        settings, listen, metrics = RunSettings(), ApiSettings(), MetricsSettings()
     except ValidationError as exc:
         wrong = (f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors())
         raise CommandError("; ".join(wrong)) from exc
@@ -51,26 +53,28 @@ def run() -> None:
     try:
         with home.locked(folder):
             home.stop_leftovers(folder)
-            address = free_address(listen.host, listen.port)
+            address = targets.free_address(listen.host, listen.port)
+            names = [targets.MAINTENANCE, *(f"worker-{number}" for number in range(1, settings.workers + 1))]
+            exporters = targets.exporters(metrics, names, address[1])
             with Supervisor(folder / "logs", say) as supervisor:
-                _serve(supervisor, folder, settings, address)
+                _serve(supervisor, folder, settings, address, exporters)
     except OSError as exc:
         raise CommandError(f"{folder}: {exc.strerror} ({exc.filename})") from exc
 
 
-def _serve(supervisor: Supervisor, folder: Path, settings: RunSettings, address: tuple[str, int]) -> None:
+def _serve(
+    supervisor: Supervisor, folder: Path, settings: RunSettings, address: Address, exporters: dict[str, Address]
+) -> None:
     try:
         env = _start_servers(supervisor, folder, settings)
         env |= {"HOST": address[0], "PORT": str(address[1]), home.MARK: str(folder)}
         say("migrating the database")
         supervisor.complete(_python("db.migrate", env, stage=MAINTENANCE))
-        for number in range(1, settings.workers + 1):
-            supervisor.start(_python("worker.main", env, WORKERS, name=f"worker-{number}", grace_seconds=28))
-        supervisor.start(_python("worker.maintenance", env, MAINTENANCE))
-        supervisor.start(_python("api.main", env, API))
+        _start_own(supervisor, env, exporters)
+        metrics = targets.write(folder, address, exporters)
         _wait_until_ready(supervisor, address, folder / "logs")
         database = "" if settings.database_url else f'; psql "$(cat {folder}/postgres.url)"'
-        stdout.print(READY.format(url=_url(address), home=folder, database=database), markup=False)
+        stdout.print(READY.format(url=_url(address), home=folder, database=database, targets=metrics), markup=False)
         supervisor.watch()
     except Stopped:
         say("stopping; once more to stop at once")
@@ -106,21 +110,32 @@ def _start_server(supervisor: Supervisor, server: embedded.Server, stage: int) -
     return server.url
 
 
+def _start_own(supervisor: Supervisor, env: dict[str, str], exporters: dict[str, Address]) -> None:
+    """Start workers, maintenance and the API, each with an address for its metrics but the API, which has its own."""
+    for name, (host, port) in exporters.items():
+        own = env | {"METRICS_HOST": host, "METRICS_PORT": str(port)}
+        if name == targets.MAINTENANCE:
+            supervisor.start(_python("worker.maintenance", own, MAINTENANCE))
+        else:
+            supervisor.start(_python("worker.main", own, WORKERS, name=name, grace_seconds=28))
+    supervisor.start(_python("api.main", env, API))
+
+
 def _python(module: str, env: dict[str, str], stage: int, *, name: str = "", grace_seconds: float = 10) -> Command:
     name = name or {"db.migrate": "migrate"}.get(module, module.removeprefix("worker.").removesuffix(".main"))
     return Command(name, (sys.executable, "-m", module), stage, env, grace_seconds=grace_seconds)
 
 
-def _wait_until_ready(supervisor: Supervisor, address: tuple[str, int], logs: Path) -> None:
+def _wait_until_ready(supervisor: Supervisor, address: Address, logs: Path) -> None:
     say("starting API, worker and maintenance")
     if not supervisor.wait_until(lambda: _readiness(address).startswith("200"), READY_SECONDS):
         raise CommandError(f"not ready after {READY_SECONDS} s: {_readiness(address)}; see {logs}", exit_code=1)
     supervisor.vouch()
 
 
-def _readiness(address: tuple[str, int]) -> str:
+def _readiness(address: Address) -> str:
     """Ask GET /readyz: status and body in one line, or why there is none."""
-    connection = http.client.HTTPConnection(*_reachable(address), timeout=2)
+    connection = http.client.HTTPConnection(*targets.reachable(address), timeout=2)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
@@ -131,28 +146,5 @@ def _readiness(address: tuple[str, int]) -> str:
         connection.close()
 
 
-def free_address(host: str, port: int) -> tuple[str, int]:
-    """Return the address to listen on, with a port chosen for 0. Raises CommandError when it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as exc:
-        raise CommandError(f"HOST={host} is no address of this machine: {exc.strerror}") from exc
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as exc:
-            raise CommandError(
-                f"port {port} of {host} cannot be had ({exc.strerror}); choose another with PORT=…"
-            ) from exc
-        return host, int(probe.getsockname()[1])
-
-
-def _reachable(address: tuple[str, int]) -> tuple[str, int]:
-    """Return where a client on this machine finds a server that listens on `address`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0]), address[1]  # noqa: S104 - compared, not bound
-
-
-def _url(address: tuple[str, int]) -> str:
-    host, port = _reachable(address)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _url(address: Address) -> str:
+    return f"http://{targets.netloc(*targets.reachable(address))}"

@@ -27,6 +27,7 @@ __all__ = [
     "StoreBusy",
     "StoreUnavailable",
     "connect",
+    "driver_connection",
     "driver_cursor",
     "reading",
     "transaction",
@@ -52,8 +53,11 @@ class ExtensionMissing(DatabaseError):
     """The server lacks pgvector 0.8 or newer, or we the right to it: let its owner run CREATE EXTENSION vector."""
 
 
-def connect(settings: DatabaseSettings, application: str) -> Engine:
-    """A pool for one process; opens no connection yet. `application` shows in pg_stat_activity."""
+def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = False) -> Engine:
+    """A pool for one process; opens no connection yet. `application` shows in pg_stat_activity.
+
+    With `plan_once` no statement is planned for its values: a claim of one review takes the server half the CPU.
+    """
     milliseconds = int(settings.database_timeout_seconds * 1000)
     return create_engine(
         settings.database_url.replace("postgresql://", "postgresql+psycopg://", 1),
@@ -70,7 +74,8 @@ def connect(settings: DatabaseSettings, application: str) -> Engine:
             "tcp_user_timeout": 10_000,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
             f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off"
-            " -c hnsw.iterative_scan=strict_order",  # else rows that a filter drops are missing among the nearest
+            " -c hnsw.iterative_scan=strict_order"  # else rows that a filter drops are missing among the nearest
+            + (" -c plan_cache_mode=force_generic_plan" if plan_once else ""),
         },
     )
 
@@ -89,9 +94,26 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """For one statement that only reads: without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
+    """For statements that only read: without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
     with _translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def one_trip(engine: Engine) -> Iterator[Connection]:
+    """For a function that sends all its statements in one pipeline of the driver. Raises as `transaction` does.
+
+    The server makes them one transaction, which it commits at the pipeline's end: one round trip for all.
+    """
+    with reading(engine) as connection:
+        try:
+            yield connection
+        except psycopg.OperationalError:
+            # SQLAlchemy did not see it: a broken connection says that those in the pool are broken too.
+            if driver_connection(connection).closed:
+                connection.invalidate()
+                engine.dispose()
+            raise
 
 
 @contextmanager
@@ -109,8 +131,13 @@ def _translated() -> Iterator[None]:
 
 def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
     """The driver's own cursor, in the same transaction: for COPY, which SQLAlchemy has not."""
+    return driver_connection(connection).cursor()
+
+
+def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's own connection, in the same transaction: for pipelines, which SQLAlchemy has not."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped
-    return driver.cursor()
+    return driver
 
 
 def _trouble(cause: BaseException | None) -> DatabaseError | None:

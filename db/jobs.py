@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, text
 from db.models import JobStatus, Lane
 
 # The pace (leases.complete) as it is now, made up for the time it has not known: it starts from nothing.
-_READ = """
+READ = """
 SELECT *, CASE
     WHEN finished_at > started_at THEN (succeeded + failed) / extract(epoch FROM finished_at - started_at)::float
     WHEN status = 'processing' AND paced_at > pace_began
@@ -23,7 +23,7 @@ SELECT *, CASE
 END AS reviews_per_second
 FROM jobs
 """
-_GET = text(f"{_READ} WHERE id = :id")
+_GET = text(f"{READ} WHERE id = :id")
 
 
 def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
@@ -32,7 +32,7 @@ def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
 
 
 _PAGE = text(f"""
-{_READ}
+{READ}
 WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:after AS uuid) IS NULL OR id < :after)
 ORDER BY id DESC LIMIT :limit
 """)
@@ -41,6 +41,16 @@ ORDER BY id DESC LIMIT :limit
 def page(connection: Connection, status: JobStatus | None, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
     """Jobs from the newest to the oldest (ids are UUIDv7), those older than `after`."""
     return connection.execute(_PAGE, {"status": status, "after": after, "limit": limit}).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Rows of one job that came to an end together; `reason` is the error's code where they failed, else empty."""
+
+    job_id: UUID
+    lane: Lane
+    rows: int
+    reason: str = ""
 
 
 _LOCK = text("SELECT * FROM jobs WHERE id = :id FOR UPDATE")
@@ -62,12 +72,13 @@ WITH stopped AS (
 UPDATE jobs SET status = :status, queued = 0, processing = 0, finished_at = now(),
                 cancelled = cancelled + (SELECT coalesce(sum(copies), 0) FROM stopped)
 WHERE id = :id
+RETURNING cancelled
 """)
 
 FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 
 
-def stop(connection: Connection, job: Row[Any], status: JobStatus) -> None:
+def stop(connection: Connection, job: Row[Any], status: JobStatus) -> Ended:
     """End a locked, unfinished job as `status` (cancelled or expired); finished reviews keep their results.
 
     A review that is being predicted loses its lease, so that its result is refused.
@@ -75,7 +86,8 @@ def stop(connection: Connection, job: Row[Any], status: JobStatus) -> None:
     # Without one in flight everything below next_index is finished and needs no look.
     first = 0 if job.processing else job.next_index
     connection.execute(ALL_REVIEWS)
-    connection.execute(_STOP, {"id": job.id, "status": status, "first": first})
+    cancelled = connection.execute(_STOP, {"id": job.id, "status": status, "first": first}).scalar_one()
+    return Ended(job.id, Lane(job.lane), cancelled - job.cancelled)
 
 
 _PAUSE = text("UPDATE jobs SET status = 'paused' WHERE id = :id AND finished_at IS NULL")

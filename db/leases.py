@@ -8,55 +8,15 @@ Only the database's clock counts.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import timedelta
 from math import ceil
-from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from db.claims import Claim, ClaimedReview, Outcome, Stored
 from db.models import Lane
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedReview:
-    """A review to predict."""
-
-    id: UUID
-    job_id: UUID
-    text: str
-    similar_wanted: int = 0
-    claimed: float = field(default_factory=monotonic)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Reviews under one lease."""
-
-    token: UUID
-    lane: Lane
-    reviews: list[ClaimedReview]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one review: a prediction, or `error_code` and `error_detail`."""
-
-    review_id: UUID
-    job_id: UUID
-    tokens: int | None = None
-    truncated: bool | None = None
-    waited_ms: float | None = None  # from the claim to the prediction
-    inference_ms: float | None = None
-    label: int | None = None
-    probabilities: Sequence[float] | None = None
-    stage: str | None = None
-    similar_reviews: Sequence[object] | None = None
-    attempts: int = 0
-    error_code: str | None = None
-    error_detail: str | None = None
-
 
 # Two statements: the second one's snapshot is taken when the jobs are locked, so it sees every
 # review of them as it is. In one statement a review given back meanwhile could be passed over.
@@ -85,7 +45,7 @@ WITH candidate AS (
            first_value(suspect) OVER ranking AS alone
     FROM candidate WINDOW ranking AS (ORDER BY suspect DESC, turn, served_at, job_id)
 ), chosen AS MATERIALIZED (
-    SELECT id, job_id, index FROM ranked
+    SELECT id, job_id, index, tokens_estimate, suspect FROM ranked
     WHERE place = 1 OR (NOT alone AND tokens <= :tokens AND place <= :reviews)
 ), lease AS (
     INSERT INTO leases (worker, review_ids, expires_at)
@@ -107,7 +67,7 @@ WITH candidate AS (
     ) AS share
     WHERE jobs.id = share.job_id
 )
-SELECT lease.token, chosen.id, chosen.job_id, sent.text, job.similar_wanted
+SELECT lease.token, chosen.id, chosen.job_id, sent.text, job.similar_wanted, chosen.tokens_estimate, chosen.suspect
 FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index) JOIN jobs AS job ON job.id = chosen.job_id
 """)
 
@@ -147,27 +107,31 @@ WITH outcome AS (
         error_code = outcome.error_code, error_detail = outcome.error_detail
     FROM outcome
     WHERE reviews.id = outcome.review_id AND reviews.status = 'processing' AND reviews.lease_token = :token
-    RETURNING reviews.job_id, copies, CASE WHEN outcome.error_code IS NULL THEN copies ELSE 0 END AS judged
+    RETURNING reviews.job_id, copies, CASE WHEN outcome.error_code IS NULL THEN copies ELSE 0 END AS judged,
+              reviews.error_code, reviews.stage, queued_ms, finished_at - queued_at AS took
 ), share AS (
     SELECT job_id, sum(copies) AS n, sum(judged) AS judged FROM written GROUP BY job_id
+), moved AS (
+    UPDATE jobs SET
+        pace = coalesce(pace * exp(-least(50, extract(epoch FROM clock_timestamp() - paced_at) / 30)), 0) + n / 30.0,
+        paced_at = clock_timestamp(),
+        processing = processing - n, succeeded = succeeded + judged, failed = failed + n - judged,
+        finished_at = CASE WHEN queued = 0 AND processing = n THEN clock_timestamp() END,
+        status = CASE WHEN queued > 0 OR processing > n THEN status
+                      WHEN succeeded + judged > 0 THEN 'succeeded' ELSE 'failed' END
+    FROM share WHERE jobs.id = share.job_id
+    RETURNING jobs.id, jobs.finished_at IS NOT NULL AS ended
 )
-UPDATE jobs SET
-    pace = coalesce(pace * exp(-least(50, extract(epoch FROM clock_timestamp() - paced_at) / 30)), 0) + n / 30.0,
-    paced_at = clock_timestamp(),
-    processing = processing - n, succeeded = succeeded + judged, failed = failed + n - judged,
-    finished_at = CASE WHEN queued = 0 AND processing = n THEN clock_timestamp() END,
-    status = CASE WHEN queued > 0 OR processing > n THEN status
-                  WHEN succeeded + judged > 0 THEN 'succeeded' ELSE 'failed' END
-FROM share WHERE jobs.id = share.job_id
-RETURNING jobs.id, jobs.finished_at IS NOT NULL AS ended
+SELECT job_id, copies, error_code, stage, queued_ms / 1000, extract(epoch FROM took)::float, ended
+FROM written JOIN moved ON moved.id = written.job_id
 """)
 _END = text("DELETE FROM leases WHERE token = :token")
 
 
 def complete(
     connection: Connection, token: UUID, model_id: int, outcomes: Sequence[Outcome], *, last: bool
-) -> list[UUID]:
-    """Store what became of some reviews of a lease; the jobs that this ended. With `last`, the lease ends too.
+) -> list[Stored]:
+    """Store what became of some reviews of a lease; what was stored of it. With `last`, the lease ends too.
 
     Reviews that were cancelled, deleted or given to another worker meanwhile are left as they are.
     """
@@ -175,7 +139,7 @@ def complete(
         return []
     connection.execute(_LOCK_JOBS, {"jobs": list({outcome.job_id for outcome in outcomes})})
     written = json.dumps([asdict(outcome) for outcome in outcomes], default=str)
-    moved = connection.execute(_COMPLETE, {"outcomes": written, "token": token, "model_id": model_id}).all()
+    stored = connection.execute(_COMPLETE, {"outcomes": written, "token": token, "model_id": model_id}).all()
     if last:
         connection.execute(_END, {"token": token})
-    return [job.id for job in moved if job.ended]
+    return [Stored(*each) for each in stored]

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     CheckConstraint,
+    Column,
     DateTime,
     ForeignKey,
     Identity,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     SmallInteger,
+    Table,
     Text,
     UniqueConstraint,
     Uuid,
@@ -131,6 +133,8 @@ class Job(Base):
     pace_began: Mapped[datetime | None]  #: first claim since the job was added, resumed or retried
     paced_at: Mapped[datetime | None]
     similar_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: similar reviews wanted of each
+    tokens_estimate: Mapped[int] = mapped_column(BigInteger, server_default="0")  #: of all its distinct texts
+    traceparent: Mapped[str | None]  #: W3C trace context of the request that submitted it
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     served_at: Mapped[datetime] = mapped_column(server_default=func.now())  #: last claim; least recent first
     started_at: Mapped[datetime | None]
@@ -260,6 +264,7 @@ class Worker(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("models.id"))
+    tokens_per_second: Mapped[float | None] = mapped_column(REAL)  #: estimated tokens, while there was always work
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -273,3 +278,33 @@ class IdempotencyKey(Base):
     request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+class Feedback(Base):
+    """The truth about a review that was judged, told by a caller; the last word counts."""
+
+    __tablename__ = "feedback"
+
+    review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True)
+    sentiment: Mapped[str]
+    agrees: Mapped[bool]  #: with what the model had said
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+#: A request that was answered, without any text. One partition a day, `request_log_20261122`; no primary key, since
+#: nothing refers to a row. `at` is the end of the answer, `key` the caller's.
+REQUEST_LOG = Table(
+    "request_log",
+    Base.metadata,
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("request_id", Text, nullable=False),
+    Column("key", Text),
+    Column("method", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("duration_ms", REAL, nullable=False),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("response_bytes", BigInteger, nullable=False),
+    Column("job_id", Uuid),
+    postgresql_partition_by="RANGE (at)",
+)

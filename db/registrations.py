@@ -37,14 +37,16 @@ def register_model(connection: Connection, model: NewModel) -> int:
 
 
 _SEEN = text("""
-INSERT INTO workers (name, model_id) VALUES (:name, :model_id)
-ON CONFLICT (name) DO UPDATE SET model_id = excluded.model_id, seen_at = now()
+INSERT INTO workers (name, model_id, tokens_per_second) VALUES (:name, :model_id, :tokens_per_second)
+ON CONFLICT (name) DO UPDATE SET
+    model_id = excluded.model_id, tokens_per_second = excluded.tokens_per_second, seen_at = now()
 """)
 
 
-def worker_seen(connection: Connection, name: str, model_id: int) -> None:
-    """Record that a worker was woken and asked for work."""
-    connection.execute(_SEEN, {"name": name, "model_id": model_id})
+def worker_seen(connection: Connection, name: str, model_id: int, tokens_per_second: float | None = None) -> None:
+    """Record that a worker was woken and asked for work, and how fast it is if that is known (worker.pace)."""
+    parameters = {"name": name, "model_id": model_id, "tokens_per_second": tokens_per_second}
+    connection.execute(_SEEN, parameters)
 
 
 _WORKER_GONE = text("DELETE FROM workers WHERE name = :name")

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection
 
+from db import admission
+from db.admission import Ahead, LaneFull
+from db.engine import driver_connection
 from db.models import Lane
 
 
@@ -33,18 +36,20 @@ class NewJob:
     similar_wanted: int = 0  #: similar reviews wanted of each
 
 
-_ADD = text("""
-WITH job AS (
-    INSERT INTO jobs (lane, model, metadata, similar_wanted, total, queued, deadline_at)
-    VALUES (:lane, :model, :metadata, :similar_wanted, :total, :total, now() + :deadline)
-    RETURNING id, created_at
-), sent AS MATERIALIZED (
+_ADD = f"""
+WITH {admission.AHEAD}, sent AS MATERIALIZED (
     SELECT position - 1 AS index, tokens, body, caller_id
-    FROM unnest(CAST(:tokens AS int[]), CAST(:texts AS text[]), CAST(:caller_ids AS text[]))
+    FROM unnest(%(tokens)s::int[], %(texts)s::text[], %(caller_ids)s::text[])
          WITH ORDINALITY AS sent (tokens, body, caller_id, position)
 ), review AS MATERIALIZED (
     SELECT uuidv7() AS id, min(index) AS index, count(*) AS copies, min(tokens) AS tokens, body
     FROM sent GROUP BY body ORDER BY 2
+), job AS (
+    INSERT INTO jobs (lane, model, metadata, similar_wanted, total, queued, deadline_at, tokens_estimate)
+    SELECT %(lane)s, %(model)s, %(metadata)s, %(similar_wanted)s, %(total)s, %(total)s, now() + %(deadline)s::interval,
+           (SELECT sum(tokens) FROM review)
+    FROM ahead WHERE coalesce(tokens <= %(within)s::float8 * tokens_per_second, true)
+    RETURNING id, created_at
 ), added AS (
     INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
     SELECT review.id, job.id, review.index, review.copies, review.tokens, job.created_at FROM review, job
@@ -52,17 +57,36 @@ WITH job AS (
     INSERT INTO job_rows (job_id, index, review_id, text, caller_id)
     SELECT job.id, sent.index, review.id, sent.body, sent.caller_id FROM job, sent JOIN review USING (body)
 )
-SELECT id FROM job
-""").bindparams(bindparam("metadata", type_=JSONB))
+SELECT (SELECT id FROM job), tokens, tokens_per_second FROM ahead
+"""  # noqa: S608  our own text
 
 
-def add(connection: Connection, job: NewJob) -> UUID:
-    """Add a job with all its reviews, queued; one round trip whatever its size. Identical texts are one review."""
-    columns = {name: getattr(job, name) for name in ("lane", "model", "metadata", "deadline", "similar_wanted")}
-    sent = {
+def add(connection: Connection, job: NewJob, within: float | None = None) -> UUID:
+    """Add a job with all its reviews, queued; one round trip whatever its size. Identical texts are one review.
+
+    Raises:
+        LaneFull: what stands before it in its lane takes longer than `within` seconds; nothing was added.
+    """
+    driver = driver_connection(connection)
+    with driver.pipeline():
+        if within is not None:
+            admission.lock(driver, job.lane)
+        cursor = driver.execute(_ADD, _parameters(job) | {"within": within})
+    [(job_id, *ahead)] = cursor.fetchall()
+    if job_id is None:
+        raise LaneFull(job.lane, Ahead(*ahead))
+    return job_id  # type: ignore[no-any-return]  # a column of the driver's row
+
+
+def _parameters(job: NewJob) -> dict[str, Any]:
+    return admission.parameters(job.lane) | {
+        "lane": job.lane.value,
+        "model": job.model,
+        "metadata": Jsonb(job.metadata),
+        "deadline": job.deadline,
+        "similar_wanted": job.similar_wanted,
+        "total": len(job.reviews),
         "tokens": [review.tokens_estimate for review in job.reviews],
         "texts": [review.text for review in job.reviews],
         "caller_ids": [review.caller_id for review in job.reviews],
     }
-    job_id: UUID = connection.execute(_ADD, columns | sent | {"total": len(job.reviews)}).scalar_one()
-    return job_id

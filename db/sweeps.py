@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from db import jobs
-from db.models import JobStatus
+from db.jobs import Ended
+from db.models import JobStatus, Lane
 
 # `=`, not `IN`: PostgreSQL may run the subquery of an IN once a row, and then its LIMIT 1 lets several through.
 _EXPIRED_LEASE = text("""
@@ -42,22 +42,25 @@ UPDATE jobs SET
     status = CASE WHEN queued + n - share.failed > 0 OR processing > n THEN status
                   WHEN succeeded > 0 THEN 'succeeded' ELSE 'failed' END
 FROM share WHERE jobs.id = share.job_id
+RETURNING jobs.id, jobs.lane, share.failed
 """)
 
 
-def give_back_lost(connection: Connection, max_attempts: int) -> bool:
-    """Queue the reviews of one expired lease again, each to be claimed alone; whether there was such a lease.
+def give_back_lost(connection: Connection, max_attempts: int) -> list[Ended] | None:
+    """Queue the reviews of one expired lease again, each to be claimed alone; None when there is no such lease.
+
+    What is returned has failed by it, mostly nothing.
 
     A review that was alone in its lease has broken us once more; at `max_attempts` it has failed.
     One lease a transaction, so that jobs are locked in the order of their ids.
     """
     lease = connection.execute(_EXPIRED_LEASE).one_or_none()
     if lease is None:
-        return False
+        return None
     connection.execute(_LOCK_JOBS, {"reviews": lease.review_ids})
     parameters = {"reviews": lease.review_ids, "token": lease.token, "max_attempts": max_attempts}
-    connection.execute(_GIVE_BACK, parameters | {"alone": len(lease.review_ids) == 1})
-    return True
+    given = connection.execute(_GIVE_BACK, parameters | {"alone": len(lease.review_ids) == 1})
+    return [Ended(job.id, Lane(job.lane), job.failed, "exhausted") for job in given if job.failed]
 
 
 _OVERDUE = text("""
@@ -66,12 +69,9 @@ ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 """)
 
 
-def expire_overdue(connection: Connection) -> list[UUID]:
+def expire_overdue(connection: Connection) -> list[Ended]:
     """End the jobs whose deadline has passed; their finished reviews keep their results."""
-    overdue = connection.execute(_OVERDUE).all()
-    for job in overdue:
-        jobs.stop(connection, job, JobStatus.EXPIRED)
-    return [job.id for job in overdue]
+    return [jobs.stop(connection, job, JobStatus.EXPIRED) for job in connection.execute(_OVERDUE).all()]
 
 
 _FORGET_KEYS = text("DELETE FROM idempotency_keys WHERE created_at < now() - :age")

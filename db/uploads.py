@@ -3,7 +3,8 @@
 All in one transaction, so that a file is accepted whole or leaves nothing. Constant memory here and in the driver.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from db import admission
 from db.engine import driver_cursor
 from db.models import Lane
 from files.row import Row
@@ -27,6 +29,18 @@ class NewUpload:
     layout: dict[str, Any] | None
     labelled: bool
     interactive_max_reviews: int
+    within: Mapping[Lane, float] | None = None  #: seconds of work that may stand before it, by lane
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A job that was added: its rows, the distinct texts among them, and its unreadable rows by their code."""
+
+    job_id: UUID
+    lane: Lane
+    rows: int
+    reviews: int
+    refused: Mapping[str, int]
 
 
 # The longest wait is for the caller's next bytes, and those have a limit of their own.
@@ -40,15 +54,19 @@ COPY job_rows (job_id, review_id, index, line, text, caller_id, label, others, e
 """
 # octet_length reads no compressed text. Sorted, since reviews are claimed in that order.
 _REVIEWS = text("""
-INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
-SELECT review_id, :job, min(index), count(*), min(2 + octet_length(text) / 4.5), clock_timestamp()
-FROM job_rows WHERE job_id = :job AND review_id IS NOT NULL
-GROUP BY review_id ORDER BY 3
+WITH added AS (
+    INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
+    SELECT review_id, :job, min(index), count(*), min(2 + octet_length(text) / 4.5), clock_timestamp()
+    FROM job_rows WHERE job_id = :job AND review_id IS NOT NULL
+    GROUP BY review_id ORDER BY 3
+    RETURNING tokens_estimate
+)
+SELECT count(*) AS reviews, coalesce(sum(tokens_estimate), 0) AS tokens FROM added
 """)
 _SORT_MEMORY = text("SET LOCAL work_mem = '64MB'")
 _END = text("""
 UPDATE jobs SET
-    lane = :lane, total = :total, queued = :total - :failed, failed = :failed,
+    lane = :lane, tokens_estimate = :tokens, total = :total, queued = :total - :failed, failed = :failed,
     created_at = clock_timestamp(), served_at = clock_timestamp(), deadline_at = clock_timestamp() + :deadline,
     status = CASE WHEN :total = :failed THEN 'failed' ELSE 'queued' END,
     finished_at = CASE WHEN :total = :failed THEN clock_timestamp() END
@@ -56,23 +74,29 @@ WHERE id = :job
 """)
 
 
-def add(connection: Connection, upload: NewUpload, rows: Iterable[Row]) -> UUID:
-    """Add a job with all rows of a file, queued; what `rows` raises leaves nothing behind."""
+def add(connection: Connection, upload: NewUpload, rows: Iterable[Row]) -> Uploaded:
+    """Add a job with all rows of a file, queued; what `rows` raises leaves nothing behind.
+
+    Raises:
+        LaneFull: what stands before it in its lane takes longer than it may.
+    """
     connection.execute(_NO_LIMIT)
     parameters = {"model": upload.model, "layout": upload.layout, "labelled": upload.labelled}
     job_id: UUID = connection.execute(_BEGIN, parameters).scalar_one()
-    total, failed = _copy(connection, job_id, rows)
+    total, refused = _copy(connection, job_id, rows)
     connection.execute(_SORT_MEMORY)
-    connection.execute(_REVIEWS, {"job": job_id})
+    added = connection.execute(_REVIEWS, {"job": job_id}).one()
     lane = Lane.INTERACTIVE if total <= upload.interactive_max_reviews else Lane.BULK
-    counts = {"job": job_id, "lane": lane, "total": total, "failed": failed, "deadline": upload.deadline}
-    connection.execute(_END, counts)
-    return job_id
+    if upload.within:
+        admission.enter(connection, lane, upload.within[lane])
+    counts = {"total": total, "failed": refused.total(), "tokens": added.tokens}
+    connection.execute(_END, {"job": job_id, "lane": lane, "deadline": upload.deadline, **counts})
+    return Uploaded(job_id, lane, total, added.reviews, refused)
 
 
-def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[int, int]:
-    """COPY the rows; how many there were, and how many of them hold nothing to judge."""
-    total = failed = 0
+def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[int, Counter[str]]:
+    """COPY the rows; how many there were, and how many of them hold nothing to judge, by their code."""
+    total, refused = 0, Counter[str]()
     job = str(job_id)
     with driver_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
         for row in rows:
@@ -80,8 +104,9 @@ def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[in
             review_id = None if code else _review_id(job_id.bytes, row.text)
             copy.write_row((job, review_id, *row[:-1], code, detail))
             total += 1
-            failed += code is not None
-    return total, failed
+            if code:
+                refused[code] += 1
+    return total, refused
 
 
 def _review_id(job: bytes, body: str) -> str:

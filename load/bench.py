@@ -16,7 +16,7 @@ from load import report
 from load.measure import JOB_REVIEWS, Rate, Singles, jobs_of_100, offline, singles
 from load.report import Bench, environment
 from load.reviews import IMDB, read_reviews
-from load.stack import Stack, running_stack
+from load.stack import UNBOUNDED, Stack, running_stack
 from settings import WorkerSettings
 from worker.classifier import Classifier
 from worker.registry import load_classifier
@@ -37,7 +37,7 @@ def main(
     classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
     count = _reviews_for(seconds, classifier, dataset, settings)
     texts, source = read_reviews(dataset, count)
-    with nullcontext() if url else running_stack() as stack:
+    with nullcontext() if url else running_stack(UNBOUNDED) as stack:
         before, whole, after, lone = _measure(url, stack, classifier, texts, settings)
     bench = Bench(
         date=datetime.now(UTC).isoformat(timespec="seconds"),

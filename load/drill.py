@@ -14,7 +14,7 @@ from rich.table import Table
 
 from load import faults, file_faults
 from load.faults import Outcome, break_by
-from load.stack import Stack, running_stack
+from load.stack import UNBOUNDED, Stack, running_stack
 
 
 def main(
@@ -25,7 +25,7 @@ def main(
 ) -> None:
     """Break a running service in every way that is known, and say what held."""
     console, outcomes = Console(stderr=as_json), []
-    with running_stack() as stack:
+    with running_stack(UNBOUNDED) as stack:
         for outcome in drill(stack, reviews, kills, freeze_seconds):
             outcomes.append(outcome)
             console.print(f"{outcome.broken}: {'held' if not outcome.wrong else 'NOT held'}", markup=False)

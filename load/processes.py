@@ -1,6 +1,6 @@
 """The processes of a running service by their part in it, from /proc: their ids, and the CPU time they took.
 
-Called by load.stack and load.bench.
+Called by load.stack, load.bench and load.resources.
 """
 
 import os
@@ -59,10 +59,11 @@ def _part(pid: int) -> Part | None:
 
 def cpu_seconds(root: int) -> dict[Part, float]:
     """CPU seconds of each part so far, with those of its ended children."""
-    return {part: sum(map(_process_cpu_seconds, pids)) for part, pids in parts(root).items()}
+    return {part: sum(map(process_cpu_seconds, pids)) for part, pids in parts(root).items()}
 
 
-def _process_cpu_seconds(pid: int) -> float:
+def process_cpu_seconds(pid: int) -> float:
+    """CPU seconds of one process so far, with those of its ended children; 0 when it has ended."""
     with suppress(OSError):
         # utime, stime, cutime, cstime: proc_pid_stat(5) counts from the process id as 1, we from the state as 0.
         return sum(_fields(Path(f"/proc/{pid}/stat"))[11:15]) / TICKS

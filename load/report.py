@@ -44,12 +44,19 @@ class Bench:
 
 def environment(model: ModelInfo, threads: int) -> dict[str, str]:
     """What the figures hold for."""
-    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
     return {
         "model": f"{model.name} {model.version} ({model.precision}, {model.max_tokens} tokens)",
+        "inference threads": str(threads),
+        **machine(),
+    }
+
+
+def machine() -> dict[str, str]:
+    """Where it runs, and on what."""
+    cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
+    return {
         "cpu": cpu.rpartition(": ")[2] or platform.machine(),
         "cpus": str(len(os.sched_getaffinity(0))),
-        "inference threads": str(threads),
         "load average before": " ".join(f"{load:.1f}" for load in os.getloadavg()),
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},

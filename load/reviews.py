@@ -20,8 +20,10 @@ def read_reviews(dataset: Path | None, limit: int, seed: int = 0) -> tuple[list[
         return [generated(draw, draw.choice(WORDS_IN_REVIEW)) for _ in range(limit)], f"generated, seed {seed}"
     import pyarrow.parquet  # noqa: PLC0415  generated reviews need no such library
 
-    texts = pyarrow.parquet.read_table(dataset, columns=["text"])["text"].to_pylist()
-    return draw.choices(texts, k=limit) if limit > len(texts) else draw.sample(texts, limit), dataset.name
+    column = pyarrow.parquet.read_table(dataset, columns=["text"])["text"]
+    every = range(len(column))
+    places = draw.choices(every, k=limit) if limit > len(every) else draw.sample(every, limit)
+    return column.take(places).to_pylist(), dataset.name
 
 
 def generated(draw: random.Random, words: int) -> str:

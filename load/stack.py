@@ -81,6 +81,10 @@ class Stack:
             connection.close()
 
 
+#: Settings of a service that refuses nobody, however long the wait is: for what is measured or broken beyond it.
+UNBOUNDED = {"ADMIT_INTERACTIVE_SECONDS": "3600"}
+
+
 @contextmanager
 def running_stack(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Run a service, with `env` on top of this process's own, until the block ends; yields it when it is ready."""

@@ -27,10 +27,11 @@ SETTINGS: list[type[BaseSettings]] = [
     settings.DatabaseSettings,
     settings.QueueSettings,
     settings.WorkerSettings,
+    settings.MetricsSettings,
     settings.MaintenanceSettings,
 ]
 MOST_FILES = 10
-MOST_LINES = 910
+MOST_LINES = 900
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 NOT_OURS = {".git", ".venv", "__pycache__", "runs", "build", "dist"}
 

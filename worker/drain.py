@@ -17,25 +17,23 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-import structlog
+from structlog.contextvars import bound_contextvars
 
 from db import jobs, leases
-from db.engine import Connection, DatabaseError, transaction
-from db.leases import Claim, ClaimedReview, Outcome
+from db.claims import Claim, ClaimedReview, Outcome
+from db.engine import Connection, transaction
 from db.models import Lane
+from monitoring.metrics import STEP_TIME
 from worker.classifier import Encoded, micro_batches
 from worker.heartbeat import beat
 from worker.predict import predict, tokenise
-from worker.similar import with_similar
 from worker.station import Station
+from worker.store import store
 
 DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never waits longer
 GRACE_SECONDS = 10  # after that, interactive reviews are claimed only this long beside the rest of the bulk
 POLL_SECONDS = 0.025  # how soon a review that came during a prediction is claimed; a look costs 1 ms
 CONTENDED_SECONDS = 0.005  # another worker holds a job's row for about 1 ms
-STORE_TRIES = 8  # over about 30 s: a result is worth waiting for a store that restarts
-
-log = structlog.get_logger()
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -69,6 +67,7 @@ class Drain:
         Raises:
             DatabaseError: the store is out of reach. What was claimed comes back when its lease expires.
         """
+        self._station.pace.resume(time.monotonic())
         beating = partial(beat, self._station, self._held, self._stored)
         with ThreadPoolExecutor(3, thread_name_prefix="drain") as threads:
             loops = [threads.submit(self._guard, loop) for loop in (self._feed, self._store, beating)]
@@ -118,12 +117,15 @@ class Drain:
     def _feed(self) -> None:
         """Keep a micro-batch ready until nothing waits: looks whenever none is, and every 25 ms."""
         while not self._over():
-            idle = not (self._predicting or self._ready)
+            idle, asked_at = not (self._predicting or self._ready), time.monotonic()
             self._wanted = False
             claim = self._claim()
             if claim:
+                STEP_TIME.labels("claim").observe(time.monotonic() - asked_at)
+                self._station.pace.claimed(asked_at)
                 self._cut(claim)
             elif idle and not self._contended():
+                self._station.pace.idle()
                 break
             with self._changed:
                 self._changed.wait_for(lambda: self._wanted or self._closed, timeout=POLL_SECONDS)
@@ -158,7 +160,8 @@ class Drain:
     def _cut(self, claim: Claim) -> None:
         """Tokenise a claim and cut it into micro-batches, ready to be predicted."""
         self._held.add(claim.token)
-        items, broken = tokenise(self._station, claim.reviews)
+        with bound_contextvars(batch=str(claim.token)):
+            items, broken = tokenise(self._station, claim.reviews)
         budget = self._station.settings.micro_batch_tokens
         groups = micro_batches([encoded for _, encoded in items], budget) or [[]]
         rank = list(Lane).index(claim.lane)
@@ -177,31 +180,20 @@ class Drain:
             self._changed.notify_all()
 
     def _predict(self, batch: MicroBatch) -> None:
-        batch.outcomes.extend(predict(self._station, batch.items))
+        with bound_contextvars(batch=str(batch.claim.token)):
+            batch.outcomes.extend(predict(self._station, batch.items))
+        self._station.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
         self._predicted.put(batch)
 
     def _store(self) -> None:
         """Complete what was predicted, in order, and tell who waits."""
         try:
             while (batch := self._predicted.get()) is not None:
-                ended = self._complete(batch)
+                with bound_contextvars(batch=str(batch.claim.token)):
+                    ended = store(self._station, batch.claim, batch.items, batch.outcomes, last=batch.last)
                 if batch.last:
                     self._held.discard(batch.claim.token)
                 # Not what only moved: each word costs who waits a look, of 4 ms for 100 reviews.
                 self._station.notify(ended)
         finally:
             self._stored.set()
-
-    def _complete(self, batch: MicroBatch) -> list[UUID]:
-        token, model_id = batch.claim.token, self._station.model_id
-        outcomes = with_similar(self._station, batch.items, batch.outcomes)
-        for pause in itertools.count():
-            try:
-                with transaction(self._station.engine) as connection:
-                    return leases.complete(connection, token, model_id, outcomes, last=batch.last)
-            except DatabaseError as error:
-                log.warning("store_failed", error=str(error), reviews=len(outcomes))
-                if pause >= STORE_TRIES:
-                    raise
-                time.sleep(pause)
-        raise AssertionError  # the loop above has no end

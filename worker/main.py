@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from db.models import Lane
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, QueueSettings, WorkerSettings
+from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
 from worker.messages import queue_name
 from worker.registry import ModelError, load_manifest
 
@@ -50,6 +50,7 @@ def celery_app(settings: QueueSettings) -> Celery:
         worker_enable_remote_control=False,  # whoever reaches Redis could otherwise end the worker
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,  # our lines go to stderr, which would come back as lines and be dropped
     )
     return app
 
@@ -61,6 +62,7 @@ def main() -> None:
     """
     try:
         DatabaseSettings()
+        MetricsSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
         load_manifest(settings.model_directory())
     except (ValidationError, ModelError) as error:

@@ -1,26 +1,29 @@
 """The sweeper: `python -m worker.maintenance`. Whatever was lost on the way is found here within a second.
 
-Rings for lanes in which reviews wait, gives back the reviews of lost workers, ends overdue jobs,
-deletes what is past its retention. Several may run at once.
+Rings for lanes in which reviews wait, gives back the reviews of lost workers, ends overdue jobs, deletes what is past
+its retention, makes the coming days of the request log. Several may run at once.
 """
 
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from functools import partial
 
 import structlog
 from pydantic import ValidationError
 
-from db import jobs, sweeps
+from db import jobs, pool, request_log, sweeps
 from db.engine import DatabaseError, Engine, connect, transaction
+from db.jobs import Ended
 from db.models import Lane
 from db.sweeps import Retention
+from monitoring.exporter import serve
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, MaintenanceSettings, QueueSettings
+from monitoring.metrics import RESULTS, SWEPT
+from settings import DatabaseSettings, MaintenanceSettings, MetricsSettings, QueueSettings
 from worker.notify import Notifier
 from worker.queue import Doorbell
 
@@ -28,6 +31,7 @@ from worker.queue import Doorbell
 # whole chain works, and only that makes `/readyz` say so.
 CANARY_SECONDS = 5
 FORGET_SECONDS = 60
+DAYS_AHEAD = 3  # of the request log; the API makes today's and tomorrow's if they are missing
 
 log = structlog.get_logger()
 
@@ -48,20 +52,25 @@ class Sweeper:
         Raises:
             DatabaseError: the store is out of reach; the next round makes up for it.
         """
-        lost = 0
-        while self._give_back():
-            lost += 1
+        leases = 0
+        while (exhausted := self._give_back()) is not None:
+            leases += 1
+            SWEPT.labels("lost_leases").inc()
+            _count(exhausted, "failed")
         with transaction(self._engine) as connection:
             overdue = sweeps.expire_overdue(connection)
+        SWEPT.labels("expired_jobs").inc(len(overdue))
+        _count(overdue, "expired")
         with transaction(self._engine) as connection:
             waiting = {lane.lane for lane in jobs.backlog(connection)}
-        if lost or overdue:
-            log.warning("swept", lost_leases=lost, expired_jobs=len(overdue))
-        self._notifier.notify(overdue)
+        SWEPT.labels("waiting_lanes").inc(len(waiting))
+        if leases or overdue:
+            log.warning("swept", lost_leases=leases, expired_jobs=len(overdue))
+        self._notifier.notify(job.job_id for job in overdue)
         for lane in self._due(waiting):
             self._doorbell.ring(lane)
 
-    def _give_back(self) -> bool:
+    def _give_back(self) -> list[Ended] | None:
         with transaction(self._engine) as connection:
             return sweeps.give_back_lost(connection, self._settings.max_attempts)
 
@@ -70,6 +79,37 @@ class Sweeper:
             return waiting
         self._canary_at = time.monotonic() + CANARY_SECONDS
         return set(Lane)
+
+
+def _count(ended: Iterable[Ended], status: str) -> None:
+    """Count what was ended, after the COMMIT."""
+    for job in ended:
+        RESULTS.labels(job.lane, status, job.reason).inc(job.rows)
+
+
+def show_zeros() -> None:
+    """Show what was not found yet as 0: of a series that begins with 1, Prometheus sees no increase."""
+    for found in ("lost_leases", "expired_jobs", "waiting_lanes"):
+        SWEPT.labels(found)
+    for lane in Lane:
+        RESULTS.labels(lane, "expired", "")
+        RESULTS.labels(lane, "failed", "exhausted")
+
+
+def keep_days(engine: Engine, settings: MaintenanceSettings) -> None:
+    """Make the coming days of the request log, and drop those past their retention.
+
+    Raises:
+        DatabaseError: the store is out of reach, or somebody reads the log just now; the next round makes up for it.
+    """
+    with transaction(engine) as connection:
+        request_log.create_partitions(connection, DAYS_AHEAD)
+    dropped: date | None = date.min
+    while dropped:
+        with transaction(engine) as connection:
+            dropped = request_log.drop_partition(connection, settings.request_log_days)
+        if dropped:
+            log.info("request_log_dropped", day=dropped.isoformat())
 
 
 def forget(engine: Engine, settings: MaintenanceSettings) -> None:
@@ -97,6 +137,7 @@ def main() -> None:
     """Sweep until a signal ends it; exit code 1 with one line when a setting is wrong."""
     try:
         database, queue, settings = DatabaseSettings(), QueueSettings(), MaintenanceSettings()
+        metrics = MetricsSettings()
     except ValidationError as error:
         sys.exit(f"maintenance: {error}")
     configure_logs("maintenance")
@@ -104,9 +145,16 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     engine, notifier = connect(database, "verdict-maintenance"), Notifier(queue)
+    pool.show(engine)
+    show_zeros()
+    serve(metrics)
     threading.Thread(target=notifier.run, name="notifier", daemon=True).start()
-    forgetting = partial(forget, engine, settings)
-    threading.Thread(target=_every, args=(FORGET_SECONDS, stopping, forgetting), name="forget", daemon=True).start()
+    for name, act in {
+        "forget": partial(forget, engine, settings),
+        "days": partial(keep_days, engine, settings),
+    }.items():
+        # Threads of their own: forgetting a large job takes longer than a sweep may wait.
+        threading.Thread(target=_every, args=(FORGET_SECONDS, stopping, act), name=name, daemon=True).start()
     with Doorbell(queue) as doorbell:
         sweeper = Sweeper(engine, settings, doorbell, notifier)
         _every(settings.sweep_seconds, stopping, sweeper.sweep)

@@ -5,19 +5,24 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
+from weakref import WeakSet
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from db.models import Lane
+from monitoring.metrics import POOL
 from settings import QueueSettings
 
 DRAIN = "drain"  # the one task's name
 DONE_CHANNEL = "verdict.done"
 # A message is never worth waiting for: with this, one into a frozen Redis gives up after a second.
 SOCKET_TIMEOUT_SECONDS = 1
+
+_clients: "WeakSet[redis.Redis]" = WeakSet()
 
 
 def queue_name(lane: Lane) -> str:
@@ -63,9 +68,18 @@ def job_ids(message: object) -> Iterator[UUID]:
 
 def connect_redis(settings: QueueSettings) -> redis.Redis:
     """A client that gives up quickly: nothing that is sent through it is worth waiting for."""
-    return redis.Redis.from_url(
+    client = redis.Redis.from_url(
         settings.redis_url,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+    _clients.add(client)
+    for place, state in enumerate(("idle", "in_use")):
+        POOL.labels("redis", state).set_function(partial(_connections, place))
+    return client
+
+
+def _connections(place: int) -> int:
+    """Connections of all our clients that are idle (0) or in use (1)."""
+    return sum(client.connection_pool.get_connection_count()[place][0] for client in list(_clients))

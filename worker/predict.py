@@ -10,8 +10,10 @@ from typing import TypeVar
 
 import structlog
 
-from db.leases import ClaimedReview, Outcome
-from worker.classifier import Encoded, Prediction
+from db.claims import ClaimedReview, Outcome
+from monitoring.metrics import ATTEMPTS, BATCH_FILL, BATCH_REVIEWS, STEP_TIME
+from worker.classifier import Encoded
+from worker.outcomes import exhausted, succeeded
 from worker.station import Station
 
 log = structlog.get_logger()
@@ -31,6 +33,7 @@ def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], atte
         if len(items) > 1:
             middle = len(items) // 2
             return isolate(step, items[:middle], attempts) + isolate(step, items[middle:], attempts)
+        ATTEMPTS.inc()
         log.warning("review_failed_alone", attempts_left=attempts - 1, error=repr(error))
         return [error] if attempts <= 1 else isolate(step, items, attempts - 1)
 
@@ -38,9 +41,10 @@ def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], atte
 def tokenise(station: Station, reviews: Sequence[ClaimedReview]) -> tuple[list[Item], list[Outcome]]:
     """Tokenised reviews, and the outcomes of those that broke the tokeniser."""
     attempts = station.settings.max_attempts
-    encoded = isolate(lambda some: station.classifier.tokenise([each.text for each in some]), reviews, attempts)
+    with STEP_TIME.labels("tokenise").time():
+        encoded = isolate(lambda some: station.classifier.tokenise([each.text for each in some]), reviews, attempts)
     pairs = list(zip(reviews, encoded, strict=True))
-    broken = [_broken(review, error, attempts) for review, error in pairs if isinstance(error, Exception)]
+    broken = [exhausted(review, error, attempts) for review, error in pairs if isinstance(error, Exception)]
     return [(review, each) for review, each in pairs if isinstance(each, Encoded)], broken
 
 
@@ -49,7 +53,7 @@ def predict(station: Station, items: Sequence[Item]) -> list[Outcome]:
     attempts = station.settings.max_attempts
     results = isolate(lambda some: _judge(station, some), items, attempts)
     return [
-        _broken(review, result, attempts) if isinstance(result, Exception) else result
+        exhausted(review, result, attempts) if isinstance(result, Exception) else result
         for (review, _), result in zip(items, results, strict=True)
     ]
 
@@ -59,23 +63,13 @@ def _judge(station: Station, items: Sequence[Item]) -> list[Outcome]:
     began = time.monotonic()
     predictions = station.classifier.postprocess(encoded, station.classifier.forward(encoded))
     took, labels = time.monotonic() - began, station.classifier.info.labels
-    return [_judged(review, each, labels, began, took) for (review, _), each in zip(items, predictions, strict=True)]
+    _measure([len(each.ids) for each in encoded if not each.settled], took)
+    return [succeeded(review, each, labels, began, took) for (review, _), each in zip(items, predictions, strict=True)]
 
 
-def _judged(review: ClaimedReview, prediction: Prediction, labels: Sequence[str], began: float, took: float) -> Outcome:
-    return Outcome(
-        review_id=review.id,
-        job_id=review.job_id,
-        tokens=prediction.tokens,
-        truncated=prediction.truncated,
-        waited_ms=(began - review.claimed) * 1000,
-        inference_ms=took * 1000,
-        label=labels.index(prediction.sentiment),
-        probabilities=[prediction.probabilities[label] for label in labels],
-        stage=prediction.stage,
-    )
-
-
-def _broken(review: ClaimedReview, error: Exception, attempts: int) -> Outcome:
-    detail = f"the model failed {attempts} times on this review alone: {type(error).__name__}"
-    return Outcome(review.id, review.job_id, attempts=attempts, error_code="exhausted", error_detail=detail)
+def _measure(lengths: Sequence[int], took: float) -> None:
+    """A forward pass over reviews of these lengths; a batch that a first stage settled has none."""
+    if lengths:
+        STEP_TIME.labels("predict").observe(took)
+        BATCH_REVIEWS.observe(len(lengths))
+        BATCH_FILL.observe(sum(lengths) / (len(lengths) * max(lengths)))

@@ -1,18 +1,19 @@
-"""The sample reviews that lie beside the default model, so that a fresh service has something to show.
+"""Examples that a worker embeds at its start: the samples beside the default model, and what callers have told.
 
-Called by worker.station at the worker's start.
+The samples give a fresh service something to show. Called by worker.station.
 """
 
 import csv
 from pathlib import Path
 
-from db import examples
+from db import examples, feedback
 from db.engine import Engine, transaction
 from db.examples import NewExample
 from worker.embedding import Embedder
 
 DATASET = "samples"
 FILE = "examples.csv"  # text, label, film
+MOST_FEEDBACK = 1_000  # 0.3 s of the worker's start; `verdict examples embed` does any number
 
 
 def add_samples(engine: Engine, embedder: Embedder, folder: Path) -> int:
@@ -37,3 +38,19 @@ def add_samples(engine: Engine, embedder: Embedder, folder: Path) -> int:
     ]
     with transaction(engine) as connection:
         return examples.add(connection, DATASET, embedder.digest, new)
+
+
+def embed_feedback(engine: Engine, embedder: Embedder) -> int:
+    """Embed the newest examples from feedback that this embedder has not embedded; how many.
+
+    Raises:
+        DatabaseError: the store is out of reach.
+    """
+    with transaction(engine) as connection:
+        waiting = feedback.stale(connection, embedder.digest, embedder.labels, MOST_FEEDBACK)
+    if not waiting:
+        return 0
+    labels = embedder.one_hot([row.label for row in waiting])
+    vectors = embedder.embed([row.text for row in waiting], labels).tolist()
+    with transaction(engine) as connection:
+        return examples.embed(connection, embedder.digest, [row.id for row in waiting], vectors)

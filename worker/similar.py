@@ -14,9 +14,10 @@ import numpy as np
 import structlog
 
 from db import examples
+from db.claims import Outcome
 from db.engine import Engine, reading
 from db.examples import Wanted
-from db.leases import Outcome
+from monitoring.metrics import STEP_TIME
 from worker.cleaning import clean
 from worker.embedding import Embedder
 from worker.predict import Item
@@ -36,7 +37,8 @@ def with_similar(station: Station, items: Sequence[Item], outcomes: Sequence[Out
     if not pairs or station.embedder is None:
         return list(outcomes)
     try:
-        found = _find(station.engine, station.embedder, pairs)
+        with STEP_TIME.labels("similar").time():
+            found = _find(station.engine, station.embedder, pairs)
     except Exception as error:  # noqa: BLE001  whatever it is, the answers are there and must not be lost over it
         log.warning("similar_reviews_failed", error=repr(error), reviews=len(pairs))
         return list(outcomes)

@@ -5,24 +5,26 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 import structlog
 
-from db import registrations
-from db.engine import Connection, Engine, connect, transaction
+from db import pool, registrations
+from db.engine import Connection, DatabaseError, Engine, connect, transaction
 from db.models import Lane
 from db.registrations import NewModel
 from db.vectors import EMBEDDING_DIMENSIONS
+from monitoring.metrics import MODEL_INFO
 from settings import DatabaseSettings, QueueSettings, WorkerSettings
 from worker.classifier import Classifier
 from worker.embedding import Embedder, load_embedder
 from worker.notify import Notifier
+from worker.pace import Pace
 from worker.queue import Doorbell
-from worker.registry import ModelError, load_classifier, load_manifest
-from worker.samples import add_samples
+from worker.registry import Manifest, ModelError, load_classifier, load_manifest
+from worker.samples import add_samples, embed_feedback
 
 SEEN_SECONDS = 1
 
@@ -42,12 +44,21 @@ class Station:
     ring: Callable[[Lane], None]
     embedder: Embedder | None = None
     seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
+    pace: Pace = field(default_factory=Pace)
 
     def say_seen(self, connection: Connection) -> None:
         """Record that this worker was woken and asks for work, once a second at most."""
         if time.monotonic() - self.seen_at > SEEN_SECONDS:
-            registrations.worker_seen(connection, self.name, self.model_id)
+            registrations.worker_seen(connection, self.name, self.model_id, self.pace.tokens_per_second)
             self.seen_at = time.monotonic()
+
+    def say_gone(self) -> None:
+        """Record that this worker ends, so that nobody counts on it; without a store it is forgotten in time."""
+        try:
+            with transaction(self.engine) as connection:
+                registrations.worker_gone(connection, self.name)
+        except DatabaseError as error:
+            log.warning("farewell_failed", error=str(error))
 
 
 def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: QueueSettings) -> Station:
@@ -60,9 +71,12 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     directory = settings.model_directory()
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
     classifier = load_classifier(directory, threads=threads, point=settings.operating_point)
-    engine = connect(database, "verdict-worker")
-    info = classifier.info
-    metrics = [each.model_dump() for each in load_manifest(directory).metrics]
+    engine = connect(database, "verdict-worker", plan_once=True)
+    pool.show(engine)
+    info, manifest = classifier.info, load_manifest(directory)
+    point = _point(manifest, settings.operating_point)
+    MODEL_INFO.labels(info.name, info.version, info.precision, info.backend, point).set(1)
+    metrics = [each.model_dump() for each in manifest.metrics]
     with transaction(engine) as connection:
         model_id = registrations.register_model(
             connection,
@@ -75,7 +89,13 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     embedder = _open_embedder(directory)
     if embedder:
         add_samples(engine, embedder, directory.parent)
+        embed_feedback(engine, embedder)
     return Station(settings, engine, classifier, model_id, name, notifier.notify, doorbell.ring, embedder)
+
+
+def _point(manifest: Manifest, chosen: str | None) -> str:
+    """The operating point in use; a model of one stage has none."""
+    return (chosen or manifest.cascade.default) if manifest.cascade else ""
 
 
 def _open_embedder(directory: Path) -> Embedder | None:

@@ -1,5 +1,6 @@
 """What machines ask: is it alive, is it ready, what does it measure."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -10,7 +11,8 @@ from cli import embedded
 from db import registrations
 from db.engine import Engine, transaction
 from settings import ApiSettings, DatabaseSettings, QueueSettings
-from tests.conftest import serving
+from tests.conftest import serving, wait_until
+from tests.db import steps
 
 ONE = {"reviews": [{"text": "a fine film"}]}
 
@@ -93,20 +95,61 @@ def test_models_are_listed_with_their_live_workers(client: httpx.Client, engine:
 
 def test_metrics_show_the_backlog_of_each_lane(client: httpx.Client) -> None:
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 17})
-    assert sample(client, 'verdict_backlog_reviews{lane="bulk"}') == 17
-    assert sample(client, 'verdict_backlog_reviews{lane="interactive"}') == 0
+    assert sample(client, "verdict_store_up") == 1
+    assert sample(client, 'verdict_backlog_rows{lane="bulk"}') == 17
+    assert sample(client, 'verdict_backlog_rows{lane="interactive"}') == 0
     assert (sample(client, 'verdict_backlog_oldest_seconds{lane="bulk"}') or 0) > 0
+    assert sample(client, 'verdict_backlog_oldest_seconds{lane="interactive"}') == 0
 
 
 def test_metrics_of_the_backlog_fall_when_it_is_done(client: httpx.Client, drain: Callable[[], None]) -> None:
     client.post("/v1/jobs", json=ONE)
     drain()
-    assert sample(client, 'verdict_backlog_reviews{lane="interactive"}') == 0
+    assert sample(client, 'verdict_backlog_rows{lane="interactive"}') == 0
     assert sample(client, "verdict_workers_live") == 1
 
 
+def test_metrics_weigh_what_waits_and_count_what_is_judged(client: httpx.Client, engine: Engine) -> None:
+    steps.submit(engine, texts=["twice", "twice", "once", "and once more"])
+    steps.run(engine, "UPDATE jobs SET tokens_estimate = 300")
+    claimed = steps.must_claim(engine, reviews=1)
+    assert [each.text for each in claimed.reviews] == ["twice"]
+    assert sample(client, 'verdict_backlog_rows{lane="bulk"}') == 2
+    assert sample(client, 'verdict_backlog_tokens{lane="bulk"}') == 150
+    assert sample(client, 'verdict_in_flight_rows{lane="bulk"}') == 2
+    assert sample(client, 'verdict_in_flight_rows{lane="interactive"}') == 0
+
+
+def test_metrics_add_up_what_the_live_workers_can(client: httpx.Client, engine: Engine, model_id: int) -> None:
+    with transaction(engine) as connection:
+        registrations.worker_seen(connection, "one", model_id, 1_000.0)
+        registrations.worker_seen(connection, "two", model_id, 500.0)
+        registrations.worker_seen(connection, "new", model_id)
+        registrations.worker_seen(connection, "silent", model_id, 9_000.0)
+    steps.run(engine, "UPDATE workers SET seen_at = now() - interval '31 s' WHERE name = 'silent'")
+    assert sample(client, "verdict_workers_live") == 3
+    assert sample(client, "verdict_capacity_tokens_per_second") == 1_500
+
+
+def test_metrics_count_what_was_cancelled_once(client: httpx.Client) -> None:
+    job = client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}).json()
+    series = 'verdict_results_total{lane="interactive",reason="",status="cancelled"}'
+    before = sample(client, series) or 0
+    for _ in range(2):
+        assert client.post(job["urls"]["cancel"], headers={"idempotency-key": "k"}).status_code == 200
+    client.post(job["urls"]["cancel"])
+    assert sample(client, series) == before + 3
+
+
+def test_metrics_show_pools_container_and_process(client: httpx.Client) -> None:
+    assert sample(client, 'verdict_pool_connections{pool="database",state="idle"}') is not None
+    assert sample(client, 'verdict_pool_connections{pool="redis",state="in_use"}') is not None
+    assert (sample(client, "verdict_container_memory_limit_bytes") or 0) > 1e8
+    assert (sample(client, "process_resident_memory_bytes") or 0) > 1e7
+
+
 def test_metrics_count_what_was_submitted(client: httpx.Client) -> None:
-    series = 'verdict_reviews_submitted_total{lane="interactive"}'
+    series = 'verdict_rows_submitted_total{lane="interactive"}'
     before = sample(client, series) or 0
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})  # replayed
@@ -117,8 +160,20 @@ def test_metrics_are_served_without_a_store(storeless: httpx.Client) -> None:
     answer = storeless.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
-    assert "verdict_backlog_reviews{" not in answer.text
+    assert "verdict_backlog_rows{" not in answer.text
+    assert "verdict_store_up 0.0" in answer.text
     assert "verdict_workers_live NaN" in answer.text
+    assert "verdict_capacity_tokens_per_second NaN" in answer.text
+
+
+def test_a_frozen_store_keeps_no_scrape_waiting(client: httpx.Client, engine: Engine) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("LOCK TABLE workers IN ACCESS EXCLUSIVE MODE"))
+        for _ in range(2):
+            began = time.monotonic()
+            assert sample(client, "verdict_store_up") == 0
+            assert time.monotonic() - began < 3
+    wait_until(lambda: sample(client, "verdict_store_up") == 1)
 
 
 def test_metrics_have_no_label_that_a_caller_chooses(client: httpx.Client) -> None:

@@ -181,3 +181,51 @@ def test_many_wait_for_one_job_and_all_hear_its_end(client: httpx.Client) -> Non
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: client.get(job, params={"wait": 20}).json()["status"], range(8)))
     assert answers == ["succeeded"] * 8
+
+
+@pytest.mark.usefixtures("only_a_word_wakes")
+def test_a_word_that_came_before_its_waiter_is_not_lost(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        waiting = await begin(room, job)  # for whom the word is repeated until it is heard
+        job.ended = True
+        await speak(queue, [done_message([JOB])], waiting)
+        assert await room.wait(JOB, 20, job.look, new=True)
+
+    run(queue, scenario)
+
+
+@pytest.mark.usefixtures("only_a_word_wakes")
+def test_a_new_job_is_not_looked_at_before_a_word(queue: QueueSettings, job: Job) -> None:
+    async def scenario(room: WaitingRoom) -> None:
+        job.ended = True
+        waiting = asyncio.create_task(room.wait(JOB, 20, job.look, new=True))
+        await asyncio.wait([waiting], timeout=0.05)
+        assert job.looks == 0
+        assert await speak(queue, [done_message([JOB])], waiting)
+        assert job.looks == 1
+
+    run(queue, scenario)
+
+
+def test_a_new_job_is_looked_at_without_a_word_too(
+    queue: QueueSettings, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.05)
+
+    async def scenario(room: WaitingRoom) -> None:
+        job.ended = True
+        assert await room.wait(JOB, 20, job.look, new=True)
+
+    run(queue, scenario)
+
+
+def test_words_are_forgotten_after_a_while(queue: QueueSettings, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "HEARD_SECONDS", -1)
+
+    async def scenario(room: WaitingRoom) -> None:
+        waiter = await begin(room, job)
+        job.ended = True
+        assert await speak(queue, [done_message([JOB, OTHER])], waiter)
+        assert list(room._heard) == []  # that memory is bounded shows nowhere else
+
+    run(queue, scenario)

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner, Result
 
-from cli import _examples
+from cli import _examples, _store
 from cli.examples import examples
 from cli.output import CommandError
 from db.engine import Engine
@@ -153,7 +153,7 @@ def test_without_a_store_the_command_says_where_it_looked(
     assert models.is_dir()
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("VERDICT_HOME", str(tmp_path))
-    with pytest.raises(CommandError, match=r"set DATABASE_URL, or start `verdict run`"), _examples.store():
+    with pytest.raises(CommandError, match=r"set DATABASE_URL, or start `verdict run`"), _store.store():
         pass
 
 
@@ -163,5 +163,5 @@ def test_the_store_of_verdict_run_is_found(
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("VERDICT_HOME", str(tmp_path))
     (tmp_path / "postgres.url").write_text(database.database_url + "\n")
-    with _examples.store() as engine:
+    with _store.store() as engine:
         assert _examples.datasets(engine, None) == []

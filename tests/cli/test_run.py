@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
 
+import httpx
 import pytest
 
 from cli import embedded, home
@@ -33,6 +34,15 @@ def running(folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
             process.communicate(timeout=60)
 
 
+def scrape(folder: Path) -> dict[str, str]:
+    """What Prometheus would fetch, by job, of the targets that the run has written down."""
+    found = {}
+    for group in json.loads((folder / "prometheus.json").read_text()):
+        for target in group["targets"]:
+            found[group["labels"]["job"]] = httpx.get(f"http://{target}/metrics").text
+    return found
+
+
 @pytest.mark.timeout(300)
 def test_a_review_is_classified_and_its_job_is_there_after_a_restart(tmp_path: Path) -> None:
     port = embedded.free_port()
@@ -42,6 +52,14 @@ def test_a_review_is_classified_and_its_job_is_there_after_a_restart(tmp_path: P
         assert code == 0, output
         job = json.loads(output)
         assert [result["sentiment"] for result in job["results"]] == ["positive", "negative"]
+        metrics = scrape(tmp_path)
+        assert set(metrics) == {"api", "worker", "maintenance"}
+        assert 'verdict_results_total{lane="interactive",reason="",status="succeeded"} 2.0' in metrics["worker"]
+        assert 'verdict_rows_submitted_total{lane="interactive"} 2.0' in metrics["api"]
+        assert "verdict_worker_ready 1.0" in metrics["worker"]
+        assert "verdict_workers_live 1.0" in metrics["api"]
+        assert 'verdict_model_info{backend="cascade",model="default",operating_point="balanced"' in metrics["worker"]
+        assert [each for each in metrics.values() if "verdict_container_memory_limit_bytes" not in each] == []
     assert first.returncode == 0
     assert home.stop_leftovers(tmp_path) == 0
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from db import jobs, leases, submissions, sweeps
+from db.claims import Claim, ClaimedReview, Outcome, Stored
 from db.engine import Engine, transaction
-from db.leases import Claim, ClaimedReview, Outcome
 from db.models import JobStatus, Lane
 from db.submissions import NewJob, NewReview
 
@@ -73,7 +73,12 @@ def broken(review: ClaimedReview) -> Outcome:
 def complete(engine: Engine, token: UUID, model_id: int, outcomes: Sequence[Outcome], *, last: bool) -> list[UUID]:
     """Complete some reviews of a claim."""
     with transaction(engine) as connection:
-        return leases.complete(connection, token, model_id, outcomes, last=last)
+        return ended(leases.complete(connection, token, model_id, outcomes, last=last))
+
+
+def ended(stored: Sequence[Stored]) -> list[UUID]:
+    """The jobs that what was stored has ended."""
+    return list({each.job_id for each in stored if each.ended_job})
 
 
 def complete_all(engine: Engine, claimed: Claim, model_id: int) -> list[UUID]:
@@ -92,13 +97,13 @@ def lose(engine: Engine, token: UUID) -> None:
 def sweep(engine: Engine) -> bool:
     """Give back one lost lease; whether there was one."""
     with transaction(engine) as connection:
-        return sweeps.give_back_lost(connection, MAX_ATTEMPTS)
+        return sweeps.give_back_lost(connection, MAX_ATTEMPTS) is not None
 
 
 def inherit(engine: Engine, worker: str) -> Claim:
     """Give back a lost lease and claim its reviews at once, before anybody else can."""
     with transaction(engine) as connection:
-        assert sweeps.give_back_lost(connection, MAX_ATTEMPTS)
+        assert sweeps.give_back_lost(connection, MAX_ATTEMPTS) is not None
         claimed = leases.claim(connection, Lane.BULK, "default", worker, reviews=64, tokens=8192, lease=LEASE)
     assert claimed is not None
     return claimed

@@ -1,7 +1,7 @@
 """Every way in which the store can fail has one of two names."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from uuid import UUID
@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from cli import embedded
-from db.engine import Engine, StoreBusy, StoreUnavailable, connect, driver_cursor, reading, transaction
+from db import reviews
+from db.engine import Engine, StoreBusy, StoreUnavailable, connect, driver_cursor, one_trip, reading, transaction
 from settings import DatabaseSettings
 from tests.conftest import wait_until
 from tests.db import steps
@@ -111,7 +112,19 @@ def test_a_connection_that_is_cut_is_unavailable(engine: Engine) -> None:
         execute(engine, "SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-def test_one_cut_connection_costs_one_error_though_all_were_cut(engine: Engine, postgres: str) -> None:
+def look(engine: Engine) -> None:
+    with one_trip(engine) as connection:
+        reviews.of_job(connection, UUID(int=1), 1)
+
+
+def change(engine: Engine) -> None:
+    execute(engine, "SELECT 1")
+
+
+@pytest.mark.parametrize("use", [change, look])
+def test_one_cut_connection_costs_one_error_though_all_were_cut(
+    engine: Engine, postgres: str, use: Callable[[Engine], None]
+) -> None:
     """As after a restart of the server: the rest of the pool is not offered any more."""
     with transaction(engine), transaction(engine), transaction(engine):
         pass  # three connections are open
@@ -120,9 +133,9 @@ def test_one_cut_connection_costs_one_error_though_all_were_cut(engine: Engine, 
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         wait_until(lambda: not admin.execute("SELECT FROM pg_stat_activity WHERE datname = %s", [name]).fetchall())
     with pytest.raises(StoreUnavailable):
-        execute(engine, "SELECT 1")
+        use(engine)
     for _ in range(3):
-        execute(engine, "SELECT 1")
+        use(engine)
 
 
 def test_a_transaction_that_idles_too_long_is_ended(hasty: Engine, engine: Engine) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from db import evaluations, jobs
+from db.claims import ClaimedReview, Outcome
 from db.engine import Engine, driver_cursor, transaction
-from db.leases import ClaimedReview, Outcome
 from tests.db import steps
 
 COUNTED = {"labelled": 2, "unknown_labels": 0, "labels": ["negative", "positive"], "matrix": [[0, 1], [0, 1]]}

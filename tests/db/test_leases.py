@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from db import heartbeats, jobs
+from db.claims import Claim
 from db.engine import Engine, transaction
-from db.leases import Claim
 from db.models import Lane, ReviewStatus
 from tests.db import steps
 from tests.db.steps import TOKENS, claim, complete, complete_all, judged, must_claim, submit

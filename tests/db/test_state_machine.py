@@ -18,9 +18,9 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from db import jobs, sweeps
+from db.claims import Claim
 from db.engine import Engine, transaction
 from db.jobs import FINAL
-from db.leases import Claim
 from db.models import JobStatus, Lane, ReviewStatus
 from tests.db import steps
 

@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from db import idempotency, jobs, registrations, sweeps
 from db.engine import Engine, transaction
-from db.models import JobStatus, ReviewStatus
+from db.jobs import Ended
+from db.models import JobStatus, Lane, ReviewStatus
 from db.sweeps import Retention
 from tests.conftest import wait_until
 from tests.db import steps
@@ -62,6 +63,16 @@ def test_a_review_that_is_lost_alone_too_often_is_exhausted(engine: Engine) -> N
     assert "2 times" in review.error_detail
     assert steps.one(engine, "jobs", job).status == JobStatus.FAILED
     assert claim(engine) is None
+
+
+def test_what_a_lost_lease_ended_is_told_by_lane_and_reason(engine: Engine) -> None:
+    job = submit(engine, texts=["twice", "twice"])  # two rows, one review
+    told = []
+    for _ in range(steps.MAX_ATTEMPTS):
+        lose(engine, must_claim(engine).token)
+        with transaction(engine) as connection:
+            told.append(sweeps.give_back_lost(connection, steps.MAX_ATTEMPTS))
+    assert told == [[], [Ended(job, Lane.BULK, 2, "exhausted")]]
 
 
 def test_the_neighbours_of_an_exhausted_review_succeed(engine: Engine, model_id: int) -> None:
@@ -157,7 +168,7 @@ def test_an_overdue_job_expires_and_keeps_its_results(engine: Engine, model_id: 
     must_claim(engine, reviews=1)
     change(engine, "UPDATE jobs SET deadline_at = now() - interval '1 s'")
     with transaction(engine) as connection:
-        assert sweeps.expire_overdue(connection) == [job]
+        assert sweeps.expire_overdue(connection) == [Ended(job, Lane.BULK, 2)]
     expired = steps.one(engine, "jobs", job)
     assert (expired.status, expired.succeeded, expired.cancelled) == (JobStatus.EXPIRED, 1, 2)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from load.stack import Stack, running_stack
+from load.stack import UNBOUNDED, Stack, running_stack
 from settings import WorkerSettings
 
 
@@ -13,5 +13,5 @@ def stack() -> Iterator[Stack]:
     """A running service that gives lost reviews back after two seconds."""
     if not (WorkerSettings().model_directory() / "manifest.json").exists():
         pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
-    with running_stack({"LEASE_SECONDS": "2", "SWEEP_SECONDS": "0.5"}) as stack:
+    with running_stack(UNBOUNDED | {"LEASE_SECONDS": "2", "SWEEP_SECONDS": "0.5"}) as stack:
         yield stack

@@ -22,6 +22,7 @@ from tests.db import steps
 from tests.db.steps import submit
 from tests.fakes import LABELS, NOT_A_NUMBER, POISON, UNREADABLE, FakeClassifier, expected_sentiment
 from worker import drain as drain_module
+from worker import store
 from worker.classifier import Encoded
 from worker.drain import Drain
 from worker.heartbeat import beat
@@ -250,7 +251,7 @@ def test_a_result_outlives_a_cut_connection(engine: Engine, drain: Run, gated: G
 def test_a_result_that_cannot_be_stored_comes_back_to_the_queue(
     engine: Engine, drain: Run, gated: GatedClassifier, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drain_module, "STORE_TRIES", 1)
+    monkeypatch.setattr(store, "STORE_TRIES", 1)
     submit(engine)
     with predicting(drain, gated) as running:
         cut(engine, postgres, closed=True)

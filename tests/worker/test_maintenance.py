@@ -1,19 +1,21 @@
 """One round of the sweeper, against the real store and the real Valkey."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+from prometheus_client import REGISTRY
 
 from cli import embedded
-from db.engine import Engine, StoreUnavailable, connect
+from db import request_log
+from db.engine import Engine, StoreBusy, StoreUnavailable, connect, transaction
 from db.models import Lane
 from settings import DatabaseSettings, MaintenanceSettings, QueueSettings
 from tests.db import steps
 from worker import main as worker
 from worker import maintenance
-from worker.maintenance import Sweeper, forget
+from worker.maintenance import DAYS_AHEAD, Sweeper, forget, keep_days
 from worker.messages import queue_name
 from worker.notify import Notifier
 from worker.queue import Doorbell
@@ -47,6 +49,10 @@ def sweep(queue: QueueSettings, notifier: Notifier) -> Sweep:
 def rung(queue: QueueSettings) -> set[Lane]:
     with redis.Redis.from_url(queue.redis_url) as client:
         return {lane for lane in Lane if client.llen(queue_name(lane))}
+
+
+def count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"verdict_{name}_total", labels) or 0
 
 
 def test_only_lanes_in_which_reviews_wait_are_rung(engine: Engine, sweep: Sweep) -> None:
@@ -98,6 +104,57 @@ def test_old_jobs_are_forgotten(engine: Engine, model_id: int) -> None:
     steps.rows(engine, "UPDATE jobs SET finished_at = now() - interval '31 days' RETURNING id")
     forget(engine, SETTINGS)
     assert steps.rows(engine, "SELECT id FROM jobs") == []
+
+
+def found() -> dict[str, float]:
+    """What the sweeper has counted so far."""
+    return {
+        "expired": count("results", lane="bulk", status="expired", reason=""),
+        "exhausted": count("results", lane="interactive", status="failed", reason="exhausted"),
+        "leases": count("swept", found="lost_leases"),
+        "jobs": count("swept", found="expired_jobs"),
+        "lanes": count("swept", found="waiting_lanes"),
+    }
+
+
+def test_what_was_found_is_counted_by_rows(engine: Engine, sweep: Sweep) -> None:
+    steps.submit(engine, texts=["a", "a", "b"], deadline=timedelta(seconds=-1))
+    steps.submit(engine, lane=Lane.INTERACTIVE)
+    rounds = []
+    for _ in range(SETTINGS.max_attempts):
+        steps.lose(engine, steps.must_claim(engine, lane=Lane.INTERACTIVE).token)
+        before = found()
+        sweep(engine)
+        rounds.append({name: number - before[name] for name, number in found().items()})
+    assert rounds == [
+        {"expired": 3, "exhausted": 0, "leases": 1, "jobs": 1, "lanes": 1},
+        {"expired": 0, "exhausted": 1, "leases": 1, "jobs": 0, "lanes": 0},
+    ]
+
+
+def test_the_coming_days_of_the_request_log_are_made_and_old_ones_dropped(engine: Engine) -> None:
+    today = datetime.now(UTC).date()
+    with transaction(engine) as connection:
+        request_log.create_partitions(connection, 0, since=today - timedelta(days=SETTINGS.request_log_days + 3))
+    keep_days(engine, SETTINGS)
+    with transaction(engine) as connection:
+        days = request_log.partitions(connection)
+    assert (days[0], days[-1]) == (
+        today - timedelta(days=SETTINGS.request_log_days),
+        today + timedelta(days=DAYS_AHEAD),
+    )
+
+
+def test_a_reader_keeps_old_days_until_the_next_round_and_the_coming_ones_are_made(engine: Engine) -> None:
+    today = datetime.now(UTC).date()
+    with transaction(engine) as connection:
+        request_log.create_partitions(connection, 0, since=today - timedelta(days=SETTINGS.request_log_days + 1))
+    with transaction(engine) as reader:
+        request_log.find(reader, timedelta(days=1), (100, 599), None, 1)
+        with pytest.raises(StoreBusy):
+            keep_days(engine, SETTINGS)
+        assert request_log.partitions(reader)[-1] == today + timedelta(days=DAYS_AHEAD)
+    keep_days(engine, SETTINGS)
 
 
 def test_a_round_without_a_store_says_so(sweep: Sweep) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from db import examples
+from db import examples, feedback
 from db.engine import Engine, transaction
+from db.examples import NewExample
 from settings import ROOT
 from tests.db.steps import rows, run
 from tests.embedders import small_embedder
 from worker.embedding import Embedder
-from worker.samples import add_samples
+from worker.samples import add_samples, embed_feedback
 
 FOLDER = ROOT / "models/default"
 
@@ -49,3 +50,18 @@ def test_a_model_without_samples_or_with_other_labels_adds_none(
     assert add_samples(engine, replace(embedder, labels=("bad", "good")), FOLDER) == 0
     with transaction(engine) as connection:
         assert examples.datasets(connection, None) == []
+
+
+def test_what_callers_told_is_embedded_once_and_again_with_another_embedder(engine: Engine, embedder: Embedder) -> None:
+    with transaction(engine) as connection:
+        new = [NewExample(text, "positive", None, None) for text in ("pirates", "robots")]
+        examples.add(connection, feedback.DATASET, None, [*new, NewExample("cake", "strange", None, None)])
+        examples.add(connection, "ours", None, new)
+    assert [embed_feedback(engine, embedder), embed_feedback(engine, embedder)] == [2, 0]
+    assert embed_feedback(engine, replace(embedder, digest="new")) == 2
+    embedded = rows(engine, "SELECT dataset, embedder FROM examples WHERE embedding IS NOT NULL")
+    assert embedded == [("feedback", "new")] * 2
+
+
+def test_without_feedback_there_is_nothing_to_embed(engine: Engine, embedder: Embedder) -> None:
+    assert embed_feedback(engine, embedder) == 0

@@ -1,0 +1,147 @@
+"""Refuses submissions while too much stands before them: 429 with a `Retry-After` that holds.
+
+The store decides, under a lock, in the transaction that adds the job (db.admission); between two of its refusals this
+process refuses by itself, before it parses a body. Called by api.jobs, api.classify and api.uploads.
+
+While no live worker has said how fast it is, nobody can say how long anything waits, and all is accepted: a job is
+kept whatever happens, and its worker comes back within seconds.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Literal, NoReturn
+
+from api.errors import Overloaded
+from api.slots import Slots, whole_seconds
+from db.admission import Ahead, LaneFull
+from db.models import Lane
+from monitoring.metrics import SHED
+from settings import ApiSettings
+
+PAUSE_SECONDS = 0.05  # a full lane is not asked again for so long; what is judged meanwhile is a part of its limit
+LONGEST_PAUSE_SECONDS = 1.0
+TICK_SECONDS = 0.1
+# Of a lane whose work may wait for hours the API's own backlog may not: a request should not be that slow.
+LONGEST_BACKLOG_SECONDS = 2.0
+
+Reason = Literal["backlog", "api"]
+
+
+class Admission:
+    """What one API process knows of its lanes, and of its own backlog."""
+
+    def __init__(self, settings: ApiSettings, threads: int) -> None:
+        self._limits = {Lane.INTERACTIVE: settings.admit_interactive_seconds, Lane.BULK: settings.admit_bulk_seconds}
+        self._slots = {lane: Slots() for lane in Lane}
+        self._full: dict[Lane, _Full] = {}
+        self._backlog = _Backlog(threads)
+
+    @property
+    def limits(self) -> Mapping[Lane, float]:
+        """Seconds of work that may stand before a job of each lane."""
+        return self._limits
+
+    def check(self, lane: Lane, tokens: float) -> None:
+        """Refuse, at no cost for the store, a job of about so many tokens.
+
+        Raises:
+            Overloaded: the store said that the lane is full a moment ago, or too many submissions are under way here.
+        """
+        now, full = time.monotonic(), self._full.get(lane)
+        if full and now < full.until:
+            self._refuse(lane, "backlog", full.waits(now), tokens / full.pace)
+        backlog = self._backlog.seconds
+        if backlog > min(self._limits[lane], LONGEST_BACKLOG_SECONDS):
+            self._refuse(lane, "api", backlog, self._backlog.each)
+
+    @contextmanager
+    def submitting(self, tokens: float) -> Iterator[None]:
+        """Around a submission of small size: counts and times it, and learns from the store's refusal.
+
+        Raises:
+            Overloaded: in place of LaneFull.
+        """
+        with self.heeding(tokens), self._backlog.measured():
+            yield
+
+    @contextmanager
+    def heeding(self, tokens: float) -> Iterator[None]:
+        """Around any submission: learns from the store's refusal. Raises as `submitting` does."""
+        try:
+            yield
+        except LaneFull as error:
+            full = self._full[error.lane] = _Full(time.monotonic(), error.ahead, self._limits[error.lane])
+            self._refuse(error.lane, "backlog", error.ahead.seconds, tokens / full.pace)
+
+    def entered(self, lane: Lane) -> None:
+        """A job was added to the lane."""
+        self._slots[lane].free(time.monotonic())
+
+    def _refuse(self, lane: Lane, reason: Reason, waits: float, work: float) -> NoReturn:
+        SHED.labels(lane, reason).inc()
+        limit = self._limits[lane]
+        again = whole_seconds(self._slots[lane].next(time.monotonic(), max(0.0, waits - limit), work))
+        raise Overloaded(
+            f"About {waits:.2f} s of work stand before this job, more than the {limit:g} s that may; nothing was kept."
+            f" Try again in {again} s.",
+            headers={"Retry-After": str(again)},
+        )
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Measure how late the event loop is, as long as the block runs."""
+        watch = asyncio.create_task(self._backlog.watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+
+
+class _Full:
+    """A lane that was found full, and when it is worth another look."""
+
+    def __init__(self, now: float, ahead: Ahead, limit: float) -> None:
+        self._empty = now + ahead.seconds
+        self.pace = ahead.tokens_per_second or 1.0
+        self.until = now + min(max(ahead.seconds - limit, PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+
+    def waits(self, now: float) -> float:
+        return max(0.0, self._empty - now)
+
+
+class _Backlog:
+    """Submissions that wait for one of so many threads, at their latest pace, and the event loop's lag."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._open = 0
+        self.each = 0.0  # seconds that a submission takes, of all that run at once
+        self._lags = deque([0.0] * 3, maxlen=3)
+
+    @property
+    def seconds(self) -> float:
+        if self._open < self._threads:
+            return 0.0  # however slow the machine is, a caller who is alone is served
+        # The smallest of three: one hiccup is no backlog.
+        return (self._open - self._threads) * self.each + min(self._lags)
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        self._open += 1
+        among, began = self._open, time.monotonic()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self.each += 0.1 * ((time.monotonic() - began) / among - self.each)
+
+    async def watch(self) -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+            self._lags.append(time.monotonic() - began - TICK_SECONDS)

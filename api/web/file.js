@@ -1,0 +1,76 @@
+// A file in, its job followed to the end, the results as a download.
+
+import { byId, el, number, percent } from "./dom.js";
+import { newKey, problemBox, refused, unreachable } from "./http.js";
+import { jobCard } from "./job.js";
+
+const TYPES = {
+  csv: "text/csv",
+  txt: "text/csv",
+  tsv: "text/tab-separated-values",
+  ndjson: "application/x-ndjson",
+  jsonl: "application/x-ndjson",
+};
+
+export function startFile(onChanged) {
+  const form = byId("file-form"), input = byId("file-input"), column = byId("file-column"), place = byId("file-progress");
+  const send = form.querySelector("button");
+  let followed = null;
+
+  async function submit(file, key) {
+    send.disabled = true;
+    followed?.close();
+    const bar = el("progress", { max: 1, value: 0, "aria-label": "Sent" }), words = el("span", { role: "status" }, "Sending…");
+    place.replaceChildren(el("div", { class: "bar" }, bar, words));
+    try {
+      const job = await upload(file, column.value.trim(), key, (share) => {
+        bar.value = share;
+        words.textContent = share < 1 ? `Sent ${percent(share, 0)}` : "Storing its rows…";
+      });
+      followed = jobCard(job, onChanged);
+      place.replaceChildren(followed.card);
+      onChanged();
+    } catch (problem) {
+      place.replaceChildren(problemBox(problem, () => submit(file, key)));
+    } finally {
+      send.disabled = false;
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const [file] = input.files;
+    if (!(nameParts(file.name).type)) {
+      place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name}: is it CSV, TSV or NDJSON? Its name does not say.`));
+    } else if (!file.size) {
+      place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name} is empty (${number(0)} bytes).`));
+    } else submit(file, newKey());
+  });
+}
+
+function nameParts(name) {
+  const isPacked = name.toLowerCase().endsWith(".gz");
+  const plain = isPacked ? name.slice(0, -3) : name;
+  return { isPacked, type: TYPES[plain.slice(plain.lastIndexOf(".") + 1).toLowerCase()] };
+}
+
+/** The job that a file became. XMLHttpRequest, since fetch does not say how much of a body is sent. */
+function upload(file, column, key, report) {
+  const { isPacked, type } = nameParts(file.name);
+  const request = new XMLHttpRequest();
+  const query = new URLSearchParams(column ? { text_column: column } : {});
+  request.open("POST", `/v1/jobs?${query}`);
+  request.setRequestHeader("Content-Type", type);
+  request.setRequestHeader("Idempotency-Key", key);
+  if (isPacked) request.setRequestHeader("Content-Encoding", "gzip");
+  return new Promise((resolve, reject) => {
+    request.upload.addEventListener("progress", (event) => report(event.total ? event.loaded / event.total : 0));
+    request.addEventListener("error", () => reject(unreachable("POST")));
+    request.addEventListener("load", () => {
+      const { status, responseText } = request;
+      if (status >= 200 && status < 300) resolve(JSON.parse(responseText));
+      else reject(refused(status, responseText, request.getResponseHeader("Retry-After")));
+    });
+    request.send(file);
+  });
+}

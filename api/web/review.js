@@ -1,0 +1,96 @@
+// One review in, everything that is known about its answer out.
+
+import { byId, button, el, facts, milliseconds, number, percent } from "./dom.js";
+import { ask, newKey, problemBox } from "./http.js";
+
+const FINAL = new Set(["succeeded", "failed", "cancelled", "expired"]);
+const STAGES = { ngram: "n-grams, which were sure enough", transformer: "the network and the n-grams together" };
+
+export function startReview(onSubmitted) {
+  const form = byId("review-form"), text = byId("review-text"), result = byId("review-result");
+  const send = form.querySelector("button");
+
+  async function classify(key) {
+    send.disabled = true;
+    result.replaceChildren(el("p", { class: "hint" }, "Waiting for the answer…"));
+    try {
+      const job = await finished(text.value, key);
+      result.replaceChildren(shown(job.results[0]));
+      onSubmitted();
+    } catch (problem) {
+      result.replaceChildren(problemBox(problem, () => classify(key)));
+    } finally {
+      send.disabled = false;
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    classify(newKey());
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+}
+
+/** The job of this one review, at its end; it may take a while when much waits. */
+async function finished(text, key) {
+  const headers = { Prefer: "wait=20", "Idempotency-Key": key };
+  let job = await ask("/v1/jobs", { method: "POST", body: { reviews: [{ text }] }, headers });
+  while (!FINAL.has(job.status)) job = await ask(`${job.urls.self}?wait=20`);
+  return job;
+}
+
+function shown(result) {
+  if (result.sentiment === null) {
+    const why = result.error ? result.error.detail : `It is ${result.status}.`;
+    return el("div", { class: "problem" }, el("strong", {}, "No answer."), " ", why);
+  }
+  return el("article", { class: "answer" },
+    el("p", { class: "sentiment", "data-label": result.sentiment },
+      el("strong", {}, result.sentiment), ` ${percent(result.confidence)} sure`),
+    probabilities(result.probabilities),
+    result.truncated ? el("p", { class: "note" }, "It is long: the network saw only its first and last part.") : null,
+    facts([
+      ["Answered by", STAGES[result.model.stage] || result.model.stage],
+      ["Model", `${result.model.name} ${result.model.version}, ${result.model.precision}`],
+      ["Tokens", number(result.tokens)],
+      ["Waited", milliseconds(result.timings_ms.queued)],
+      ["Inference", milliseconds(result.timings_ms.inference)],
+    ]),
+    feedback(result),
+    similar(result.similar_reviews));
+}
+
+function probabilities(byLabel) {
+  return el("ul", { class: "bars" }, Object.entries(byLabel).map(([label, value]) =>
+    el("li", {}, el("span", {}, label),
+      el("progress", { max: 1, value, "aria-label": `Probability of ${label}`, "data-label": label }),
+      el("span", {}, percent(value)))));
+}
+
+function feedback(result) {
+  const said = el("div", { class: "said", role: "status" });
+  const tell = async (sentiment) => {
+    try {
+      await ask(`/v1/reviews/${result.review_id}/feedback`, { method: "POST", body: { sentiment } });
+      said.replaceChildren(`Thank you: kept as ${sentiment}.`);
+    } catch (problem) {
+      said.replaceChildren(problemBox(problem, () => tell(sentiment)));
+    }
+  };
+  const labels = Object.keys(result.probabilities);
+  return el("div", { class: "feedback", role: "group", "aria-label": "What is it really?" },
+    el("span", {}, "What is it really?"),
+    labels.map((label) => button(label, () => tell(label), { class: "quiet" })), said);
+}
+
+function similar(reviews) {
+  if (!reviews.length) return null;
+  return el("section", {}, el("h3", {}, "Labelled reviews that resemble it"),
+    el("ol", { class: "similar" }, reviews.map((each) => el("li", {},
+      el("p", { class: "hint" },
+        el("span", { class: "label", "data-label": each.sentiment }, each.sentiment),
+        ` similarity ${each.similarity.toFixed(2)}`),
+      el("blockquote", {}, each.text)))));
+}

@@ -1,0 +1,81 @@
+// Whether the service keeps its promises: the SLA's targets, what waits, who works.
+
+import { byId, el, facts, milliseconds, number, percent, plural, seconds, table } from "./dom.js";
+import { ask, noteProblem } from "./http.js";
+
+const WORDS = { true: "met", false: "missed", null: "nothing to judge" };
+const MARKS = { true: "✓", false: "✗", null: "–" };
+
+/** Begins the status view; returns what brings it up to date. */
+export function startStatus() {
+  const chosen = byId("status-window");
+  let asked = 0;
+
+  async function refresh() {
+    const mine = ++asked;
+    const [sla, models] = await Promise.allSettled([ask(`/v1/sla?window=${chosen.value}`), ask("/v1/models")]);
+    if (mine !== asked) return; // a later one is under way
+    const failed = [sla, models].find((each) => each.status === "rejected");
+    noteProblem(byId("status-problem"), failed ? failed.reason : null);
+    for (const id of ["status-targets", "status-now"]) byId(id).classList.toggle("old", Boolean(failed));
+    if (failed) {
+      said(byId("status-verdict"), el("p", { class: "verdict unknown" }, "Unknown. What stands below is old."));
+    } else draw(sla.value, models.value.data);
+  }
+
+  chosen.addEventListener("change", refresh);
+  return refresh;
+}
+
+function draw(sla, models) {
+  const missed = sla.targets.filter((each) => each.met === false).map((each) => each.title.toLowerCase());
+  const words = { true: "Every target that can be judged is met", false: `Missed: ${missed.join(", ")}`, null: "Nothing happened that could be judged" };
+  said(byId("status-verdict"), el("p", { class: `verdict ${sla.met === null ? "unknown" : WORDS[sla.met]}` },
+    el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), words[sla.met]));
+  byId("status-targets").replaceChildren(targets(sla));
+  byId("status-now").replaceChildren(now(sla.lanes, models));
+}
+
+/** Says it again to a screen reader only when it is another thing. */
+function said(place, element) {
+  if (place.textContent !== element.textContent) place.replaceChildren(element);
+}
+
+function quantity(value, unit) {
+  if (value === null) return "–";
+  return unit === "ms" ? milliseconds(value) : percent(value, 2);
+}
+
+function targets(sla) {
+  return table("Targets of the SLA", ["Target", "#Figure", "#Limit", "Verdict", "Error budget left", "#Counted"],
+    sla.targets.map((each) => [
+      each.title,
+      quantity(each.figure, each.unit),
+      `${each.is_floor ? "≥" : "≤"} ${quantity(each.limit, each.unit)}`,
+      el("span", { class: `state ${WORDS[each.met].split(" ")[0]}` }, `${MARKS[each.met]} ${WORDS[each.met]}`),
+      budget(each),
+      counted(each),
+    ]));
+}
+
+function budget(target) {
+  const left = target.budget_left;
+  if (left === null) return "–";
+  const words = left < 0 ? `overspent ${(1 - left).toFixed(1)} times` : percent(left, 0);
+  return el("span", { class: "budget" },
+    el("progress", { max: 1, value: Math.max(left, 0), "aria-label": `Error budget left, ${target.title}` }), el("span", {}, words));
+}
+
+const counted = (target) =>
+  number(target.counted) + (target.missed === null ? "" : `, ${number(target.missed)} against`);
+
+function now(lanes, models) {
+  const working = models.filter((model) => model.workers);
+  const workers = working.reduce((sum, model) => sum + model.workers, 0);
+  const lane = (each) => [each.lane, `${plural(each.queued, "row")} waiting${each.oldest_seconds >= 1 ? ` (since ${seconds(each.oldest_seconds)})` : ""}, ${number(each.processing)} in work`];
+  return facts([
+    ...lanes.map(lane),
+    ["workers", workers ? plural(workers, "live worker") : "none is live: reviews are kept and wait"],
+    ...working.map((model) => ["model", `${model.name} ${model.version}, ${model.precision}, on ${plural(model.workers, "worker")}`]),
+  ]);
+}

@@ -1,0 +1,103 @@
+"""The SLA's figures out of a Prometheus that scrapes the service: counters and histograms of monitoring.metrics.
+
+Raw series, so that no recording rule is needed. Counts are estimates, since Prometheus knows only what it scraped;
+ratios, means and percentiles are hardly touched by that. Called by cli.sla.
+"""
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from cli._answers import fetch
+from cli.output import CommandError
+from monitoring.sla import P95_MS, Measured, all_met, judge, resource, window_of
+
+JOBS = 'job=~"api|worker|maintenance"'
+REQUESTS = 'verdict_http_requests_total{route!~"/livez|/readyz|/metrics"%s}'
+ROWS = 'verdict_results_total{status=~"%s",reason=~"|exhausted"}'
+RESULTS = 'verdict_result_seconds_%s{lane="interactive"%s}'
+FEEDBACK = "verdict_feedback_total%s"
+USED = "max_over_time(verdict_container_memory_bytes[{0}])"
+MEMORY = f"max({USED} / (max_over_time(verdict_container_memory_limit_bytes[{{0}}]) > 0))"
+# To 5 %: CPU time and scrapes are not read at one instant, and a busy worker is at its limit.
+CPU = (
+    "round(max(rate(verdict_container_cpu_seconds_total[{0}])"
+    " / (max_over_time(verdict_container_cpu_limit_cores[{0}]) > 0)), 0.05)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A server, asked about one instant, so that all its estimates are of the same samples."""
+
+    url: str
+    window: str
+    at: float = field(default_factory=time.time)
+
+    def value(self, expression: str) -> float | None:
+        """The one number that an expression comes to; None where there is none."""
+        asked = {"query": expression, "time": f"{self.at:.3f}"}
+        answer = fetch(self.url, "/api/v1/query", asked, hint="is --prometheus the address of a Prometheus?")
+        try:
+            found = answer["data"]["result"]
+            value = float(found[0]["value"][1]) if found else math.nan
+        except (KeyError, TypeError, IndexError, ValueError) as exc:
+            raise CommandError(f"{self.url} answered, and not as Prometheus does: is it the right one?") from exc
+        return value if math.isfinite(value) else None
+
+    def count(self, series: str) -> int:
+        """What counters grew in the window, over all processes."""
+        return round(self.value(f"sum({_grown(series, self.window)})") or 0)
+
+
+def verdict(url: str, window: str) -> dict[str, Any]:
+    """What `GET /v1/sla` says of its targets, and memory and CPU, as far as this Prometheus knows them."""
+    prometheus = Prometheus(url, window)
+    scraped = prometheus.value(f"count(last_over_time(up{{{JOBS}}}[{window}]))")
+    if not scraped:
+        raise CommandError(f"{url} has scraped no process of Verdict in the last {window}")
+    verdicts = [
+        *judge(_measured(prometheus)),
+        resource("memory", "Memory, of its limit", prometheus.value(MEMORY.format(window)), int(scraped)),
+        resource("cpu", "CPU, of its limit", prometheus.value(CPU.format(window)), int(scraped)),
+    ]
+    return {
+        "window": window,
+        "measured_at": datetime.fromtimestamp(prometheus.at, UTC).isoformat(),
+        "met": all_met(verdicts),
+        "targets": [asdict(each) for each in verdicts],
+    }
+
+
+def _measured(prometheus: Prometheus) -> Measured:
+    count, window = prometheus.count, prometheus.window
+    reviews, fast = count(RESULTS % ("count", "")), count(RESULTS % ("bucket", f',le="{P95_MS / 1000:g}"'))
+    seconds = prometheus.value(f"sum({_grown(RESULTS % ('sum', ''), window)})")
+    quantile = f"histogram_quantile(0.95, sum by (le) ({_grown(RESULTS % ('bucket', ''), window)}))"
+    p95 = prometheus.value(quantile)
+    return Measured(
+        requests=count(REQUESTS % ""),
+        requests_failed=count(REQUESTS % ',status=~"5.."'),
+        rows=count(ROWS % "succeeded|failed|expired"),
+        rows_failed=count(ROWS % "failed|expired"),
+        reviews=reviews,
+        reviews_slow=max(reviews - fast, 0),
+        mean_ms=None if not reviews or seconds is None else seconds / reviews * 1000,
+        p95_ms=None if not reviews or p95 is None else p95 * 1000,
+        feedbacks=count(FEEDBACK % ""),
+        feedbacks_agreeing=count(FEEDBACK % '{agrees="true"}'),
+    )
+
+
+def _grown(series: str, window: str) -> str:
+    """`increase`, and what a series had when it was first seen, if its process was known before or is new itself.
+
+    `increase` alone loses the first count of each series: three kinds of failures, once each, would be none.
+    """
+    seconds = window_of(window).total_seconds()
+    known = f"last_over_time(up[5m] offset {window}) or process_start_time_seconds > time() - {seconds:g}"
+    first = f"min_over_time({series}[{window}]) unless last_over_time({series}[5m] offset {window})"
+    born = f"(({first}) and on (job, instance) ({known}))"
+    return f"(increase({series}[{window}]) + {born} or increase({series}[{window}]) or {born})"

@@ -1,0 +1,90 @@
+"""`verdict requests`: what the service answered lately, from the request log in its store."""
+
+import json as json_lines
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli.output import CommandError, JsonOption, stdout
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST = timedelta(days=3650)
+WIDE = 250
+
+
+def requests(
+    since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 1h, 7d.")] = "1h",
+    status: Annotated[str | None, typer.Option(help="Only this status, such as 404, or class, such as 5xx.")] = None,
+    route: Annotated[
+        str | None, typer.Option(help="Only this route, as the API documents it, such as '/v1/jobs/{job_id}'.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest.")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """List requests that were answered, the newest last; with --json one object a line.
+
+    Looks into the store of DATABASE_URL, or else of `verdict run`, up to the last second.
+    """
+    age, statuses = _age(since), _statuses(status)
+    found = [row._asdict() for row in reversed(_find(age, statuses, route, limit))]
+    if not json:
+        stdout.print(_table(found), width=WIDE)  # ids that are cut are of no use; a terminal wraps
+        return
+    for each in found:
+        print(json_lines.dumps(each, default=_plain))
+
+
+def _age(since: str) -> timedelta:
+    words = re.fullmatch(r"([0-9]{1,9})([smhd])", since)
+    age = timedelta(**{UNITS[words[2]]: int(words[1])}) if words else None
+    if age is None or not timedelta(0) < age <= LONGEST:
+        raise CommandError(f"--since {since!r}: must be a time such as 90s, 15m, 1h or 7d")
+    return age
+
+
+def _statuses(status: str | None) -> tuple[int, int]:
+    """The lowest and the highest that are wanted."""
+    if status is None:
+        return 100, 599
+    if re.fullmatch(r"[1-5][xX]{2}", status):
+        return int(status[0]) * 100, int(status[0]) * 100 + 99
+    if re.fullmatch(r"[1-5][0-9]{2}", status):
+        return int(status), int(status)
+    raise CommandError(f"--status {status!r}: must be a status such as 404, or a class such as 5xx")
+
+
+def _find(age: timedelta, statuses: tuple[int, int], route: str | None, limit: int) -> Sequence[Any]:
+    from cli._store import store
+    from db import request_log
+    from db.engine import transaction
+
+    with store() as engine, transaction(engine) as connection:
+        if not request_log.exists(connection):
+            raise CommandError("the store has no request log; `python -m db.migrate` brings its schema up to date")
+        return request_log.find(connection, age, statuses, route, limit)
+
+
+def _plain(value: Any) -> str:
+    """A time or an id, as JSON can say it."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _table(found: Sequence[dict[str, Any]]) -> Table:
+    drawn = Table("at", "status", "method", "route", "ms", "bytes in", "bytes out", "job", "request")
+    for row in found:
+        drawn.add_row(
+            f"{row['at'].astimezone():%Y-%m-%d %H:%M:%S}",
+            str(row["status"]),
+            row["method"],
+            row["route"],
+            f"{row['duration_ms']:,.1f}",
+            f"{row['request_bytes']:,}",
+            f"{row['response_bytes']:,}",
+            str(row["job_id"] or ""),
+            row["request_id"],
+        )
+    return drawn

@@ -1,0 +1,72 @@
+"""`verdict sla`: does the service keep its promises? Asks the service, or a Prometheus (cli._prometheus)."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from cli import _prometheus
+from cli._answers import fetch
+from cli.output import CommandError, JsonOption, UrlOption, show
+from monitoring.sla import window_of
+
+
+def sla(
+    window: Annotated[str, typer.Option(help="The time to judge, up to now: from 1m to 30d.")] = "1h",
+    prometheus: Annotated[
+        str | None, typer.Option(metavar="URL", help="Take the figures from this Prometheus; memory and CPU too.")
+    ] = None,
+    url: UrlOption = "http://127.0.0.1:8000",
+    json: JsonOption = False,
+) -> None:
+    """Say for each target of the SLA whether it is met, with the figure and what is left of its error budget.
+
+    Exit code 0: no target is missed; 1: one is; 2: it could not be found out.
+    """
+    try:
+        window_of(window)
+    except ValueError as exc:
+        raise CommandError(f"--window {window}: {exc}") from exc
+    verdict = _prometheus.verdict(prometheus, window) if prometheus else _of_service(url, window)
+    show(verdict, as_json=json, table=lambda: _drawn(verdict))
+    if verdict["met"] is False:
+        raise typer.Exit(1)
+
+
+def _of_service(url: str, window: str) -> dict[str, Any]:
+    answer = fetch(url, "/v1/sla", {"window": window}, hint="start it with `verdict run`, or give --url")
+    if not isinstance(answer.get("targets"), list) or "met" not in answer:
+        raise CommandError(f"{url} answered, and not as Verdict does: is it the right one?")
+    return answer
+
+
+def _drawn(verdict: dict[str, Any]) -> Group:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("target", "figure", "limit", "verdict", "budget left", "missed"):
+        table.add_column(name, no_wrap=True, justify="right" if name in {"figure", "limit", "budget left"} else "left")
+    for each in verdict["targets"]:
+        table.add_row(
+            each["title"],
+            _quantity(each["figure"], each["unit"]),
+            f"{'≥' if each['is_floor'] else '≤'} {_quantity(each['limit'], each['unit'])}",
+            _word(each["met"]),
+            "" if each["budget_left"] is None else f"{each['budget_left']:.0%}",
+            f"of {each['counted']:,}" if each["missed"] is None else f"{each['missed']:,} of {each['counted']:,}",
+        )
+    headline = "nothing to judge" if verdict["met"] is None else _word(verdict["met"])
+    return Group(Text.assemble(f"The last {verdict['window']}: ", headline), table)
+
+
+def _quantity(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f} ms" if unit == "ms" else f"{value:.2%}"
+
+
+def _word(met: bool | None) -> Text:
+    """Said in words, not by the colour alone."""
+    if met is None:
+        return Text("not judged", "dim")
+    return Text("met", "green") if met else Text("MISSED", "bold red")

@@ -1,0 +1,62 @@
+"""What a worker claims, what it says became of it, and what was stored of that. Called by db.leases and the worker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from uuid import UUID
+
+from db.models import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedReview:
+    """A review to predict; a `suspect` was in a batch that was lost, and is alone in its claim."""
+
+    id: UUID
+    job_id: UUID
+    text: str
+    similar_wanted: int = 0
+    tokens_estimate: int = 0
+    suspect: bool = False
+    claimed: float = field(default_factory=monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Reviews under one lease."""
+
+    token: UUID
+    lane: Lane
+    reviews: list[ClaimedReview]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one review: a prediction, or `error_code` and `error_detail`."""
+
+    review_id: UUID
+    job_id: UUID
+    tokens: int | None = None
+    truncated: bool | None = None
+    waited_ms: float | None = None  # from the claim to the prediction
+    inference_ms: float | None = None
+    label: int | None = None
+    probabilities: Sequence[float] | None = None
+    stage: str | None = None
+    similar_reviews: Sequence[object] | None = None
+    attempts: int = 0
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One review's result as it was stored for `rows` rows; times are the database's, in seconds since the submit."""
+
+    job_id: UUID
+    rows: int
+    error_code: str | None
+    stage: str | None
+    queued_seconds: float | None  #: until its prediction began; None for what broke before
+    seconds: float
+    ended_job: bool

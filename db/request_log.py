@@ -1,0 +1,113 @@
+"""Statements about the request log, which has one partition a day (UTC), `request_log_20261122`.
+
+Called by api.request_log, which adds, by worker.maintenance, which keeps the days, and by `verdict requests`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from db.engine import driver_cursor
+
+PARTITION = "request_log_%Y%m%d"
+DROP_LOCK_TIMEOUT = "500ms"  # whoever writes or reads meanwhile stands in the queue behind us
+
+
+class LoggedRequest(NamedTuple):
+    """A request that was answered: the columns of the table, in its order. `at` is the end of the answer."""
+
+    at: datetime
+    request_id: str
+    key: str | None  #: the caller's
+    method: str
+    route: str  #: the template
+    status: int
+    duration_ms: float
+    request_bytes: int
+    response_bytes: int
+    job_id: UUID | None  #: that the request made or named
+
+
+_COPY = f"COPY request_log ({', '.join(LoggedRequest._fields)}) FROM STDIN"
+
+
+def add(connection: Connection, requests: Iterable[LoggedRequest]) -> None:
+    """Add requests, whose days must have their partitions; 1,000 take 12 ms."""
+    with driver_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
+        for request in requests:
+            copy.write_row(request)
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('request_log', 0))")
+_PARTITIONS = text("""
+SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE inhparent = to_regclass('request_log') AND relname ~ '^request_log_[0-9]{8}$' ORDER BY relname
+""")
+
+
+def partitions(connection: Connection) -> list[date]:
+    """The days that have a partition, from the oldest to the newest."""
+    return [datetime.strptime(name, PARTITION).date() for name in connection.scalars(_PARTITIONS)]  # noqa: DTZ007  a day
+
+
+def create_partitions(connection: Connection, days_ahead: int, since: date | None = None) -> None:
+    """Make sure that each day has its partition, from today (UTC) or `since` to `days_ahead` days after today."""
+    today = datetime.now(UTC).date()
+    first = since or today
+    days = {first + timedelta(days=ahead) for ahead in range((today - first).days + days_ahead + 1)}
+    if not days <= set(partitions(connection)):
+        connection.execute(_LOCK)  # held to the end of the transaction: two processes may come at midnight
+        for day in sorted(days - set(partitions(connection))):
+            _create(connection, day)
+
+
+def _create(connection: Connection, day: date) -> None:
+    name, bounds = f"{day:{PARTITION}}", f"FROM ('{day}T00:00Z') TO ('{day + timedelta(days=1)}T00:00Z')"
+    # Attached, since PARTITION OF would lock the whole log against its readers and writers.
+    connection.execute(text(f"CREATE TABLE {name} (LIKE request_log INCLUDING DEFAULTS)"))
+    connection.execute(text(f"ALTER TABLE request_log ATTACH PARTITION {name} FOR VALUES {bounds}"))
+
+
+_HURRY = text(f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT}'")
+
+
+def drop_partition(connection: Connection, keep_days: int) -> date | None:
+    """Drop the oldest day if it is more than `keep_days` days ago (UTC); which day that was.
+
+    One a transaction, so that a long reader, for whom no writer shall wait, loses us no other day.
+
+    Raises:
+        StoreBusy: when the transaction is in `db.engine.transaction`, and somebody reads the log just now.
+    """
+    oldest = next(iter(partitions(connection)), None)
+    if oldest is None or oldest >= datetime.now(UTC).date() - timedelta(days=keep_days):
+        return None
+    connection.execute(_HURRY)
+    connection.execute(text(f"DROP TABLE IF EXISTS {oldest:{PARTITION}}"))
+    return oldest
+
+
+_EXISTS = text("SELECT to_regclass('request_log') IS NOT NULL")
+_FIND = text("""
+SELECT at, request_id, key, method, route, status, duration_ms, request_bytes, response_bytes, job_id
+FROM request_log
+WHERE at >= now() - :age AND status BETWEEN :low AND :high AND (CAST(:route AS text) IS NULL OR route = :route)
+ORDER BY at DESC LIMIT :limit
+""")
+
+
+def exists(connection: Connection) -> bool:
+    """Whether the schema has the log at all."""
+    return bool(connection.scalar(_EXISTS))
+
+
+def find(
+    connection: Connection, age: timedelta, statuses: tuple[int, int], route: str | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Requests of the last while with a status between two, the newest first."""
+    low, high = statuses
+    parameters = {"age": age, "low": low, "high": high, "route": route, "limit": limit}
+    return connection.execute(_FIND, parameters).all()

@@ -1,0 +1,125 @@
+"""The dashboard of the service: what is asked, what is accepted, what waits, what comes out."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from monitoring.grafana.panels import Panel, Query, dashboard, lines
+
+ASKED = 'route!~"/livez|/readyz|/metrics"'
+NONE = "or vector(0)"  # a counter has no series before its first event
+
+
+def build() -> Dashboard:
+    """In the order of a review's way."""
+    return dashboard(
+        "verdict-service",
+        "Verdict: service",
+        "The way of a review, from the request to the result.",
+        {"Requests": _requests(), "Admission": _admission(), "What waits": _waiting(), "Results": _results(),
+         "Store and upkeep": _upkeep()},
+    )  # fmt: skip
+
+
+def _requests() -> list[Panel]:
+    return [
+        lines("Requests", "Answered per second, by route.", "reqps", Query(
+            f"sum by (route) (rate(verdict_http_requests_total{{{ASKED}}}[$__rate_interval]))", "{{route}}",
+        )),
+        lines("Answers", "Per second, by status.", "reqps", Query(
+            f"sum by (status) (rate(verdict_http_requests_total{{{ASKED}}}[$__rate_interval]))", "{{status}}",
+        )),
+        lines("Time to the answer, p95", "By route; a request may wait for its result.", "s", Query(
+            "histogram_quantile(0.95, sum by (route, le) "
+            f"(rate(verdict_http_request_seconds_bucket{{{ASKED}}}[$__rate_interval])))", "{{route}}",
+        )),
+        lines("Open requests", "That are being served, waiting ones among them.", "none", Query(
+            'sum by (instance) (verdict_http_requests_open{job="api"})', "{{instance}}",
+        )),
+        lines("Answered by an earlier one", "Replayed requests and duplicate rows, per second.", "ops", Query(
+            f"sum by (kind) (rate(verdict_cache_hits_total[$__rate_interval])) {NONE}", "{{kind}}",
+        )),
+        lines("Feedback", "Words from callers per hour, by whether they agree.", "none", Query(
+            f"sum by (agrees) (increase(verdict_feedback_total[1h])) {NONE}", "agrees: {{agrees}}",
+        )),
+    ]  # fmt: skip
+
+
+def _admission() -> list[Panel]:
+    return [
+        lines("Rows accepted", "Per second, by lane.", "rowsps", Query(
+            "sum by (lane) (rate(verdict_rows_submitted_total[$__rate_interval]))", "{{lane}}",
+        )),
+        lines(
+            "Submissions", "Accepted, and refused because too much waits (429), per second.", "ops",
+            Query("sum by (lane) (rate(verdict_jobs_submitted_total[$__rate_interval]))", "{{lane}} accepted"),
+            Query(
+                f"sum by (lane, reason) (rate(verdict_shed_total[$__rate_interval])) {NONE}",
+                "{{lane}} refused {{reason}}",
+            ),
+        ),
+        lines("Share refused", "Of the submissions, over five minutes.", "percentunit", Query(
+            "verdict:shed:ratio5m", "{{lane}}",
+        ), limit=0.1),
+    ]  # fmt: skip
+
+
+def _waiting() -> list[Panel]:
+    return [
+        lines("Rows waiting", "To be claimed, by lane.", "none", Query(
+            "max by (lane) (verdict_backlog_rows)", "{{lane}}",
+        )),
+        lines(
+            "Wait ahead", "What a new review of the lane would wait: tokens before it by what the workers judge.", "s",
+            Query(
+                "max by (lane) (verdict_backlog_tokens) / on () group_left () "
+                '(max(verdict_capacity_tokens_per_second{job="api"}) > 0)'
+                " or max by (lane) (verdict_backlog_tokens) * 0",  # no worker has been busy long enough to know
+                "{{lane}}",
+            ),
+        ),
+        lines("Oldest waiting", "Age of the oldest job with a waiting review.", "s", Query(
+            "max by (lane) (verdict_backlog_oldest_seconds)", "{{lane}}",
+        )),
+        lines("Rows being judged", "Claimed and not yet stored, by lane.", "none", Query(
+            "max by (lane) (verdict_in_flight_rows)", "{{lane}}",
+        )),
+        lines("Time in the queue, p95", "From submit to the beginning of the prediction.", "s", Query(
+            "histogram_quantile(0.95, sum by (lane, le) (rate(verdict_queue_seconds_bucket[$__rate_interval])))",
+            "{{lane}}",
+        )),
+        lines("Tokens waiting", "Estimated, by lane.", "none", Query(
+            "max by (lane) (verdict_backlog_tokens)", "{{lane}}",
+        )),
+    ]  # fmt: skip
+
+
+def _results() -> list[Panel]:
+    return [
+        lines("Rows ended", "Per second, by status; failed ones with their reason.", "rowsps", Query(
+            "sum by (status, reason) (rate(verdict_results_total[$__rate_interval]))", "{{status}} {{reason}}",
+        )),
+        lines(
+            "Time to the result", "From submit to the stored result, by lane.", "s",
+            Query("verdict:result_seconds:p50_5m", "{{lane}} p50"),
+            Query("verdict:result_seconds:p95_5m", "{{lane}} p95"),
+            Query("verdict:result_seconds:p99_5m", "{{lane}} p99"),
+        ),
+        lines("Reviews judged", "Per second, by model.", "ops", Query(
+            "sum by (model) (rate(verdict_stage_reviews_total[$__rate_interval]))", "{{model}}",
+        )),
+    ]  # fmt: skip
+
+
+def _upkeep() -> list[Panel]:
+    return [
+        lines("Store", "1 while PostgreSQL answers.", "none", Query(
+            'min by (instance) (verdict_store_up{job="api"})', "{{instance}}",
+        )),
+        lines("Connections", "Of all processes, by pool and state.", "none", Query(
+            "sum by (job, pool, state) (verdict_pool_connections)", "{{job}} {{pool}} {{state}}",
+        )),
+        lines(
+            "Found by the sweeper", "Lost leases, expired jobs, lanes to ring; requests not logged; per second.", "ops",
+            Query(f"sum by (found) (rate(verdict_swept_total[$__rate_interval])) {NONE}", "{{found}}"),
+            Query("sum(rate(verdict_requests_unlogged_total[$__rate_interval]))", "requests not logged"),
+        ),
+    ]  # fmt: skip

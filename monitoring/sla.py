@@ -1,0 +1,118 @@
+"""The targets of the SLA, and figures held against them.
+
+The figures come from the store (db.sla, for the API) or from Prometheus (cli.sla); what they mean is said once, here.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+FAILURES = 0.01  # of requests, and of rows
+MEAN_MS = 200.0  # from submit to the stored result of an interactive review
+P95_MS = 500.0
+ACCURACY = 0.9
+RESOURCES = 1.0  # of what the container may have
+
+LEAST_FEEDBACK = 20  # fewer words from callers say nothing about accuracy
+LONGEST = timedelta(days=30)
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def window_of(words: str) -> timedelta:
+    """The time that `90m`, `6h` or `7d` means.
+
+    Raises:
+        ValueError: it is no such thing, or more than 30 days.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", words, re.ASCII)
+    window = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    if window is None or window > LONGEST:
+        raise ValueError("must be a number and m, h or d, from 1m to 30d, such as 90m or 7d")
+    return window
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a window holds. A figure is None where nothing was counted; the targets say what is a failure."""
+
+    requests: int
+    requests_failed: int  # answered with 5xx
+    rows: int  # that ended, but those that were cancelled or held nothing to judge
+    rows_failed: int  # dead letters, and those whose deadline passed
+    reviews: int  # interactive, with a stored result
+    reviews_slow: int  # that took longer than P95_MS
+    mean_ms: float | None
+    p95_ms: float | None
+    feedbacks: int
+    feedbacks_agreeing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One target: `met` is None where there is nothing to judge. `missed` of the `counted` are against it."""
+
+    name: str
+    title: str
+    unit: Literal["ratio", "ms"]
+    figure: float | None
+    limit: float
+    met: bool | None
+    budget_left: float | None  # 1 at first, 0 when the limit is reached, less beyond
+    counted: int
+    missed: int | None
+    is_floor: bool = False  # the figure must be at least the limit, not at most
+
+
+def judge(measured: Measured) -> list[Verdict]:
+    """A verdict on each target that the measured figures can be held against."""
+    disagreeing = measured.feedbacks - measured.feedbacks_agreeing
+    return [
+        _failures("request_failures", "Failed requests", measured.requests, measured.requests_failed),
+        _failures("result_failures", "Failed results", measured.rows, measured.rows_failed),
+        _at_most("mean_latency", "Mean time to the result", "ms", measured.mean_ms, MEAN_MS, measured.reviews),
+        _p95(measured),
+        _accuracy(measured.feedbacks, disagreeing),
+    ]
+
+
+def resource(name: str, title: str, highest_share: float | None, processes: int) -> Verdict:
+    """A verdict on memory or CPU: the highest share of its limit that any of the processes took."""
+    return _at_most(name, title, "ratio", highest_share, RESOURCES, processes)
+
+
+def all_met(verdicts: Iterable[Verdict]) -> bool | None:
+    """Whether every target is met that can be judged; None when none can."""
+    judged = [each.met for each in verdicts if each.met is not None]
+    return all(judged) if judged else None
+
+
+def _failures(name: str, title: str, counted: int, failed: int) -> Verdict:
+    ratio = failed / counted if counted else None
+    met, left = (None, None) if ratio is None else (ratio <= FAILURES, 1 - ratio / FAILURES)
+    return Verdict(name, title, "ratio", ratio, FAILURES, met, left, counted, failed)
+
+
+def _at_most(  # noqa: PLR0913, PLR0917  a target's fields
+    name: str, title: str, unit: Literal["ratio", "ms"], figure: float | None, limit: float, counted: int
+) -> Verdict:
+    """A figure that is no count of failures: its budget is what it stays below the limit."""
+    met, left = (None, None) if figure is None else (figure <= limit, 1 - figure / limit)
+    return Verdict(name, title, unit, figure, limit, met, left, counted, None)
+
+
+def _p95(measured: Measured) -> Verdict:
+    """One review in 20 may take longer: those are the budget."""
+    figure, counted, slow = measured.p95_ms, measured.reviews, measured.reviews_slow
+    met, left = (None, None) if figure is None or not counted else (figure <= P95_MS, 1 - slow / counted / 0.05)
+    return Verdict("p95_latency", "95 % of results within", "ms", figure, P95_MS, met, left, counted, slow)
+
+
+def _accuracy(counted: int, wrong: int) -> Verdict:
+    figure = (counted - wrong) / counted if counted else None
+    met = left = None
+    if figure is not None and counted >= LEAST_FEEDBACK:
+        met, left = figure >= ACCURACY, (figure - ACCURACY) / (1 - ACCURACY)
+    return Verdict("accuracy", "Accuracy by feedback", "ratio", figure, ACCURACY, met, left, counted, wrong, True)

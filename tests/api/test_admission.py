@@ -1,0 +1,197 @@
+"""Submissions are refused while too much stands before them, over real HTTP against real servers."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from api.admission import Admission
+from api.errors import Overloaded
+from db.admission import Ahead, LaneFull
+from db.engine import Engine
+from db.models import Lane
+from settings import ApiSettings, DatabaseSettings, QueueSettings
+from tests.conftest import WAIT_SECONDS, serving, wait_until
+from tests.db import steps
+
+TEXT = "a fine film"  # an estimated 4 tokens
+JOB = {"reviews": [{"text": TEXT}]}
+FULL = httpx.codes.TOO_MANY_REQUESTS
+
+
+@pytest.fixture
+def pace(engine: Engine, model_id: int) -> Callable[[float], None]:
+    """Sets how many tokens the only worker judges in a second."""
+
+    def measured(tokens_per_second: float) -> None:
+        statement = """
+            INSERT INTO workers (name, model_id, tokens_per_second) VALUES ('only', :id, :pace)
+            ON CONFLICT (name) DO UPDATE SET tokens_per_second = :pace, seen_at = now()
+        """
+        steps.run(engine, statement, id=model_id, pace=tokens_per_second)
+
+    return measured
+
+
+@pytest.fixture
+def other(database: DatabaseSettings, queue: QueueSettings, model_id: int) -> Iterator[httpx.Client]:
+    """A second API process's client, on the same store."""
+    assert model_id
+    with serving(ApiSettings(), database, queue) as url, httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
+        yield client
+
+
+def metric(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def is_told_when_to_come_back(answer: httpx.Response) -> bool:
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (FULL, "urn:verdict:overloaded")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert f"Try again in {answer.headers['retry-after']} s." in problem["detail"]
+    return 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_an_idle_lane_takes_any_job_and_a_full_one_says_when_to_come_back(
+    client: httpx.Client, engine: Engine, pace: Callable[[float], None]
+) -> None:
+    pace(2)
+    shed = metric("verdict_shed_total", lane="interactive", reason="backlog")
+    assert client.post("/v1/jobs", json=JOB).status_code == 202
+    refused = client.post("/v1/jobs", json=JOB)
+    assert is_told_when_to_come_back(refused)
+    assert "2.00 s of work stand before this job, more than the 0.2 s that may" in refused.json()["detail"]
+    assert is_told_when_to_come_back(client.post("/v1/classify", json={"review_text": TEXT}))
+    assert metric("verdict_shed_total", lane="interactive", reason="backlog") == shed + 2
+    assert len(steps.rows(engine, "SELECT FROM jobs")) == 1
+
+
+def test_between_two_refusals_of_the_store_no_body_is_parsed(
+    client: httpx.Client, pace: Callable[[float], None]
+) -> None:
+    pace(1)
+    client.post("/v1/jobs", json=JOB)
+    assert client.post("/v1/jobs", json=JOB).status_code == FULL
+    kind = {"content-type": "application/json"}
+    assert client.post("/v1/jobs", content=b"{", headers=kind).status_code == FULL
+    assert client.post("/v1/classify", content=b"{", headers=kind).status_code == FULL
+    # What may be of the other lane is looked at, and an escaped letter hides no review.
+    assert client.post("/v1/jobs", content=rb"{\u0074", headers=kind).status_code == 400
+    assert client.post("/v1/jobs", json={"reviews": [{"text": TEXT}] * 17}).status_code == 202
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_lane_that_has_drained_takes_jobs_again(
+    client: httpx.Client, pace: Callable[[float], None], engine: Engine
+) -> None:
+    job_id = steps.submit(engine, 1, lane=Lane.INTERACTIVE, tokens=40, model="no worker has this")
+    pace(100)
+    assert client.post("/v1/jobs", json=JOB, headers={"idempotency-key": "k"}).status_code == FULL
+    steps.stop(engine, job_id)
+    again = {"idempotency-key": "k", "prefer": "wait=10"}
+    # The refusal was not kept with the key.
+    wait_until(lambda: client.post("/v1/jobs", json=JOB, headers=again).status_code == 200)
+
+
+def test_what_one_process_took_the_other_counts(
+    client: httpx.Client, other: httpx.Client, engine: Engine, pace: Callable[[float], None]
+) -> None:
+    pace(100)
+    both = [client, other] * 12
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda one: one.post("/v1/jobs", json=JOB).status_code, both))
+    # Each weighs 40 ms, and is let in while 0, 40, … 200 ms stand before it.
+    assert answers.count(202) == len(steps.rows(engine, "SELECT FROM jobs")) == 6
+    assert answers.count(FULL) == len(both) - 6
+
+
+def test_who_repeats_a_job_that_was_taken_gets_it_though_the_lane_is_full(
+    client: httpx.Client, other: httpx.Client, pace: Callable[[float], None]
+) -> None:
+    pace(1)
+    replayed = metric("verdict_cache_hits_total", kind="replayed")
+    key = {"idempotency-key": "k"}
+    taken = client.post("/v1/jobs", json=JOB, headers=key)
+    again = other.post("/v1/jobs", json=JOB, headers=key)
+    assert (taken.status_code, again.status_code, taken.json()["id"]) == (202, 202, again.json()["id"])
+    assert metric("verdict_cache_hits_total", kind="replayed") == replayed + 1
+
+
+def test_without_a_pace_everything_is_taken(client: httpx.Client) -> None:
+    assert [client.post("/v1/jobs", json=JOB).status_code for _ in range(5)] == [202] * 5
+
+
+def csv(rows: int, length: int = 10) -> dict[str, Any]:
+    lines = [f"{'x' * length} {row}" for row in range(rows)]
+    return {"content": "\n".join(["text", *lines]).encode(), "headers": {"content-type": "text/csv"}}
+
+
+def test_a_file_is_refused_like_any_job_and_leaves_nothing(
+    client: httpx.Client, engine: Engine, pace: Callable[[float], None]
+) -> None:
+    pace(1)
+    assert client.post("/v1/jobs", **csv(2)).status_code == 202
+    assert is_told_when_to_come_back(client.post("/v1/jobs", **csv(2)))
+    assert client.post("/v1/jobs", **csv(20)).status_code == 202  # bulk may wait for hours
+    assert [row.total for row in steps.rows(engine, "SELECT total FROM jobs ORDER BY id")] == [2, 20]
+
+
+def test_a_large_file_is_not_read_while_bulk_is_full(
+    database: DatabaseSettings, queue: QueueSettings, pace: Callable[[float], None]
+) -> None:
+    pace(0.001)
+    settings = ApiSettings(max_review_chars=20)
+    with serving(settings, database, queue) as url, httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
+        assert client.post("/v1/jobs", **csv(20)).status_code == 202
+        assert is_told_when_to_come_back(client.post("/v1/jobs", **csv(40)))
+        nonsense: dict[str, Any] = {"content": b"\0" * 400, "headers": {"content-type": "text/csv"}}
+        assert is_told_when_to_come_back(client.post("/v1/jobs", **nonsense))
+
+
+def test_submissions_are_counted_by_rows_copies_and_codes(client: httpx.Client) -> None:
+    def counts() -> list[float]:
+        return [
+            metric("verdict_jobs_submitted_total", lane="interactive"),
+            metric("verdict_rows_submitted_total", lane="interactive"),
+            metric("verdict_cache_hits_total", kind="duplicate"),
+            metric("verdict_results_total", lane="interactive", status="failed", reason="empty_text"),
+        ]
+
+    before = counts()
+    client.post("/v1/jobs", json={"reviews": [{"text": TEXT}] * 3 + [{"text": "dull"}]})
+    file = b"id,text\n1,fine\n2,\n3,fine\n4, \n"
+    assert client.post("/v1/jobs", content=file, headers={"content-type": "text/csv"}).status_code == 202
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [2, 8, 3, 2]
+
+
+def test_the_api_refuses_what_would_wait_for_its_own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    gate = Admission(ApiSettings(admit_interactive_seconds=0.1), threads=1)
+    with gate.submitting(4):
+        now[0] += 2.0
+    with gate.submitting(4):
+        gate.check(Lane.INTERACTIVE, 4)  # the only thread is in use, and nobody waits for it
+        with gate.submitting(4), pytest.raises(Overloaded) as refused:
+            gate.check(Lane.INTERACTIVE, 4)
+        gate.check(Lane.INTERACTIVE, 4)
+    assert int(refused.value.headers["Retry-After"]) >= 1
+
+
+def test_a_full_lane_is_asked_again_when_it_may_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    gate = Admission(ApiSettings(admit_interactive_seconds=0.2), threads=1)
+    with pytest.raises(Overloaded), gate.heeding(4):
+        raise LaneFull(Lane.INTERACTIVE, Ahead(50, 100))
+    now[0] += 0.29
+    with pytest.raises(Overloaded):
+        gate.check(Lane.INTERACTIVE, 4)
+    gate.check(Lane.BULK, 4)
+    now[0] += 0.02
+    gate.check(Lane.INTERACTIVE, 4)

@@ -1,0 +1,158 @@
+"""What stands before a new job, counted in the store."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import TypeAlias
+
+import pytest
+
+from db import admission, submissions, uploads
+from db.admission import Ahead, LaneFull
+from db.engine import Connection, Engine, one_trip, reading, transaction
+from db.models import Lane
+from db.submissions import NewJob, NewReview
+from db.uploads import NewUpload
+from files.row import Row, text_error
+from tests.db import steps
+
+How: TypeAlias = Callable[[Engine], AbstractContextManager[Connection]]
+
+
+def ahead(engine: Engine, lane: Lane = Lane.BULK) -> Ahead:
+    with reading(engine) as connection:
+        return admission.ahead(connection, lane)
+
+
+def add_worker(engine: Engine, model_id: int, pace: float | None, *, seen: timedelta = timedelta()) -> None:
+    statement = (
+        "INSERT INTO workers (name, model_id, tokens_per_second, seen_at) VALUES (:name, :id, :pace, now() - :seen)"
+    )
+    steps.run(engine, statement, name=f"{pace} {seen}", id=model_id, pace=pace, seen=seen)
+
+
+def job(lane: Lane = Lane.BULK, *, tokens: int = steps.TOKENS) -> NewJob:
+    return NewJob(lane, "default", {}, None, [NewReview("a fine film", None, tokens)])
+
+
+def submit(engine: Engine, within: float, lane: Lane = Lane.BULK) -> bool:
+    """Whether the job was let in."""
+    try:
+        with one_trip(engine) as connection:
+            return bool(submissions.add(connection, job(lane), within))
+    except LaneFull:
+        return False
+
+
+def test_nothing_stands_before_the_first_job_and_without_workers_there_is_no_pace(engine: Engine) -> None:
+    assert ahead(engine) == Ahead(0, None)
+    assert ahead(engine).seconds == 0
+
+
+def test_the_pace_is_that_of_all_live_workers(engine: Engine, model_id: int) -> None:
+    add_worker(engine, model_id, 100)
+    add_worker(engine, model_id, 50)
+    add_worker(engine, model_id, None)
+    add_worker(engine, model_id, 1000, seen=timedelta(minutes=1))
+    steps.submit(engine, 3)
+    assert ahead(engine) == Ahead(3 * steps.TOKENS, 150)
+    assert ahead(engine).seconds == pytest.approx(0.2)
+
+
+def test_what_was_claimed_still_stands_before_a_new_job(engine: Engine) -> None:
+    steps.submit(engine, 5)
+    steps.must_claim(engine, reviews=2)
+    assert ahead(engine).tokens == 5 * steps.TOKENS
+    steps.must_claim(engine)
+    assert ahead(engine).tokens == 5 * steps.TOKENS
+
+
+def test_what_is_judged_does_not(engine: Engine, model_id: int) -> None:
+    steps.submit(engine, 5)
+    steps.complete_all(engine, steps.must_claim(engine, reviews=2), model_id)
+    assert ahead(engine).tokens == 3 * steps.TOKENS
+
+
+def test_interactive_work_stands_before_bulk_and_bulk_before_no_interactive(engine: Engine) -> None:
+    steps.submit(engine, 1, lane=Lane.INTERACTIVE)
+    steps.submit(engine, 2, lane=Lane.BULK)
+    steps.must_claim(engine, lane=Lane.BULK, reviews=1)
+    assert ahead(engine, Lane.INTERACTIVE).tokens == steps.TOKENS
+    assert ahead(engine, Lane.BULK).tokens == 3 * steps.TOKENS
+
+
+def test_a_copy_and_a_job_that_rests_or_is_late_weigh_nothing(engine: Engine) -> None:
+    steps.submit(engine, texts=["twice", "twice", "once"])
+    assert ahead(engine).tokens == 2 * steps.TOKENS
+    steps.submit(engine, 4, deadline=timedelta(seconds=-1))
+    steps.pause(engine, steps.submit(engine, 4))
+    assert ahead(engine).tokens == 2 * steps.TOKENS
+
+
+def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> None:
+    texts = ["x" * 45, "x" * 45, "y" * 90, ""]
+    file = [Row(place, place + 1, each, None, None, [], text_error(each, 100)) for place, each in enumerate(texts)]
+    with transaction(engine) as connection:
+        added = uploads.add(
+            connection, NewUpload("default", None, None, labelled=False, interactive_max_reviews=16), file
+        )
+    assert (added.lane, added.rows, added.reviews, added.refused) == (Lane.INTERACTIVE, 4, 2, {"empty_text": 1})
+    [job] = steps.rows(engine, "SELECT tokens_estimate FROM jobs")
+    assert job.tokens_estimate == 12 + 22
+
+
+def test_a_file_is_let_in_like_any_job(engine: Engine, model_id: int) -> None:
+    add_worker(engine, model_id, 1)
+    upload = NewUpload(
+        "default", None, None, labelled=False, interactive_max_reviews=1, within=dict.fromkeys(Lane, 0.5)
+    )
+    file = [Row(0, 1, "fine", None, None, [], None), Row(1, 2, "dull", None, None, [], None)]
+    with transaction(engine) as connection:
+        assert uploads.add(connection, upload, file).lane == Lane.BULK
+    with pytest.raises(LaneFull), transaction(engine) as connection:
+        uploads.add(connection, upload, file)
+    with transaction(engine) as connection:
+        assert uploads.add(connection, upload, file[:1]).lane == Lane.INTERACTIVE
+    assert len(steps.rows(engine, "SELECT FROM job_rows")) == 3
+
+
+def test_an_idle_lane_takes_any_job_and_a_full_one_none(engine: Engine, model_id: int) -> None:
+    add_worker(engine, model_id, 1)
+    assert submit(engine, within=0.001)
+    assert not submit(engine, within=0.001)
+    assert submit(engine, within=0.001, lane=Lane.INTERACTIVE)
+    assert len(steps.rows(engine, "SELECT FROM jobs")) == 2
+    assert len(steps.rows(engine, "SELECT FROM reviews")) == 2
+    assert len(steps.rows(engine, "SELECT FROM job_rows")) == 2
+
+
+def test_a_refusal_says_what_stands_before(engine: Engine, model_id: int) -> None:
+    add_worker(engine, model_id, 4)
+    steps.submit(engine)
+    with pytest.raises(LaneFull) as refused, one_trip(engine) as connection:
+        submissions.add(connection, job(), 1.0)
+    assert refused.value.lane == Lane.BULK
+    assert refused.value.ahead == Ahead(steps.TOKENS, 4)
+
+
+def test_without_a_pace_all_are_let_in(engine: Engine, model_id: int) -> None:
+    add_worker(engine, model_id, None)
+    assert [submit(engine, within=0.001) for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize("how", [one_trip, transaction])
+def test_of_many_at_once_exactly_as_many_as_fit_are_let_in(engine: Engine, model_id: int, how: How) -> None:
+    add_worker(engine, model_id, 100)
+
+    def try_one(_: int) -> bool:
+        try:
+            with how(engine) as connection:
+                return bool(submissions.add(connection, job(), 0.5))
+        except LaneFull:
+            return False
+
+    with ThreadPoolExecutor(10) as pool:
+        let_in = list(pool.map(try_one, range(40)))
+    # Each weighs 0.1 s, and is let in while 0, 0.1, … 0.5 s stand before it.
+    assert sum(let_in) == len(steps.rows(engine, "SELECT FROM jobs")) == 6

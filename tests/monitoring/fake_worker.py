@@ -1,0 +1,64 @@
+"""A worker process with the fake model: `python -m tests.monitoring.fake_worker <file>`.
+
+The model is there as soon as the file is. It serves its metrics and drains as worker.tasks does,
+but polls instead of being rung.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from db.engine import DatabaseError, connect, transaction
+from monitoring import exporter, parts
+from monitoring.logs import configure_logs
+from monitoring.metrics import WORKER_READY
+from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
+from tests.conftest import register_fake
+from tests.fakes import FakeClassifier
+from worker.drain import Drain
+from worker.notify import Notifier
+from worker.pace import Pace
+from worker.station import Station
+from worker.store import show_zeros
+
+POLL_SECONDS = 0.02
+
+
+def main(model: Path) -> None:
+    """Work until a signal ends it."""
+    configure_logs("worker")
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    WORKER_READY.set(0)
+    # Before the model is there, so that what waited for it is a rise: the fake judges it all between two scrapes.
+    show_zeros(FakeClassifier().info.name)
+    exporter.serve(MetricsSettings(), own=parts.WORKER)
+    while not model.exists():
+        if stopping.wait(POLL_SECONDS):
+            return
+    station = _station(Notifier(QueueSettings()))
+    WORKER_READY.set(1)
+    while not stopping.wait(POLL_SECONDS):
+        try:
+            with transaction(station.engine) as connection:
+                station.say_seen(connection)
+            Drain(station).run()
+        except DatabaseError:
+            continue
+    station.say_gone()
+
+
+def _station(notifier: Notifier) -> Station:
+    threading.Thread(target=notifier.run, daemon=True).start()
+    engine = connect(DatabaseSettings(), "test")
+    with transaction(engine) as connection:
+        model_id = register_fake(connection)
+    pace = Pace(10_000)  # tokens a second
+    return Station(
+        WorkerSettings(), engine, FakeClassifier(), model_id, "fake", notifier.notify, lambda _: None, pace=pace
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,88 @@
+"""Worker and maintenance serve their metrics at a port of their own, and go on without one."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+import structlog
+from prometheus_client.metrics import MetricWrapperBase
+
+from cli import embedded
+from monitoring import exporter, metrics, parts
+from settings import MetricsSettings
+from tests.conftest import wait_until
+
+Serve = Callable[[int], None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves on a port until the test ends."""
+    stops = []
+    yield lambda port: stops.append(exporter.serve(MetricsSettings(metrics_port=port)))
+    for stop in stops:
+        stop()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 200
+    except httpx.ConnectError:
+        return False
+
+
+def test_metrics_are_served_until_stopped() -> None:
+    port = embedded.free_port()
+    stop = exporter.serve(MetricsSettings(metrics_port=port), own=parts.WORKER)
+    wait_until(lambda: answers(port))
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert "verdict_worker_ready" in text
+    assert "verdict_container_memory_limit_bytes" in text
+    assert "_created" not in text
+    stop()
+    assert not answers(port)
+
+
+def test_what_others_measure_is_not_shown_as_zero(serve: Serve) -> None:
+    port = embedded.free_port()
+    serve(port)
+    wait_until(lambda: answers(port))
+    shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert [
+        each for each in ("verdict_store_up", "verdict_worker_ready", "verdict_workers_live") if each in shown
+    ] == []
+
+
+def test_every_metric_without_labels_is_some_processs_own() -> None:
+    ours = {name: each for name, each in vars(metrics).items() if isinstance(each, MetricWrapperBase)}
+    owned = {name for name, each in ours.items() if each in {*parts.API, *parts.WORKER}}
+    assert {name for name, each in ours.items() if not each._labelnames} == owned
+
+
+def test_only_this_machine_is_answered(serve: Serve) -> None:
+    port = embedded.free_port()
+    serve(port)
+    wait_until(lambda: answers(port))
+    with socket.socket() as other, pytest.raises(OSError, match="refused"):
+        other.connect(("127.0.0.2", port))
+
+
+def test_without_a_port_nothing_is_served(serve: Serve) -> None:
+    serve(0)
+
+
+def test_a_port_in_use_is_said_once_and_had_when_it_is_free(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter, "RETRY_SECONDS", 0.05)
+    with structlog.testing.capture_logs() as lines:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            serve(port)
+            wait_until(lambda: lines)
+        wait_until(lambda: answers(port))
+        wait_until(lambda: len(lines) > 1)
+    assert [(line["event"], line["port"]) for line in lines] == [
+        ("metrics_not_served", port),
+        ("metrics_served", port),
+    ], json.dumps(lines, default=str)

@@ -1,0 +1,45 @@
+"""A child process of the worker: it ends if it cannot serve, and says so where it can be read."""
+
+from pathlib import Path
+
+import pytest
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from settings import DatabaseSettings, QueueSettings
+from worker import child
+from worker.main import celery_app
+from worker.station import Station
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's own logs stay as they are, and no station is left behind."""
+    monkeypatch.setattr(child, "configure_logs", lambda _: None)
+    monkeypatch.setattr(child, "stations", [])
+
+
+def test_a_child_that_cannot_serve_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: DatabaseSettings, queue: QueueSettings
+) -> None:
+    """Celery swallows every other exception, and would keep it."""
+    monkeypatch.setenv("DATABASE_URL", database.database_url)
+    monkeypatch.setenv("REDIS_URL", queue.redis_url)
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path))
+    with pytest.raises(SystemExit):
+        worker_process_init.send(sender="test")
+
+
+def test_a_child_that_stops_says_so(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    with station.engine.begin() as connection:
+        station.say_seen(connection)
+    monkeypatch.setattr(child, "stations", [station])
+    worker_process_shutdown.send(sender="test")
+    with station.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM workers").scalar() == 0
+
+
+def test_lines_of_a_child_are_not_caught_by_celery() -> None:
+    """Celery would make lines of what the lines are written to, and drop them."""
+    app = celery_app(QueueSettings(redis_url="redis://nowhere"))
+    assert app.conf.worker_redirect_stdouts is False
+    app.close()

@@ -1,0 +1,131 @@
+"""What a worker counts is what stands in the store, to the unit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+
+from cli import embedded
+from db.engine import Engine, connect, transaction
+from db.models import Lane
+from settings import DatabaseSettings
+from tests.db import steps
+from tests.db.steps import submit
+from tests.fakes import POISON, UNREADABLE
+from worker.drain import Drain
+from worker.pace import Pace
+from worker.station import Station
+from worker.store import show_zeros
+
+Run = Callable[[], None]
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@contextmanager
+def rise(name: str, expected: float, **labels: str) -> Iterator[None]:
+    """A sample rises by this much in the block."""
+    before = value(name, **labels)
+    yield
+    assert value(name, **labels) - before == expected, (name, labels)
+
+
+def test_rows_are_counted_by_how_they_ended(engine: Engine, drain: Run) -> None:
+    submit(engine, texts=["twice", "twice", "once", POISON, POISON, UNREADABLE])
+    with (
+        rise("verdict_results_total", 3, lane="bulk", status="succeeded", reason=""),
+        rise("verdict_results_total", 3, lane="bulk", status="failed", reason="exhausted"),
+        rise("verdict_failed_attempts_total", 6),  # three of each culprit
+    ):
+        drain()
+
+
+def test_times_and_stages_are_those_of_distinct_reviews(engine: Engine, drain: Run) -> None:
+    submit(engine, texts=["twice", "twice", "once", POISON], lane=Lane.INTERACTIVE)
+    with (
+        rise("verdict_result_seconds_count", 2, lane="interactive", model="default"),
+        rise("verdict_stage_reviews_total", 2, model="default", stage="fake"),
+        rise("verdict_queue_seconds_count", 2, lane="interactive"),
+        rise("verdict_result_seconds_count", 0, lane="bulk", model="default"),
+    ):
+        drain()
+
+
+def test_the_time_to_a_result_is_the_databases(engine: Engine, drain: Run) -> None:
+    submit(engine)
+    with transaction(engine) as connection:
+        connection.execute(text("UPDATE reviews SET queued_at = queued_at - interval '10 s'"))
+    before = value("verdict_result_seconds_sum", lane="bulk", model="default")
+    queued = value("verdict_queue_seconds_sum", lane="bulk")
+    drain()
+    [took] = steps.rows(engine, "SELECT extract(epoch FROM finished_at - queued_at)::float AS seconds FROM reviews")
+    seen = value("verdict_result_seconds_sum", lane="bulk", model="default") - before
+    assert seen == pytest.approx(took.seconds)
+    assert 10 <= value("verdict_queue_seconds_sum", lane="bulk") - queued <= seen
+
+
+def test_a_result_that_is_refused_is_not_counted(engine: Engine, station: Station) -> None:
+    job = submit(engine)
+    claimed = steps.must_claim(engine)
+    steps.stop(engine, job)
+    with rise("verdict_results_total", 0, lane="bulk", status="succeeded", reason=""):
+        assert steps.complete_all(engine, claimed, station.model_id) == []
+
+
+def test_each_step_and_each_forward_pass_is_timed(engine: Engine, drain: Run) -> None:
+    submit(engine, 20)
+    with (
+        rise("verdict_step_seconds_count", 1, step="claim"),
+        rise("verdict_step_seconds_count", 1, step="tokenise"),
+        rise("verdict_step_seconds_count", 1, step="predict"),
+        rise("verdict_step_seconds_count", 1, step="store"),
+        rise("verdict_batch_reviews_sum", 20),
+        rise("verdict_batch_fill_ratio_sum", 1),  # all have the same length
+    ):
+        drain()
+
+
+def test_a_model_that_serves_shows_zeros_before_anything_happened() -> None:
+    show_zeros("never-served")
+    assert REGISTRY.get_sample_value("verdict_result_seconds_count", {"lane": "bulk", "model": "never-served"}) == 0
+
+
+def workers(engine: Engine) -> dict[str, float | None]:
+    return {row.name: row.tokens_per_second for row in steps.rows(engine, "SELECT * FROM workers")}
+
+
+def test_a_worker_says_its_pace_with_its_sign_of_life(engine: Engine, station: Station) -> None:
+    station.pace = Pace(1234.5)
+    Drain(station).run()
+    assert workers(engine) == {"test": 1234.5}
+
+
+def test_a_worker_whose_pace_is_unknown_says_none(engine: Engine, drain: Run) -> None:
+    drain()
+    assert workers(engine) == {"test": None}
+
+
+def test_a_worker_that_ends_is_forgotten_at_once(engine: Engine, station: Station) -> None:
+    Drain(station).run()
+    station.say_gone()
+    assert workers(engine) == {}
+
+
+def test_a_worker_that_ends_without_a_store_ends_all_the_same(station: Station) -> None:
+    gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
+    station.engine = connect(gone, "test")
+    station.say_gone()
+
+
+def test_what_was_stored_names_its_job_and_its_end(engine: Engine, model_id: int) -> None:
+    job: UUID = submit(engine, 2)
+    claimed = steps.must_claim(engine)
+    assert [each.tokens_estimate for each in claimed.reviews] == [steps.TOKENS] * 2
+    first, second = [steps.judged(each) for each in claimed.reviews]
+    assert steps.complete(engine, claimed.token, model_id, [first], last=False) == []
+    assert steps.complete(engine, claimed.token, model_id, [second], last=True) == [job]

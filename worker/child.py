@@ -1,0 +1,45 @@
+"""The worker's child process, from its beginning to its end: the one station that every drain uses.
+
+Celery's signals call `start` and `stop`; imported with worker.tasks, by the child process only.
+"""
+
+from typing import Any
+
+import structlog
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from monitoring import exporter, parts
+from monitoring.logs import configure_logs
+from monitoring.metrics import WORKER_READY
+from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
+from worker.station import Station, open_station
+from worker.store import show_zeros
+
+log = structlog.get_logger()
+stations: list[Station] = []  # one, opened after the child process has started
+
+
+@worker_process_init.connect
+def start(**_: Any) -> None:
+    """Open the child's station; a child that cannot ends, and is made anew."""
+    configure_logs("worker")
+    exporter.serve(MetricsSettings(), own=parts.WORKER)
+    try:
+        settings = WorkerSettings()
+        show_zeros(settings.model)  # before the first review: a count that begins above 0 shows no rise
+        station = open_station(settings, DatabaseSettings(), QueueSettings())
+    except Exception as error:
+        # Celery only logs what a signal's receiver raises, and would keep a child that can do nothing.
+        log.exception("worker_not_ready")
+        raise SystemExit(1) from error
+    stations.append(station)
+    model = station.classifier.info
+    WORKER_READY.set(1)
+    log.info("worker_ready", model=model.name, version=model.version)
+
+
+@worker_process_shutdown.connect
+def stop(**_: Any) -> None:
+    """Say that the worker ends: who waits for work to be done learns it at once."""
+    for station in stations:
+        station.say_gone()

@@ -1,0 +1,34 @@
+"""What becomes of a review once the model has spoken, or broken. Called by worker.predict."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from db.claims import ClaimedReview, Outcome
+from worker.classifier import Prediction
+
+log = structlog.get_logger()
+
+
+def succeeded(
+    review: ClaimedReview, prediction: Prediction, labels: Sequence[str], began: float, took: float
+) -> Outcome:
+    """A prediction whose forward pass began at `began` on the monotonic clock and took so many seconds."""
+    return Outcome(
+        review_id=review.id,
+        job_id=review.job_id,
+        tokens=prediction.tokens,
+        truncated=prediction.truncated,
+        waited_ms=(began - review.claimed) * 1000,
+        inference_ms=took * 1000,
+        label=labels.index(prediction.sentiment),
+        probabilities=[prediction.probabilities[label] for label in labels],
+        stage=prediction.stage,
+    )
+
+
+def exhausted(review: ClaimedReview, error: Exception, attempts: int) -> Outcome:
+    """A failure of the review alone, after so many attempts."""
+    log.warning("review_exhausted", job_id=str(review.job_id), review_id=str(review.id), error=repr(error))
+    detail = f"the model failed {attempts} times on this review alone: {type(error).__name__}"
+    return Outcome(review.id, review.job_id, attempts=attempts, error_code="exhausted", error_detail=detail)

@@ -1,0 +1,74 @@
+"""Store what was predicted, count it, say which jobs have ended. Called by worker.drain beside the next prediction."""
+
+import itertools
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from db import leases
+from db.claims import Claim, Outcome, Stored
+from db.engine import DatabaseError, transaction
+from db.models import Lane
+from monitoring.metrics import QUEUE_SECONDS, RESULT_SECONDS, RESULTS, STAGE_REVIEWS, STEP_TIME
+from worker.predict import Item
+from worker.similar import with_similar
+from worker.station import Station
+
+STORE_TRIES = 8  # over about 30 s: a result is worth waiting for a store that restarts
+
+log = structlog.get_logger()
+
+
+def store(
+    station: Station, claim: Claim, items: Sequence[Item], outcomes: Sequence[Outcome], *, last: bool
+) -> list[UUID]:
+    """Complete some reviews of a claim; the jobs that this has ended.
+
+    Raises:
+        DatabaseError: the store is out of reach for long.
+    """
+    outcomes = with_similar(station, items, outcomes)
+    with STEP_TIME.labels("store").time():
+        stored = _complete(station, claim, outcomes, last=last)
+    _count(claim.lane, station.classifier.info.name, stored)
+    ended = list({each.job_id for each in stored if each.ended_job})
+    if stored:
+        jobs = list({str(each.job_id) for each in stored})
+        log.info("results_stored", lane=claim.lane, reviews=len(stored), jobs=jobs, ended=len(ended))
+    return ended
+
+
+def _complete(station: Station, claim: Claim, outcomes: Sequence[Outcome], *, last: bool) -> list[Stored]:
+    for pause in itertools.count():
+        try:
+            with transaction(station.engine) as connection:
+                return leases.complete(connection, claim.token, station.model_id, outcomes, last=last)
+        except DatabaseError as error:
+            log.warning("store_failed", error=str(error), reviews=len(outcomes))
+            if pause >= STORE_TRIES:
+                raise
+            time.sleep(pause)
+    raise AssertionError  # the loop above has no end
+
+
+def _count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
+    """Rows by how they ended; of each review that was judged, its times and the stage that answered."""
+    for each in stored:
+        status = "failed" if each.error_code else "succeeded"
+        RESULTS.labels(lane, status, each.error_code or "").inc(each.rows)
+        if each.stage:
+            RESULT_SECONDS.labels(lane, model).observe(each.seconds)
+            STAGE_REVIEWS.labels(model, each.stage).inc()
+        if each.queued_seconds is not None:
+            QUEUE_SECONDS.labels(lane).observe(each.queued_seconds)
+
+
+def show_zeros(model: str) -> None:
+    """Begin the counts that matter at 0: the first failure is seen only as a rise from something."""
+    for lane in Lane:
+        RESULTS.labels(lane, "succeeded", "")
+        RESULTS.labels(lane, "failed", "exhausted")
+        RESULT_SECONDS.labels(lane, model)
+        QUEUE_SECONDS.labels(lane)
