@@ -16,6 +16,7 @@ from api.service import Service
 from db.jobs import FINAL
 from db.models import Lane
 from db.submissions import NewJob, NewReview
+from monitoring import traces
 from monitoring.metrics import CACHE_HITS, JOBS_SUBMITTED, ROWS_SUBMITTED
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -63,6 +64,7 @@ def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") ->
         deadline=None if body.deadline_seconds is None else timedelta(seconds=body.deadline_seconds),
         reviews=[NewReview(each.text, each.id, each.tokens_estimate) for each in reviews],
         similar_wanted=body.similar_wanted,
+        traceparent=traces.current(),
     )
 
 

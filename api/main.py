@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from api.app import create_app
 from monitoring.logs import configure_logs
+from monitoring.traces import configure_traces
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 
 
@@ -34,6 +35,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"api: {error}")
     configure_logs("api")
+    configure_traces("api")
     app = create_app(settings, database, queue)
     config = uvicorn.Config(
         app,

@@ -6,6 +6,7 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.request_log import RequestLog
 from db.request_log import LoggedRequest
+from monitoring import traces
 from monitoring.logs import ids
 from monitoring.metrics import HTTP_OPEN, HTTP_REQUESTS, HTTP_SECONDS
 
@@ -40,19 +42,21 @@ class RequestContext:
         exchange = Exchange(scope, receive, send)
         before = ids.set(exchange.ids)
         HTTP_OPEN.inc()
-        try:
-            await self._app(scope, receive if exchange.announced else exchange.receive, exchange.send)
-        finally:
-            HTTP_OPEN.dec()
-            self._record(exchange)
-            ids.reset(before)
+        with traces.request(exchange.headers) as span:
+            try:
+                await self._app(scope, receive if exchange.announced else exchange.receive, exchange.send)
+            finally:
+                HTTP_OPEN.dec()
+                self._record(exchange, span)
+                ids.reset(before)
 
-    def _record(self, exchange: "Exchange") -> None:
+    def _record(self, exchange: "Exchange", span: Any) -> None:
         seconds = time.perf_counter() - exchange.started
         request = exchange.logged(seconds)
         answered, took = _children(request.method, request.route, request.status)
         answered.inc()
         took.observe(seconds)
+        traces.end_request(span, request.method, request.route, request.status)
         if request.route not in QUIET:
             self._request_log.keep(request)
             ms = round(request.duration_ms, 1)
@@ -62,11 +66,22 @@ class RequestContext:
 class Exchange:
     """One request and its answer, as they pass; `scope["request_id"]` is the caller's, or else a new one."""
 
-    __slots__ = ("_job_id", "_receive", "_scope", "_send", "announced", "received", "sent", "started", "status")
+    __slots__ = (
+        "_job_id",
+        "_receive",
+        "_scope",
+        "_send",
+        "announced",
+        "headers",
+        "received",
+        "sent",
+        "started",
+        "status",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.started = time.perf_counter()
-        headers = dict(scope["headers"])
+        headers = self.headers = dict(scope["headers"])
         called = headers.get(b"x-request-id", b"")
         scope["request_id"] = called.decode() if REQUEST_ID.fullmatch(called) else str(uuid.uuid4())
         length = headers.get(b"content-length", b"")

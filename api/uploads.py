@@ -36,6 +36,7 @@ from db.models import Lane
 from db.uploads import NewUpload, Uploaded
 from files.layout import Layout, Limits, Wanted
 from files.reader import read
+from monitoring import traces
 from monitoring.metrics import RESULTS, SHED
 
 SUFFIXES: dict[str, Literal["csv", "ndjson"]] = {
@@ -185,6 +186,7 @@ def _add(service: Service, source: Source, key: str | None, response: Response) 
         layout=_kept(layout) if wanted.format == "csv" else None,
         labelled=layout.label is not None,
         interactive_max_reviews=settings.interactive_max_reviews,
+        traceparent=traces.current(),
         within=service.admission.limits,
     )
     added: list[Uploaded] = []

@@ -18,6 +18,7 @@ class ClaimedReview:
     similar_wanted: int = 0
     tokens_estimate: int = 0
     suspect: bool = False
+    traceparent: str | None = None  #: of the request that submitted it
     claimed: float = field(default_factory=monotonic)
 
 

@@ -67,7 +67,8 @@ WITH candidate AS (
     ) AS share
     WHERE jobs.id = share.job_id
 )
-SELECT lease.token, chosen.id, chosen.job_id, sent.text, job.similar_wanted, chosen.tokens_estimate, chosen.suspect
+SELECT lease.token, chosen.id, chosen.job_id, sent.text, job.similar_wanted, chosen.tokens_estimate, chosen.suspect,
+       job.traceparent
 FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index) JOIN jobs AS job ON job.id = chosen.job_id
 """)
 

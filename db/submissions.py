@@ -34,6 +34,7 @@ class NewJob:
     deadline: timedelta | None
     reviews: Sequence[NewReview]
     similar_wanted: int = 0  #: similar reviews wanted of each
+    traceparent: str | None = None  #: W3C trace context of the request
 
 
 _ADD = f"""
@@ -45,9 +46,9 @@ WITH {admission.AHEAD}, sent AS MATERIALIZED (
     SELECT uuidv7() AS id, min(index) AS index, count(*) AS copies, min(tokens) AS tokens, body
     FROM sent GROUP BY body ORDER BY 2
 ), job AS (
-    INSERT INTO jobs (lane, model, metadata, similar_wanted, total, queued, deadline_at, tokens_estimate)
+    INSERT INTO jobs (lane, model, metadata, similar_wanted, total, queued, deadline_at, traceparent, tokens_estimate)
     SELECT %(lane)s, %(model)s, %(metadata)s, %(similar_wanted)s, %(total)s, %(total)s, now() + %(deadline)s::interval,
-           (SELECT sum(tokens) FROM review)
+           %(traceparent)s, (SELECT sum(tokens) FROM review)
     FROM ahead WHERE coalesce(tokens <= %(within)s::float8 * tokens_per_second, true)
     RETURNING id, created_at
 ), added AS (
@@ -85,6 +86,7 @@ def _parameters(job: NewJob) -> dict[str, Any]:
         "metadata": Jsonb(job.metadata),
         "deadline": job.deadline,
         "similar_wanted": job.similar_wanted,
+        "traceparent": job.traceparent,
         "total": len(job.reviews),
         "tokens": [review.tokens_estimate for review in job.reviews],
         "texts": [review.text for review in job.reviews],

@@ -29,6 +29,7 @@ class NewUpload:
     layout: dict[str, Any] | None
     labelled: bool
     interactive_max_reviews: int
+    traceparent: str | None = None  #: W3C trace context of the request
     within: Mapping[Lane, float] | None = None  #: seconds of work that may stand before it, by lane
 
 
@@ -46,7 +47,8 @@ class Uploaded:
 # The longest wait is for the caller's next bytes, and those have a limit of their own.
 _NO_LIMIT = text("SET LOCAL statement_timeout = 0")
 _BEGIN = text("""
-INSERT INTO jobs (lane, model, total, queued, layout, labelled) VALUES ('bulk', :model, 0, 0, :layout, :labelled)
+INSERT INTO jobs (lane, model, total, queued, layout, labelled, traceparent)
+VALUES ('bulk', :model, 0, 0, :layout, :labelled, :traceparent)
 RETURNING id
 """).bindparams(bindparam("layout", type_=JSONB(none_as_null=True)))
 _COPY = """
@@ -81,7 +83,7 @@ def add(connection: Connection, upload: NewUpload, rows: Iterable[Row]) -> Uploa
         LaneFull: what stands before it in its lane takes longer than it may.
     """
     connection.execute(_NO_LIMIT)
-    parameters = {"model": upload.model, "layout": upload.layout, "labelled": upload.labelled}
+    parameters = {name: getattr(upload, name) for name in ("model", "layout", "labelled", "traceparent")}
     job_id: UUID = connection.execute(_BEGIN, parameters).scalar_one()
     total, refused = _copy(connection, job_id, rows)
     connection.execute(_SORT_MEMORY)

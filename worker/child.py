@@ -11,6 +11,7 @@ from celery.signals import worker_process_init, worker_process_shutdown
 from monitoring import exporter, parts
 from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
+from monitoring.traces import configure_traces
 from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
 from worker.station import Station, open_station
 from worker.store import show_zeros
@@ -23,6 +24,7 @@ stations: list[Station] = []  # one, opened after the child process has started
 def start(**_: Any) -> None:
     """Open the child's station; a child that cannot ends, and is made anew."""
     configure_logs("worker")
+    configure_traces("worker")
     exporter.serve(MetricsSettings(), own=parts.WORKER)
     try:
         settings = WorkerSettings()

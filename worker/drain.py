@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -20,12 +19,13 @@ from uuid import UUID
 from structlog.contextvars import bound_contextvars
 
 from db import jobs, leases
-from db.claims import Claim, ClaimedReview, Outcome
+from db.claims import Claim
 from db.engine import Connection, transaction
 from db.models import Lane
 from monitoring.metrics import STEP_TIME
-from worker.classifier import Encoded, micro_batches
+from worker.classifier import micro_batches
 from worker.heartbeat import beat
+from worker.micro_batch import MicroBatch
 from worker.predict import predict, tokenise
 from worker.station import Station
 from worker.store import store
@@ -34,17 +34,6 @@ DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never w
 GRACE_SECONDS = 10  # after that, interactive reviews are claimed only this long beside the rest of the bulk
 POLL_SECONDS = 0.025  # how soon a review that came during a prediction is claimed; a look costs 1 ms
 CONTENDED_SECONDS = 0.005  # another worker holds a job's row for about 1 ms
-
-
-@dataclass(order=True, frozen=True, slots=True)
-class MicroBatch:
-    """Reviews of one claim that are predicted together; sorts by lane, then by age."""
-
-    rank: tuple[int, int]
-    claim: Claim = field(compare=False)
-    items: list[tuple[ClaimedReview, Encoded]] = field(compare=False)
-    outcomes: list[Outcome] = field(compare=False)
-    last: bool = field(compare=False)
 
 
 class Drain:
@@ -180,7 +169,7 @@ class Drain:
             self._changed.notify_all()
 
     def _predict(self, batch: MicroBatch) -> None:
-        with bound_contextvars(batch=str(batch.claim.token)):
+        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"):
             batch.outcomes.extend(predict(self._station, batch.items))
         self._station.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
         self._predicted.put(batch)
@@ -189,7 +178,7 @@ class Drain:
         """Complete what was predicted, in order, and tell who waits."""
         try:
             while (batch := self._predicted.get()) is not None:
-                with bound_contextvars(batch=str(batch.claim.token)):
+                with bound_contextvars(batch=str(batch.claim.token)), batch.span("store"):
                     ended = store(self._station, batch.claim, batch.items, batch.outcomes, last=batch.last)
                 if batch.last:
                     self._held.discard(batch.claim.token)
