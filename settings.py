@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parent
 PositiveSeconds = Annotated[float, Field(gt=0)]
 OperatingPoint = Literal["fast", "balanced", "accurate", "full"]
 MAX_ATTEMPTS = Field(3, ge=1, description="a review that breaks us alone this often has failed")
+
+
+def problem(error: ValidationError) -> str:
+    """Return one line for who has to mend it: each variable that is wrong or missing, and what is wrong with it."""
+    found = [("_".join(map(str, each["loc"])).upper(), each["msg"]) for each in error.errors(include_url=False)]
+    return "; ".join(f"{name}: {message}" for name, message in found)
 
 
 class _Settings(BaseSettings):
@@ -54,7 +60,7 @@ class ApiSettings(_Settings):
     max_wait_seconds: PositiveSeconds = Field(30, description="longest a request may wait for its result")
     interactive_max_reviews: int = Field(16, ge=1, description="jobs of at most this many reviews go before the others")
     admit_interactive_seconds: PositiveSeconds = Field(
-        0.2, description="a small job is refused (429) while what waits before it would take longer"
+        0.15, description="a small job is refused (429) while what waits before it would take longer"
     )
     admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs")
     request_log_seconds: PositiveSeconds = Field(

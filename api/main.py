@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api.app import create_app
 from monitoring.logs import configure_logs
 from monitoring.traces import configure_traces
-from settings import ApiSettings, DatabaseSettings, QueueSettings
+from settings import ApiSettings, DatabaseSettings, QueueSettings, problem
 
 
 class Server(uvicorn.Server):
@@ -33,7 +33,7 @@ def main() -> None:
     try:
         settings, database, queue = ApiSettings(), DatabaseSettings(), QueueSettings()
     except ValidationError as error:
-        sys.exit(f"api: {error}")
+        sys.exit(f"api: {problem(error)}")
     configure_logs("api")
     configure_traces("api")
     app = create_app(settings, database, queue)

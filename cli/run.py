@@ -12,7 +12,7 @@ from cli import embedded, home, targets
 from cli.output import CommandError, say, stdout
 from cli.supervisor import Command, Stopped, Supervisor
 from cli.targets import Address
-from settings import ApiSettings, MetricsSettings, RunSettings
+from settings import ApiSettings, MetricsSettings, RunSettings, problem
 
 STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
 ENV = Path(".env")
@@ -47,8 +47,7 @@ def run() -> None:
     try:
         settings, listen, metrics = RunSettings(), ApiSettings(), MetricsSettings()
     except ValidationError as exc:
-        wrong = (f"{str(error['loc'][0]).upper()}: {error['msg']}" for error in exc.errors())
-        raise CommandError("; ".join(wrong)) from exc
+        raise CommandError(problem(exc)) from exc
     folder = settings.verdict_home.absolute()
     try:
         with home.locked(folder):

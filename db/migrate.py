@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
 from db.engine import DatabaseError, connect, transaction
-from settings import ROOT, DatabaseSettings
+from settings import ROOT, DatabaseSettings, problem
 
 LOCK = 0x76657264  # "verd": any number that nothing else in this database uses
 
@@ -53,12 +53,20 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _reason(error: DatabaseError) -> str:
+    """In the driver's words: such as a wrong password, or a host that nobody knows."""
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    return " ".join(str(cause).split())
+
+
 def main() -> None:
     """Exit code 0 with the version, or 1 with one line that says what is wrong."""
     try:
         version = upgrade(DatabaseSettings())
-    except (DatabaseError, ValidationError) as error:
-        sys.exit(f"migrate: {error}")
+    except ValidationError as error:
+        sys.exit(f"migrate: {problem(error)}")
+    except DatabaseError as error:
+        sys.exit(f"migrate: {error} ({_reason(error)})")
     sys.stdout.write(f"schema is at {version}\n")
 
 

@@ -175,7 +175,7 @@ def _finish(report: Report, out: Path, promises: Sequence[Promise], lines: Seque
         print(f"{each.name}: {each.figure:g} (limit {each.limit:g}), {held}")
     if lines:
         print(f"counts: {f'DIFFERENT in {len(different)} of {len(lines)}' if different else 'equal, to the unit'}")
-    print(f"{path}, .json and .png")
+    print(f"{path}, its JSON and its plots beside it")
     raise typer.Exit(bool(different or any(each.held is False for each in promises)))
 
 

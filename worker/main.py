@@ -1,5 +1,6 @@
 """Start a worker: `python -m worker.main`. One Celery parent that listens, one child that predicts."""
 
+import os
 import sys
 import warnings
 
@@ -10,9 +11,12 @@ from pydantic import ValidationError
 
 from db.models import Lane
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
+from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
 from worker.messages import queue_name
 from worker.registry import ModelError, load_manifest
+
+# On a machine that all share, the API and the store go first: they need little, and whoever waits waits for them.
+NICE = 5
 
 
 def celery_app(settings: QueueSettings) -> Celery:
@@ -65,9 +69,12 @@ def main() -> None:
         MetricsSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
         load_manifest(settings.model_directory())
-    except (ValidationError, ModelError) as error:
+    except ValidationError as error:
+        sys.exit(f"worker: {problem(error)}")
+    except ModelError as error:
         sys.exit(f"worker: {error}")
     configure_logs("worker")
+    os.nice(NICE)
     # A forged message can do no more than wake us (worker.transport), whoever we run as.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = celery_app(queue_settings).Worker(

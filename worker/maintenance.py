@@ -23,7 +23,7 @@ from db.sweeps import Retention
 from monitoring.exporter import serve
 from monitoring.logs import configure_logs
 from monitoring.metrics import RESULTS, SWEPT
-from settings import DatabaseSettings, MaintenanceSettings, MetricsSettings, QueueSettings
+from settings import DatabaseSettings, MaintenanceSettings, MetricsSettings, QueueSettings, problem
 from worker.notify import Notifier
 from worker.queue import Doorbell
 
@@ -139,7 +139,7 @@ def main() -> None:
         database, queue, settings = DatabaseSettings(), QueueSettings(), MaintenanceSettings()
         metrics = MetricsSettings()
     except ValidationError as error:
-        sys.exit(f"maintenance: {error}")
+        sys.exit(f"maintenance: {problem(error)}")
     configure_logs("maintenance")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

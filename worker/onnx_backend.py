@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from worker.classifier import Encoded, ModelInfo, Prediction, pad, predictions
 from worker.tokeniser import Tokeniser
 
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
 
 class OnnxClassifier:
     """One session and its tokenizer; the steps are safe to call from several threads."""
@@ -41,9 +43,9 @@ class OnnxClassifier:
 
 def load(folder: Path, info: ModelInfo, *, pad_id: int, threads: int) -> OnnxClassifier:
     """Return a classifier from `model.onnx` and `tokenizer.json`; `threads` includes the calling one."""
-    session = ort.InferenceSession(
-        str(folder / "model.onnx"), session_options(threads), providers=["CPUExecutionProvider"]
-    )
+    # A GPU is used where the build of ONNX Runtime knows one (the image with the extra of CUDA).
+    providers = [each for each in PROVIDERS if each in ort.get_available_providers()]
+    session = ort.InferenceSession(str(folder / "model.onnx"), session_options(threads), providers=providers)
     return OnnxClassifier(session, Tokeniser(folder / "tokenizer.json", info.max_tokens), info, pad_id)
 
 

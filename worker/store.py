@@ -32,7 +32,7 @@ def store(
     outcomes = with_similar(station, items, outcomes)
     with STEP_TIME.labels("store").time():
         stored = _complete(station, claim, outcomes, last=last)
-    _count(claim.lane, station.classifier.info.name, stored)
+    count(claim.lane, station.classifier.info.name, stored)
     ended = list({each.job_id for each in stored if each.ended_job})
     if stored:
         jobs = list({str(each.job_id) for each in stored})
@@ -53,8 +53,8 @@ def _complete(station: Station, claim: Claim, outcomes: Sequence[Outcome], *, la
     raise AssertionError  # the loop above has no end
 
 
-def _count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
-    """Rows by how they ended; of each review that was judged, its times and the stage that answered."""
+def count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
+    """Count what was stored: rows by how they ended; of each review that was judged, its times and the stage that answered."""
     for each in stored:
         status = "failed" if each.error_code else "succeeded"
         RESULTS.labels(lane, status, each.error_code or "").inc(each.rows)

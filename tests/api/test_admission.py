@@ -65,7 +65,7 @@ def test_an_idle_lane_takes_any_job_and_a_full_one_says_when_to_come_back(
     assert client.post("/v1/jobs", json=JOB).status_code == 202
     refused = client.post("/v1/jobs", json=JOB)
     assert is_told_when_to_come_back(refused)
-    assert "2.00 s of work stand before this job, more than the 0.2 s that may" in refused.json()["detail"]
+    assert "2.00 s of work stand before this job, more than the 0.15 s that may" in refused.json()["detail"]
     assert is_told_when_to_come_back(client.post("/v1/classify", json={"review_text": TEXT}))
     assert metric("verdict_shed_total", lane="interactive", reason="backlog") == shed + 2
     assert len(steps.rows(engine, "SELECT FROM jobs")) == 1

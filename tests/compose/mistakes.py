@@ -1,0 +1,55 @@
+"""What a container says when a setting or a secret is missing or wrong: one line that names it, and then it ends."""
+
+from typing import Any
+
+from tests.compose.engine import Failed, Project, run
+from tests.compose.outcome import Outcome
+
+SECRETS = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")
+# A process, what is wrong, and the word without which the line would help nobody.
+WRONG = (
+    ("migrate", "PGPASSWORD=wrong", "password"),
+    ("migrate", "DATABASE_URL=postgresql://verdict@nowhere:5432/verdict", "nowhere"),
+    ("api", "MAX_REVIEWS=many", "MAX_REVIEWS"),
+    ("api", "DATABASE_URL=", "DATABASE_URL"),
+    ("worker", "MODEL=unknown", "unknown"),
+    ("worker", "WORKER_THREADS=-1", "WORKER_THREADS"),
+    ("maintenance", "SWEEP_SECONDS=never", "SWEEP_SECONDS"),
+)
+
+
+def secrets_are_asked_for(project: Project) -> Outcome:
+    """Without a secret nothing starts, and one line says which is missing."""
+    outcome = Outcome("a missing secret is named")
+    for secret in SECRETS:
+        try:
+            project.compose("config", without=secret)
+        except Failed as error:
+            outcome.expect(f"set {secret}" in error.said, f"no word of {secret}: {error.said}")
+            outcome.expect(len(error.said.splitlines()) == 1, f"more than a line: {error.said}")
+        else:
+            outcome.wrong.append(f"there is a default for {secret}")
+    return outcome
+
+
+def mistakes_are_named(project: Project) -> Outcome:
+    """A wrong setting or secret ends a process with one line, not with a traceback or in silence."""
+    outcome = Outcome("a wrong setting or secret gives one line")
+    services = project.config()
+    for service, setting, word in WRONG:
+        said = _said_by(project, services[service], setting)
+        outcome.figures[setting.partition("=")[0]] = said[0] if said else "nothing"
+        outcome.expect(len(said) == 1 and word in said[0], f"{service} with {setting} says {said}")
+    return outcome
+
+
+def _said_by(project: Project, service: dict[str, Any], setting: str) -> list[str]:
+    name, _, value = setting.partition("=")
+    environment: dict[str, Any] = service["environment"] | {name: value}
+    options = [f"--env={name}={value}" for name, value in environment.items() if value is not None]
+    command = service.get("command") or []
+    try:
+        run("docker", "run", "--rm", "--network", project.network, *options, service["image"], *command, seconds=60)
+    except Failed as error:
+        return error.said.splitlines()
+    return []

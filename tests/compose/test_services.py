@@ -1,0 +1,160 @@
+"""What can be said of compose.yaml without starting it; Compose itself reads it where it is installed."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+import settings
+from settings import ROOT
+
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+OURS = {"migrate", "api", "worker", "worker-gpu", "maintenance"}
+ONE_SHOT = {"migrate"}
+READS: dict[str, list[type[BaseSettings]]] = {
+    "migrate": [settings.DatabaseSettings],
+    "api": [settings.DatabaseSettings, settings.QueueSettings, settings.ApiSettings],
+    "worker": [settings.DatabaseSettings, settings.QueueSettings, settings.WorkerSettings],
+    "worker-gpu": [settings.DatabaseSettings, settings.QueueSettings, settings.WorkerSettings],
+    "maintenance": [settings.DatabaseSettings, settings.QueueSettings, settings.MaintenanceSettings],
+}
+# What a container's image fixes: where it listens, and where its model lies.
+FIXED_BY_THE_IMAGE = {"HOST", "PORT", "METRICS_HOST", "METRICS_PORT", "MODELS_DIR"}
+BESIDE_THE_SETTINGS = {"PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"}
+SECRET = {"PGPASSWORD", "POSTGRES_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD", "DATA_SOURCE_PASS"}
+ENVIRONMENT = {"POSTGRES_PASSWORD": "a", "GRAFANA_PASSWORD": "b"}
+
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+@every_service
+def test_a_container_can_change_nothing_but_its_volumes(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    binds = [each for each in service.get("volumes", []) if each.startswith(".")]
+    assert [each for each in binds if not each.endswith(":ro")] == []
+
+
+@every_service
+def test_a_container_is_not_root(name: str) -> None:
+    # Ours say it in their Dockerfile.
+    user = str(SERVICES[name].get("user", "10001" if name in OURS else "0"))
+    assert user.partition(":")[0] not in {"0", "root"}
+
+
+@every_service
+def test_a_container_has_limits(name: str) -> None:
+    assert SERVICES[name]["mem_limit"]
+    assert SERVICES[name]["pids_limit"]
+    assert SERVICES[name]["logging"]["options"]["max-size"]
+
+
+@every_service
+def test_a_container_starts_again_and_says_how_it_is(name: str) -> None:
+    assert SERVICES[name]["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+    # The Redis exporter's image has nothing that could ask it.
+    assert ("healthcheck" in SERVICES[name]) == (name not in ONE_SHOT | {"redis-exporter"})
+
+
+@every_service
+def test_ports_are_published_on_loopback_only(name: str) -> None:
+    assert [each for each in SERVICES[name].get("ports", []) if not each.startswith("127.0.0.1:")] == []
+
+
+@every_service
+def test_an_image_is_pinned(name: str) -> None:
+    image = SERVICES[name]["image"]
+    if name in OURS:
+        assert re.fullmatch(r"verdict-(api|worker|worker-gpu):\$\{VERDICT_VERSION:-latest\}", image)
+    else:
+        assert re.search(r":v?\d+\.\d+\.\d+", image)
+
+
+@every_service
+def test_a_secret_has_no_default(name: str) -> None:
+    environment = SERVICES[name].get("environment", {})
+    assert [
+        each for each in SECRET & set(environment) if not re.match(r"\$\{\w+:\?set \w+ in ", environment[each])
+    ] == []
+    assert [each for each in environment if re.search("PASS|SECRET|_KEY", each) and each not in SECRET] == []
+
+
+def test_only_what_people_open_leaves_the_inner_network() -> None:
+    assert yaml.safe_load((ROOT / "compose.yaml").read_text())["networks"]["back"] == {"internal": True}
+    outside = {name for name, service in SERVICES.items() if "front" in service["networks"]}
+    assert outside == {"api", "prometheus", "alertmanager", "grafana"}
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_process_is_told_the_settings_it_reads_and_no_others(name: str) -> None:
+    reads = {field.upper() for group in READS[name] for field in group.model_fields} - FIXED_BY_THE_IMAGE
+    assert set(SERVICES[name]["environment"]) - BESIDE_THE_SETTINGS == reads
+
+
+@pytest.mark.parametrize("name", sorted(OURS - ONE_SHOT))
+def test_a_process_waits_for_the_schema_and_the_doorbell(name: str) -> None:
+    assert SERVICES[name]["depends_on"] == {
+        "migrate": {"condition": "service_completed_successfully"},
+        "redis": {"condition": "service_healthy"},
+    }
+
+
+def test_a_process_has_time_to_finish_what_it_has_begun() -> None:
+    grace = {name: int(SERVICES[name].get("stop_grace_period", "10s").removesuffix("s")) for name in OURS}
+    (in_run,) = re.findall(r"grace_seconds=(\d+)\)\)", (ROOT / "cli" / "run.py").read_text())
+    assert grace["worker"] == grace["worker-gpu"] >= int(in_run)
+    assert grace["api"] >= settings.ApiSettings().max_wait_seconds + 5
+
+
+def test_the_exporters_and_every_process_are_scraped() -> None:
+    written = yaml.safe_load((ROOT / "monitoring" / "prometheus" / "prometheus.yml").read_text())
+    named = {
+        name.partition(":")[0]
+        for job in written["scrape_configs"]
+        for name in [each for found in job.get("dns_sd_configs", []) for each in found["names"]]
+        + [each for found in job.get("static_configs", []) for each in found["targets"]]
+    }
+    assert {"api", "worker", "maintenance", "postgres-exporter", "redis-exporter"} <= named
+
+
+def test_the_test_changes_neither_limits_nor_rights() -> None:
+    changed = yaml.safe_load((ROOT / "compose.test.yaml").read_text())["services"]
+    keys = {key for name, service in changed.items() if name in SERVICES for key in service}
+    assert keys == {"build", "depends_on", "volumes"}
+
+
+def compose() -> list[str]:
+    """The command, or skip."""
+    if shutil.which("docker-compose"):
+        return ["docker-compose"]
+    found = shutil.which("docker") and subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    )
+    if not found or found.returncode:
+        pytest.skip("neither docker-compose nor docker compose is here")
+    return ["docker", "compose"]
+
+
+@pytest.mark.parametrize("profile", [[], ["--profile", "gpu"]], ids=["", "gpu"])
+@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.test.yaml"]], ids=["shipped", "test"])
+def test_compose_reads_it(profile: list[str], files: list[str], tmp_path: Path) -> None:
+    (tmp_path / "env").touch()
+    given = [part for file in files for part in ("-f", file)]
+    command = [*compose(), *profile, "--env-file", str(tmp_path / "env"), *given, "config"]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | ENVIRONMENT
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    read = yaml.safe_load(done.stdout)["services"]
+    # Compose 1 shows a service whose profile was not asked for, 2 does not.
+    assert set(read) >= set(SERVICES) - (set() if profile else {"worker-gpu"})

@@ -1,0 +1,111 @@
+"""What kubectl makes of the overlays: valid by the schemas of Kubernetes, KEDA and the Prometheus operator."""
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from settings import ROOT
+from tests.kubernetes.reading import OVERLAYS, WORKLOADS, Document, component, containers, of_kind, pod, rendered
+
+VERSIONS = ["1.30", "1.37"]  # from the oldest that has all that is used, to the newest that is known here
+CUSTOM = {
+    "keda.sh/v1alpha1": "cloudcoil.models.keda.v1alpha1",
+    "monitoring.coreos.com/v1": "cloudcoil.models.prometheus_operator.v1",
+}
+
+every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+def of_kubernetes(found: list[Document]) -> list[Document]:
+    """Those that any cluster knows."""
+    return [each for each in found if each["apiVersion"] not in CUSTOM]
+
+
+@every_overlay
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_objects_of_kubernetes_are_valid(overlay: str, version: str) -> None:
+    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate brings the schemas")
+    for each in of_kubernetes(rendered(overlay)):
+        schemas.validate(each, version, strict=True)  # strict: an unknown field is an error
+
+
+def test_an_invalid_object_is_noticed() -> None:
+    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate brings the schemas")
+    wrong: Document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"port": 1}}
+    with pytest.raises(schemas.ValidationError, match="'port' was unexpected"):
+        schemas.validate(wrong, VERSIONS[-1], strict=True)
+
+
+def through_model(document: Document) -> Any:
+    """A custom object as its model understands it; what it does not know is missing."""
+    name = CUSTOM[document["apiVersion"]]
+    module = pytest.importorskip(name, reason=f"the package of {name} brings the schema")
+    model = getattr(module, document["kind"]).model_validate(document)
+    return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+@every_overlay
+def test_the_objects_of_the_operators_are_valid(overlay: str) -> None:
+    found = [each for each in rendered(overlay) if each["apiVersion"] in CUSTOM]
+    kinds = {each["kind"] for each in found}
+    assert kinds == {"ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
+    for each in found:
+        assert through_model(each) == each
+
+
+def test_an_unknown_field_of_an_operator_is_noticed() -> None:
+    spec = {"scaleTargetRef": {"name": "a"}, "triggers": [], "maxReplicas": 3}
+    wrong = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "a"}, "spec": spec}
+    assert through_model(wrong) != wrong
+
+
+@every_overlay
+def test_everything_is_in_one_namespace_that_allows_it(overlay: str) -> None:
+    found = rendered(overlay)
+    [namespace] = of_kind(found, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    within = {each["metadata"].get("namespace") for each in found if each is not namespace}
+    assert within == {namespace["metadata"]["name"]}
+
+
+@every_overlay
+def test_every_image_of_ours_is_of_this_version(overlay: str) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    images = {each["image"] for workload in of_kind(rendered(overlay), *WORKLOADS) for each in containers(workload)}
+    ours = {image for image in images if image.startswith("verdict-")}
+    kinds = ["api", "worker"] + (["worker-gpu"] if overlay == "gpu" else [])
+    assert ours == {f"verdict-{kind}:{version}" for kind in kinds}
+    assert images - ours == {"valkey/valkey:9.1.1"}
+
+
+@every_overlay
+def test_processes_wait_for_the_schema(overlay: str) -> None:
+    found = rendered(overlay)
+    scripts = [each for each in of_kind(found, "ConfigMap") if "wait_for_schema.py" in each["data"]]
+    [waiting] = {each["metadata"]["name"] for each in scripts}
+    for workload in of_kind(found, "Deployment"):
+        names = [each["name"] for each in pod(workload).get("initContainers", [])]
+        assert names == ([] if component(workload) == "redis" else ["wait-for-schema"])
+        mounted = {each["configMap"]["name"] for each in pod(workload)["volumes"] if "configMap" in each}
+        assert mounted == ({waiting} if names else set())
+
+
+@every_overlay
+def test_what_is_scaled_has_no_number_that_an_apply_would_set_back(overlay: str) -> None:
+    found = rendered(overlay)
+    scaled = of_kind(found, "ScaledObject", "HorizontalPodAutoscaler")
+    targets = {each["spec"]["scaleTargetRef"]["name"] for each in scaled}
+    fixed = {each["metadata"]["name"] for each in of_kind(found, "Deployment") if "replicas" in each["spec"]}
+    assert fixed == {"redis", "maintenance"}
+    assert targets == {each["metadata"]["name"] for each in of_kind(found, "Deployment")} - fixed
+
+
+@every_overlay
+def test_settings_reach_the_processes(overlay: str) -> None:
+    found = rendered(overlay)
+    names = {each["metadata"]["name"] for each in of_kind(found, "ConfigMap")}
+    for workload in of_kind(found, "Deployment"):
+        taken = {each["configMapRef"]["name"] for each in pod(workload)["containers"][0].get("envFrom", [])}
+        assert taken <= names
+        assert bool(taken) == (component(workload) != "redis")

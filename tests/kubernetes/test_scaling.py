@@ -1,0 +1,112 @@
+"""How many workers the queries ask for, computed by promtool from made-up series."""
+
+import math
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.kubernetes.reading import named, of_kind, queries, written
+
+needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool comes with Debian's prometheus")
+
+UP = {
+    'verdict_backlog_tokens{lane="interactive"}': "0x20",
+    'verdict_backlog_tokens{lane="bulk"}': "0x20",
+    "verdict_capacity_tokens_per_second": "93600x20",
+    "verdict_workers_live": "2x20",
+}
+BUSY = 'verdict_container_cpu_seconds_total{{job="worker",pod="{}"}}'
+STARTED = 'verdict_queue_seconds_count{{lane="{}"}}'
+
+
+def value(tmp_path: Path, query: str, series: dict[str, str]) -> float | None:
+    """What a query is after five minutes of these series; None where it finds nothing."""
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    # Nothing is ever expected rightly: promtool then tells what it has got.
+    asked = [{"expr": query, "eval_time": "5m", "exp_samples": [{"value": -1}]}]
+    test = {"interval": "15s", "input_series": given, "promql_expr_test": asked}
+    path = tmp_path / "test.yml"
+    path.write_text(yaml.safe_dump({"tests": [test]}))
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    found = re.search(r"got: (?:nil|\{\} (\S+))$", done.stdout + done.stderr, re.MULTILINE)
+    assert found, done.stdout + done.stderr
+    return float(found[1]) if found[1] else None
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("changed", "seconds"),
+    [
+        ({}, 0.0),
+        # 468,000 tokens for workers of 46,800 a second each: ten seconds of one, however many there are.
+        ({'verdict_backlog_tokens{lane="bulk"}': "468000x20"}, 10.0),
+        # Every API process tells the same of the store; it counts once.
+        (
+            {
+                'verdict_backlog_tokens{lane="bulk",pod="a"}': "468000x20",
+                'verdict_backlog_tokens{lane="bulk",pod="b"}': "468000x20",
+            },
+            10.0,
+        ),
+        # No worker is there to tell how fast it is.
+        (
+            {
+                'verdict_backlog_tokens{lane="bulk"}': "468000x20",
+                "verdict_capacity_tokens_per_second": "0x20",
+                "verdict_workers_live": "0x20",
+            },
+            10.0,
+        ),
+    ],
+)
+def test_the_backlog_is_seconds_of_one_worker(tmp_path: Path, changed: dict[str, str], seconds: float) -> None:
+    found = value(tmp_path, dict(queries())["worker backlog"], UP | changed)
+    assert found is not None
+    assert math.isclose(found, seconds)
+
+
+@needs_promtool
+def test_without_the_store_nothing_is_said_and_nothing_scaled(tmp_path: Path) -> None:
+    away = {'verdict_store_up{job="api"}': "0x20"}
+    assert value(tmp_path, dict(queries())["worker backlog"], away) is None
+    assert value(tmp_path, dict(queries())["worker-gpu bulk"], away) is None
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("interactive", "bulk", "cores"),
+    [
+        ("0+0x20", "0+0x20", 0.0),
+        ("0+150x20", "0+0x20", 3.0),
+        ("0+0x20", "0+150x20", 0.0),
+        ("0+150x20", "0+150x20", 1.5),
+    ],
+    ids=["idle", "interactive", "bulk", "both"],
+)
+def test_only_interactive_reviews_make_workers_busy(tmp_path: Path, interactive: str, bulk: str, cores: float) -> None:
+    # Two workers, 1.5 cores each.
+    series = {BUSY.format("a"): "0+22.5x20", BUSY.format("b"): "0+22.5x20"}
+    series |= {STARTED.format("interactive"): interactive, STARTED.format("bulk"): bulk}
+    found = value(tmp_path, dict(queries())["worker interactive"], series)
+    assert found is not None
+    assert math.isclose(found, cores, abs_tol=1e-9)
+
+
+def test_one_worker_is_never_alone_and_a_gpu_is_not_kept() -> None:
+    bounds = {each["metadata"]["name"]: each["spec"] for each in of_kind(written(), "ScaledObject")}
+    assert bounds["worker"]["minReplicaCount"] >= 2
+    assert bounds["worker-gpu"]["minReplicaCount"] == 0
+    assert named(written(), "HorizontalPodAutoscaler", "api")["spec"]["minReplicas"] >= 2
+
+
+@pytest.mark.parametrize("scaled", of_kind(written(), "ScaledObject"), ids=lambda each: each["metadata"]["name"])
+def test_a_query_that_finds_nothing_changes_nothing(
+    scaled: dict[str, dict[str, list[dict[str, dict[str, str]]]]],
+) -> None:
+    assert {each["metadata"]["ignoreNullValues"] for each in scaled["spec"]["triggers"]} == {"false"}

@@ -1,0 +1,80 @@
+"""The init container ends when the schema is there, and says until then what it waits for."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+
+from db.engine import connect, transaction
+from db.migrate import newest, upgrade
+from settings import ROOT, DatabaseSettings
+from tests.conftest import new_database
+from tests.kubernetes.reading import FOLDER
+
+SCRIPT = FOLDER / "components" / "wait-for-schema" / "wait_for_schema.py"
+
+
+@contextmanager
+def waiting(url: str) -> Iterator["subprocess.Popen[str]"]:
+    """The script, started."""
+    environment = os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, SCRIPT], env=environment, stderr=subprocess.PIPE, text=True)
+    with process:
+        yield process
+        if process.poll() is None:
+            process.kill()
+
+
+@pytest.fixture
+def nothing(postgres: str) -> Iterator[DatabaseSettings]:
+    """A database without any table."""
+    with new_database(postgres, "template0") as settings:
+        yield settings
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Exit code, and what else it said."""
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said
+
+
+def test_it_waits_until_the_schema_is_there(nothing: DatabaseSettings) -> None:
+    with waiting(nothing.database_url) as process:
+        assert process.stderr
+        said = process.stderr.readline()
+        assert said == f"wait-for-schema: the schema is at None, {newest()} is needed: is the migration running?\n"
+        upgrade(nothing)
+        assert ended(process) == (0, "")
+
+
+@pytest.mark.parametrize(("revision", "goes_on"), [("0001_spine", False), ("9999_later", True)])
+def test_an_older_schema_will_not_do_but_a_newer_one(
+    database: DatabaseSettings, revision: str, *, goes_on: bool
+) -> None:
+    engine = connect(database, "test")
+    with transaction(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": revision})
+    engine.dispose()
+    with waiting(database.database_url) as process:
+        assert process.stderr
+        if goes_on:
+            assert ended(process) == (0, "")
+        else:
+            assert f"the schema is at {revision}" in process.stderr.readline()
+
+
+def test_it_says_that_the_store_is_away() -> None:
+    with waiting("postgresql://nobody:none@127.0.0.1:1/none") as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("wait-for-schema: The store cannot be reached")
+
+
+def test_a_missing_secret_is_named() -> None:
+    with waiting("") as process:
+        code, said = ended(process)
+    assert code == 1
+    assert "database_url" in said
