@@ -54,7 +54,7 @@ def _complete(station: Station, claim: Claim, outcomes: Sequence[Outcome], *, la
 
 
 def count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
-    """Count what was stored: rows by how they ended; of each review that was judged, its times and the stage that answered."""
+    """Count what was stored: rows by how they ended; times and the stage that answered, of each that was judged."""
     for each in stored:
         status = "failed" if each.error_code else "succeeded"
         RESULTS.labels(lane, status, each.error_code or "").inc(each.rows)
