@@ -85,8 +85,15 @@ class _Before:
         self._target = target
         self._metrics = None if target.foreign else self._try("metrics", lambda: tallies.measured(target))
         prometheus = target.prometheus
-        self._scraped = self._try("Prometheus", lambda: tallies.scraped(prometheus)) if prometheus else None
+        self._scraped = self._try("Prometheus", lambda: self._caught_up(prometheus)) if prometheus else None
         self.since = tallies.store_time(target.database_url) if target.database_url else None
+
+    def _caught_up(self, prometheus: str) -> Counter[str]:
+        """What Prometheus says, once it has scraped all that was counted before: it looks only now and then."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while (scraped := tallies.scraped(prometheus)) != self._metrics and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+        return scraped
 
     def _try(self, what: str, count: Callable[[], Counter[str]]) -> Counter[str] | None:
         try:

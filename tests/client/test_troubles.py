@@ -56,7 +56,7 @@ def test_what_is_busy_is_asked_again(ask: Ask, status: int) -> None:
     assert len(keys(asked)) == 1
 
 
-@pytest.mark.parametrize("after", ["1", formatdate(usegmt=True), "nonsense", "-5", "²"])
+@pytest.mark.parametrize("after", ["1", pytest.param(formatdate(usegmt=True), id="now"), "nonsense", "-5", "²"])
 def test_any_retry_after_is_understood(ask: Ask, after: str) -> None:
     with scripted(busy(retry_after=after), DONE) as (url, asked):
         assert ask(url, "submit", ["good"]).id == "0199"
