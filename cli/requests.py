@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from cli.output import CommandError, JsonOption, stdout
@@ -32,7 +33,8 @@ def requests(
     age, statuses = _age(since), _statuses(status)
     found = [row._asdict() for row in reversed(_find(age, statuses, route, limit))]
     if not json:
-        stdout.print(_table(found), width=WIDE)  # ids that are cut are of no use; a terminal wraps
+        # Ids that are cut are of no use; a narrow terminal wraps the lines.
+        Console(width=max(WIDE, stdout.width), highlight=False, soft_wrap=True).print(_table(found))
         return
     for each in found:
         print(json_lines.dumps(each, default=_plain))

@@ -170,4 +170,4 @@ def test_a_missing_setting_ends_the_process_with_its_name(
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(SystemExit) as ended:
         main()
-    assert "database_url" in str(ended.value)
+    assert "DATABASE_URL" in str(ended.value)
