@@ -15,7 +15,7 @@ from api.schemas import JobIn, JobOut
 from api.service import Service
 from db.jobs import FINAL
 from db.models import Lane
-from db.submissions import NewJob, NewReview
+from db.submissions import CHARS_PER_TOKEN, NewJob, NewReview
 from monitoring import traces
 from monitoring.metrics import CACHE_HITS, JOBS_SUBMITTED, ROWS_SUBMITTED
 
@@ -26,7 +26,6 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 # Each review of a body has this name, unless one of its letters is escaped.
 NAME = b'"text"'
 ESCAPED = re.compile(rb"\\u00(?:74|65|78)", re.IGNORECASE)
-BYTES_PER_TOKEN = 4.5
 
 
 class SubmitRoute(StrictRoute):
@@ -40,7 +39,7 @@ class SubmitRoute(StrictRoute):
         """
         service: Service = request.app.state.service
         if body.count(NAME) <= service.settings.interactive_max_reviews and not ESCAPED.search(body):
-            service.admission.check(Lane.INTERACTIVE, len(body) / BYTES_PER_TOKEN)
+            service.admission.check(Lane.INTERACTIVE, len(body) / CHARS_PER_TOKEN)
 
 
 def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") -> NewJob:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from api.evaluation import Evaluation
 from db.models import JobStatus, Lane, ReviewStatus
+from db.submissions import CHARS_PER_TOKEN
 
 MAX_METADATA_BYTES = 16_384
 
@@ -73,8 +74,8 @@ class ReviewIn(_In):
 
     @property
     def tokens_estimate(self) -> int:
-        """About its tokens: an English review with a WordPiece vocabulary. Only a claim's budget uses it."""
-        return 2 + int(len(self.text) / 4.5)
+        """About its tokens: what a claim's budget and admission count."""
+        return 2 + int(len(self.text) / CHARS_PER_TOKEN)
 
 
 class JobIn(_In):

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.accepting import BYTES_PER_TOKEN, accepted, count_submission
+from api.accepting import accepted, count_submission
 from api.bodies import streamed
 from api.errors import REFUSALS, InvalidRequest, Pointed, TooManyUploads, UnsupportedMediaType
 from api.file_bodies import FORM, FORMATS, UploadOptions
@@ -33,6 +33,7 @@ from api.service import Service, ServiceDep
 from db import uploads
 from db.engine import Connection
 from db.models import Lane
+from db.submissions import CHARS_PER_TOKEN
 from db.uploads import NewUpload, Uploaded
 from files.layout import Layout, Limits, Wanted
 from files.reader import read
@@ -78,7 +79,7 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     _refuse_early(service, announced)
     async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
         source = Source(media_type(request.headers), options, body, hashed=key is not None)
-        with service.admission.heeding(announced / BYTES_PER_TOKEN):
+        with service.admission.heeding(announced / CHARS_PER_TOKEN):
             job_id, new = await anyio.to_thread.run_sync(
                 _add, service, source, key, response, limiter=service.uploading
             )
@@ -99,7 +100,7 @@ def _refuse_early(service: Service, announced: int) -> None:
         SHED.labels(Lane.BULK, "uploads").inc()
         raise TooManyUploads(headers={"Retry-After": "5"})
     if announced > service.settings.interactive_max_reviews * service.settings.max_review_chars:
-        service.admission.check(Lane.BULK, announced / BYTES_PER_TOKEN)
+        service.admission.check(Lane.BULK, announced / CHARS_PER_TOKEN)
 
 
 def _count(service: Service, new: Uploaded | None) -> None:

@@ -14,6 +14,8 @@ from db.admission import Ahead, LaneFull
 from db.engine import driver_connection
 from db.models import Lane
 
+CHARS_PER_TOKEN = 4.5  # of an English review with a WordPiece vocabulary
+
 
 @dataclass(frozen=True, slots=True)
 class NewReview:

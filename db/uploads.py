@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from db import admission
 from db.engine import driver_cursor
 from db.models import Lane
+from db.submissions import CHARS_PER_TOKEN
 from files.row import Row
 
 
@@ -55,16 +56,16 @@ _COPY = """
 COPY job_rows (job_id, review_id, index, line, text, caller_id, label, others, error_code, error_detail) FROM STDIN
 """
 # octet_length reads no compressed text. Sorted, since reviews are claimed in that order.
-_REVIEWS = text("""
+_REVIEWS = text(f"""
 WITH added AS (
     INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
-    SELECT review_id, :job, min(index), count(*), min(2 + octet_length(text) / 4.5), clock_timestamp()
+    SELECT review_id, :job, min(index), count(*), min(2 + octet_length(text) / {CHARS_PER_TOKEN}), clock_timestamp()
     FROM job_rows WHERE job_id = :job AND review_id IS NOT NULL
     GROUP BY review_id ORDER BY 3
     RETURNING tokens_estimate
 )
 SELECT count(*) AS reviews, coalesce(sum(tokens_estimate), 0) AS tokens FROM added
-""")
+""")  # noqa: S608  our own text
 _SORT_MEMORY = text("SET LOCAL work_mem = '64MB'")
 _END = text("""
 UPDATE jobs SET

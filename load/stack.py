@@ -71,14 +71,19 @@ class Stack:
         """Whether `/readyz` says so."""
         if self._process.poll() is not None:
             raise StackError(f"`verdict run` ended: {self.said()}")
-        connection = http.client.HTTPConnection(embedded.LOOPBACK, self._port, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return is_ready(self._port)
+
+
+def is_ready(port: int) -> bool:
+    """Whether the service on a port of this machine says at `/readyz` that it is."""
+    connection = http.client.HTTPConnection(embedded.LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 #: Settings of a service that refuses nobody, however long the wait is: for what is measured or broken beyond it.

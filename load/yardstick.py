@@ -1,7 +1,6 @@
 """The reference server as a process, set up as is fastest here. Called by load.sla_run; runs load.reference."""
 
 import asyncio
-import http.client
 import os
 import sys
 import time
@@ -14,7 +13,7 @@ from signal import Signals
 from cli import embedded
 from cli.supervisor import Command, spawn
 from load.client import Connection, for_each
-from load.stack import wait_until
+from load.stack import is_ready, wait_until
 from load.target import Target
 from settings import ROOT
 
@@ -63,22 +62,9 @@ def reference_target(setup: Setup) -> Iterator[tuple[Target, int]]:
     command = Command("reference", (sys.executable, "-m", "load.reference", *options), 0, cwd=ROOT)
     process = spawn(command, Path(os.devnull))
     try:
-        wait_until(
-            lambda: process.poll() is not None or _is_ready(port), "the reference server is ready", START_SECONDS
-        )
+        wait_until(lambda: process.poll() is not None or is_ready(port), "the reference server is ready", START_SECONDS)
         yield Target(f"http://{embedded.LOOPBACK}:{port}", foreign=True), process.pid
     finally:
         with suppress(ProcessLookupError):
             process.send_signal(Signals.SIGTERM)
         process.wait()
-
-
-def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection(embedded.LOOPBACK, port, timeout=2)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Tracer
 
+_NAMES = ("traceparent", "tracestate")
+
 log = structlog.get_logger()
 _tracers: list["Tracer"] = []  # at most one
 
@@ -55,9 +57,6 @@ def request(headers: Mapping[bytes, bytes]) -> Iterator[Any]:
     sent = {name: headers[name.encode()].decode("latin-1") for name in _NAMES if name.encode() in headers}
     with _tracers[0].start_as_current_span("request", context=extract(sent), kind=SpanKind.SERVER) as span:
         yield span
-
-
-_NAMES = ("traceparent", "tracestate")
 
 
 def end_request(span: Any, method: str, route: str, status: int) -> None:
