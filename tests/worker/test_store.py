@@ -32,7 +32,7 @@ def rise(name: str, expected: float, **labels: str) -> Iterator[None]:
     """A sample rises by this much in the block."""
     before = value(name, **labels)
     yield
-    assert value(name, **labels) - before == expected, (name, labels)
+    assert value(name, **labels) - before == pytest.approx(expected), (name, labels)
 
 
 def test_rows_are_counted_by_how_they_ended(engine: Engine, drain: Run) -> None:
