@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Literal, NoReturn
 
 from api.errors import Overloaded
-from api.slots import Slots, whole_seconds
+from api.slots import Slots
 from db.admission import Ahead, LaneFull
 from db.models import Lane
 from monitoring.metrics import SHED
@@ -76,14 +76,10 @@ class Admission:
             full = self._full[error.lane] = _Full(time.monotonic(), error.ahead, self._limits[error.lane])
             self._refuse(error.lane, "backlog", error.ahead.seconds, tokens / full.pace)
 
-    def entered(self, lane: Lane) -> None:
-        """A job was added to the lane."""
-        self._slots[lane].free(time.monotonic())
-
     def _refuse(self, lane: Lane, reason: Reason, waits: float, work: float) -> NoReturn:
         SHED.labels(lane, reason).inc()
         limit = self._limits[lane]
-        again = whole_seconds(self._slots[lane].next(time.monotonic(), max(0.0, waits - limit), work))
+        again = self._slots[lane].next(time.monotonic(), max(0.0, waits - limit), work)
         raise Overloaded(
             f"About {waits:.2f} s of work stand before this job, more than the {limit:g} s that may; nothing was kept."
             f" Try again in {again} s.",

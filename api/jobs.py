@@ -55,8 +55,6 @@ async def submit_job(request: Request, new: NewJob, response: Response, key: Ide
         job_id = await run_in_threadpool(_add, service, new, key, response)
     request.state.job_id = job_id
     replayed = is_replay(response)
-    if not replayed:
-        service.admission.entered(new.lane)
     count_submission(new.lane, len(new.reviews), len(distinct), replayed=replayed)
     service.doorbell.ring(new.lane)
     return await look(service, job_id, wait, new=not replayed)

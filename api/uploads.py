@@ -84,7 +84,7 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
                 _add, service, source, key, response, limiter=service.uploading
             )
     request.state.job_id = job_id
-    _count(service, new)
+    _count(new)
     job = await look(service, job_id)
     service.doorbell.ring(job.lane)
     return accepted(await look(service, job_id, wait) if wait else job, response, wait)
@@ -103,12 +103,11 @@ def _refuse_early(service: Service, announced: int) -> None:
         service.admission.check(Lane.BULK, announced / CHARS_PER_TOKEN)
 
 
-def _count(service: Service, new: Uploaded | None) -> None:
+def _count(new: Uploaded | None) -> None:
     """Count a file that was taken in, or answered with the job it made before."""
     if new is None:
         count_submission(Lane.BULK, 0, 0, replayed=True)
         return
-    service.admission.entered(new.lane)
     count_submission(new.lane, new.rows, new.reviews + sum(new.refused.values()), replayed=False)
     for code, rows in new.refused.items():
         RESULTS.labels(new.lane, "failed", code).inc(rows)

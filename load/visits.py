@@ -90,7 +90,8 @@ class Plan:
     """Who comes how often: the same users all the time, who start a visit each `cycle` on average.
 
     The time between two starts is uniform between half and one and a half of it, whatever the visit takes,
-    so that a slow service is not offered less; only who is still busy at his next start comes later.
+    so that a slow service is not offered less; only who is still busy at his next start comes later, and who is still
+    busy when another phase begins comes as that one says: a visit that he missed before is not made up for.
     """
 
     users: int
@@ -129,8 +130,9 @@ class Plan:
     def following(self, start: float, now: float, draw: random.Random) -> float:
         """When who came at `start` comes again; drawn anew where another phase begins meanwhile, never before now."""
         due, end = start + self.cycle(start) * draw.uniform(0.5, 1.5), self._ends[self.place(start)]
-        if due > end and end < self.seconds:
-            due = end + draw.random() * self.cycle(end)
+        if max(due, now) > end and end < self.seconds:
+            begin = max(now, end)
+            due = begin + draw.random() * self.cycle(begin)
         return max(due, now)
 
 

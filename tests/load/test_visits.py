@@ -45,6 +45,13 @@ def test_nobody_sleeps_through_the_beginning_of_a_phase() -> None:
     assert any(PLAN.following(119, 119, draw) > 120 for _ in range(100))  # after the last there is none
 
 
+def test_who_is_still_busy_when_a_phase_begins_comes_at_its_rate() -> None:
+    draw = random.Random(0)
+    after = [PLAN.following(10, 70, draw) - 70 for _ in range(1000)]
+    assert 0 <= min(after) < 0.1
+    assert 1.9 < max(after) <= 2
+
+
 def test_phases_are_read() -> None:
     assert phases_of("60:600") == [Phase(60, 600)]
     assert phases_of("30:60,180:300,30:60")[1] == Phase(180, 300)
