@@ -63,7 +63,7 @@ async def submit_job(request: Request, new: NewJob, response: Response, key: Ide
 def _add(service: Service, new: NewJob, key: Idempotency | None, response: Response) -> UUID:
     def add(connection: Connection) -> UUID:
         service.models.require(connection, new.model, "/model")
-        return submissions.add(connection, new, service.admission.limits[new.lane])
+        return submissions.add(connection, new, service.admission.within(new.lane))
 
     if key:
         return once(service, key, response, add)

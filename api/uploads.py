@@ -187,7 +187,7 @@ def _add(service: Service, source: Source, key: str | None, response: Response) 
         labelled=layout.label is not None,
         interactive_max_reviews=settings.interactive_max_reviews,
         traceparent=traces.current(),
-        within=service.admission.limits,
+        within={lane: service.admission.within(lane) for lane in Lane},
     )
     added: list[Uploaded] = []
 

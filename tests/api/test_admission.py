@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 
 from api.admission import Admission
 from api.errors import Overloaded
+from api.slots import QUIET_SECONDS
 from db.admission import Ahead, LaneFull
 from db.engine import Engine
 from db.models import Lane
@@ -89,7 +90,7 @@ def test_between_two_refusals_of_the_store_no_body_is_parsed(
 def test_a_lane_that_has_drained_takes_jobs_again(
     client: httpx.Client, pace: Callable[[float], None], engine: Engine
 ) -> None:
-    job_id = steps.submit(engine, 1, lane=Lane.INTERACTIVE, tokens=40, model="no worker has this")
+    job_id = steps.submit(engine, 1, lane=Lane.INTERACTIVE, tokens=80, model="no worker has this")
     pace(100)
     assert client.post("/v1/jobs", json=JOB, headers={"idempotency-key": "k"}).status_code == FULL
     steps.stop(engine, job_id)
@@ -105,9 +106,9 @@ def test_what_one_process_took_the_other_counts(
     both = [client, other] * 12
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda one: one.post("/v1/jobs", json=JOB).status_code, both))
-    # Each weighs 40 ms, and is let in while 0, 40, 80 or 120 ms stand before it.
-    assert answers.count(202) == len(steps.rows(engine, "SELECT FROM jobs")) == 4
-    assert answers.count(FULL) == len(both) - 4
+    # Each weighs 40 ms, and is let in while 0, 40, 80, … or 440 ms stand before it: a burst.
+    assert answers.count(202) == len(steps.rows(engine, "SELECT FROM jobs")) == 12
+    assert answers.count(FULL) == len(both) - 12
 
 
 def test_who_repeats_a_job_that_was_taken_gets_it_though_the_lane_is_full(
@@ -181,6 +182,20 @@ def test_the_api_refuses_what_would_wait_for_its_own_threads(monkeypatch: pytest
             gate.check(Lane.INTERACTIVE, 4)
         gate.check(Lane.INTERACTIVE, 4)
     assert int(refused.value.headers["Retry-After"]) >= 1
+
+
+def test_a_burst_may_wait_longer_until_somebody_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    gate = Admission(ApiSettings(admit_interactive_seconds=0.2, admit_bulk_seconds=60), threads=1)
+    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.6)
+    assert gate.within(Lane.BULK) == 60
+    with pytest.raises(Overloaded), gate.heeding(4):
+        raise LaneFull(Lane.INTERACTIVE, Ahead(61, 100))
+    now[0] += QUIET_SECONDS
+    assert gate.within(Lane.INTERACTIVE) == 0.2
+    now[0] += 0.1
+    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.6)
 
 
 def test_a_full_lane_is_asked_again_when_it_may_have_room(monkeypatch: pytest.MonkeyPatch) -> None:

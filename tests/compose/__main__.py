@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from settings import ROOT
-from tests.compose import mistakes, scaling, starting, watching, working
+from tests.compose import keeping, mistakes, scaling, starting, watching, working
 from tests.compose.engine import TAG, Failed, NoEngine, Project, compose_command, fetch, free_ports, run
 from tests.compose.outcome import Outcome, show
 from tests.compose.traffic import Traffic
@@ -95,7 +95,9 @@ def _steps(project: Project) -> Iterator[Outcome]:
             yield watching.everything_is_watched(project, prometheus, WORKERS)
         yield working.memory_is_within_limits(project)
         yield working.counts_agree(project, client, traffic, others=3)
-        yield working.data_is_kept(project, client, traffic)
+        yield mistakes.wrong_password_stops_the_start(project, client)
+        yield keeping.data_is_kept(project, client, traffic)
+        yield keeping.dump_is_restored(project, client, traffic)
 
 
 def _scaling(project: Project) -> Iterator[Outcome]:

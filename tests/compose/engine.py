@@ -5,6 +5,7 @@ Called by every step; every command is Docker's or Compose's own.
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -116,11 +117,21 @@ class Project:
         self.env = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | dict(env)
         self._empty = str(empty_env_file)
 
-    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS, without: str = "") -> str:
-        """Run a command of Compose on the project, without the variable that is named."""
+    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS, env: Mapping[str, str] | None = None) -> str:
+        """Run a command of Compose on the project, with another environment than the project's if one is given."""
+        return run(*self._on_this(), *arguments, env=env or self.env, seconds=seconds)
+
+    def typed(self, lines: str, folder: Path) -> None:
+        """Run lines of a document in a folder as they stand there, on this project."""
+        compose = shlex.join(self._on_this())
+        if self._command == ("docker-compose",):
+            lines = lines.replace(" --wait", "")  # version 1 has no such option; whoever calls waits
+        function = f'docker() {{ shift; (cd {shlex.quote(str(ROOT))} && {compose} "$@"); }}'
+        run("bash", "-euc", f"{function}; cd {shlex.quote(str(folder))}; {lines}", env=self.env)
+
+    def _on_this(self) -> list[str]:
         files = [part for file in FILES for part in ("-f", file)]
-        env = {name: value for name, value in self.env.items() if name != without}
-        return run(*self._command, "-p", NAME, "--env-file", self._empty, *files, *arguments, env=env, seconds=seconds)
+        return [*self._command, "-p", NAME, "--env-file", self._empty, *files]
 
     def config(self) -> dict[str, Any]:
         """The services as Compose understands them, without those that only a profile starts."""

@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from tests.compose.engine import Failed, Project, run
+import httpx
+
+from tests.compose.engine import Failed, Project, run, wait_until
 from tests.compose.outcome import Outcome
+from tests.compose.starting import is_ready
 
 SECRETS = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")
 # A process, what is wrong, and the word without which the line would help nobody.
@@ -19,16 +22,36 @@ WRONG = (
 
 
 def secrets_are_asked_for(project: Project) -> Outcome:
-    """Without a secret nothing starts, and one line says which is missing."""
-    outcome = Outcome("a missing secret is named")
+    """Without a secret, or with an empty one, nothing starts, and one line says which it is."""
+    outcome = Outcome("a missing or empty secret is named")
     for secret in SECRETS:
-        try:
-            project.compose("config", without=secret)
-        except Failed as error:
-            outcome.expect(f"set {secret}" in error.said, f"no word of {secret}: {error.said}")
-            outcome.expect(len(error.said.splitlines()) == 1, f"more than a line: {error.said}")
-        else:
-            outcome.wrong.append(f"there is a default for {secret}")
+        without = {name: value for name, value in project.env.items() if name != secret}
+        for env in (without, without | {secret: ""}):
+            try:
+                project.compose("config", env=env)
+            except Failed as error:
+                outcome.expect(f"set {secret}" in error.said, f"no word of {secret}: {error.said}")
+                outcome.expect(len(error.said.splitlines()) == 1, f"more than a line: {error.said}")
+            else:
+                outcome.wrong.append(f"there is a default for {secret}")
+    return outcome
+
+
+def wrong_password_stops_the_start(project: Project, client: httpx.Client) -> Outcome:
+    """Another password than the database's: `up` ends with an error, one line says why, and what runs goes on."""
+    outcome = Outcome("a password that is not the database's")
+    wrong = project.env | {"POSTGRES_PASSWORD": "another"}
+    try:
+        project.compose("up", "--detach", "--no-build", env=wrong)
+    except Failed as error:
+        outcome.figures["up said"] = error.said.splitlines()[-1]
+    else:
+        outcome.wrong.append("everything starts with it")
+    said = project.logs("migrate").split("migrate: ")[1:]
+    outcome.figures["migrate said"] = "; ".join(line.strip() for line in said)
+    outcome.expect(len(said) == 1 and "password authentication failed" in said[0], f"the migration says {said}")
+    wait_until(lambda: is_ready(client), "what ran before goes on")
+    project.compose("up", "--detach", "--no-build")
     return outcome
 
 
@@ -38,7 +61,7 @@ def mistakes_are_named(project: Project) -> Outcome:
     services = project.config()
     for service, setting, word in WRONG:
         said = _said_by(project, services[service], setting)
-        outcome.figures[setting.partition("=")[0]] = said[0] if said else "nothing"
+        outcome.figures[setting] = said[0] if said else "nothing"
         outcome.expect(len(said) == 1 and word in said[0], f"{service} with {setting} says {said}")
     return outcome
 

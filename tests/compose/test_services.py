@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 
 import settings
 from settings import ROOT
+from tests.compose.keeping import of_the_runbook
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 OURS = {"migrate", "api", "worker", "worker-gpu", "maintenance"}
@@ -28,7 +29,7 @@ READS: dict[str, list[type[BaseSettings]]] = {
 FIXED_BY_THE_IMAGE = {"HOST", "PORT", "METRICS_HOST", "METRICS_PORT", "MODELS_DIR"}
 BESIDE_THE_SETTINGS = {"PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"}
 SECRET = {"PGPASSWORD", "POSTGRES_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD", "DATA_SOURCE_PASS"}
-ENVIRONMENT = {"POSTGRES_PASSWORD": "a", "GRAFANA_PASSWORD": "b"}
+TOLD = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")  # what a reader of .env.example has to set
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -145,16 +146,46 @@ def compose() -> list[str]:
     return ["docker", "compose"]
 
 
-@pytest.mark.parametrize("profile", [[], ["--profile", "gpu"]], ids=["", "gpu"])
-@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.test.yaml"]], ids=["shipped", "test"])
-def test_compose_reads_it(profile: list[str], files: list[str], tmp_path: Path) -> None:
-    (tmp_path / "env").touch()
+def env_file(folder: Path, secrets: dict[str, str]) -> Path:
+    """The copy of .env.example that a reader makes, with these of its secrets set."""
+    text = (ROOT / ".env.example").read_text()
+    for name, value in secrets.items():
+        text, found = re.subn(rf"^#{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
+        assert found == 1
+    path = folder / "env"
+    path.write_text(text)
+    return path
+
+
+def read_by_compose(env: Path, *options: str, files: tuple[str, ...] = ("compose.yaml",)) -> tuple[int, str, str]:
+    """Exit code, what was printed and what was complained of."""
     given = [part for file in files for part in ("-f", file)]
-    command = [*compose(), *profile, "--env-file", str(tmp_path / "env"), *given, "config"]
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | ENVIRONMENT
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    read = yaml.safe_load(done.stdout)["services"]
+    command = [*compose(), *options, "--env-file", str(env), *given, "config"]
+    told = {"PATH": os.environ["PATH"], "HOME": str(env.parent)}
+    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("profile", [[], ["--profile", "gpu"]], ids=["", "gpu"])
+@pytest.mark.parametrize("files", [("compose.yaml",), ("compose.yaml", "compose.test.yaml")], ids=["shipped", "test"])
+def test_compose_reads_it(profile: list[str], files: tuple[str, ...], tmp_path: Path) -> None:
+    code, printed, said = read_by_compose(env_file(tmp_path, dict.fromkeys(TOLD, "a")), *profile, files=files)
+    assert (code, said) == (0, "")
+    read = yaml.safe_load(printed)["services"]
     # Compose 1 shows a service whose profile was not asked for, 2 does not.
     assert set(read) >= set(SERVICES) - (set() if profile else {"worker-gpu"})
+
+
+@pytest.mark.parametrize("secret", TOLD)
+@pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
+def test_a_secret_that_is_not_set_is_named_in_one_line(secret: str, tmp_path: Path, *, empty: bool) -> None:
+    others = {name: "a" for name in TOLD if name != secret}
+    code, _, said = read_by_compose(env_file(tmp_path, others | ({secret: ""} if empty else {})))
+    assert code != 0
+    assert len(said.splitlines()) == 1
+    assert f"set {secret} in .env" in said
+
+
+def test_the_runbook_has_lines_for_compose_that_the_test_can_type() -> None:
+    assert of_the_runbook("Backup").count("pg_dump") == 1
+    assert of_the_runbook("Restore").count("pg_restore") == 1

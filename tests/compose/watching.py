@@ -1,5 +1,6 @@
 """What Prometheus must see of the containers: every target, every rule, and a number for the scaler to ask for."""
 
+import math
 from typing import Any
 
 import httpx
@@ -28,7 +29,9 @@ def everything_is_watched(project: Project, url: str, workers: int) -> Outcome:
         _rules(outcome, prometheus)
         for query in _asked_by_the_autoscaler():
             wait_until(lambda query=query: len(_asked(prometheus, query)) == 1, f"a number for {query}")  # type: ignore[misc]
-            outcome.figures[" ".join(query.split())] = _asked(prometheus, query)[0]["value"][1]
+            number = _asked(prometheus, query)[0]["value"][1]
+            outcome.figures[" ".join(query.split())] = number
+            outcome.expect(math.isfinite(float(number)), f"{query} is {number}")
         found = prometheus.get("/api/v1/alertmanagers").raise_for_status().json()["data"]["activeAlertmanagers"]
         outcome.expect(len(found) == 1, f"Prometheus knows the Alertmanagers {found}")
     return outcome

@@ -1,4 +1,4 @@
-"""What must hold of the containers while they work: answers, files, scale, faults, counts, data kept.
+"""What must hold of the containers while they work: answers, files, scale, faults, counts.
 
 Called by tests.compose, in this order.
 """
@@ -150,20 +150,4 @@ def counts_agree(project: Project, client: httpx.Client, traffic: Traffic, other
     outcome.expect(total == len(traffic.accepted) + others, f"{total} jobs in the store")
     outcome.expect(rows == succeeded == stored, f"{rows} rows, {succeeded} succeeded, {stored} results")
     outcome.expect(failed == 0 and leases == 0, f"{failed} rows failed or cancelled, {leases} leases left")
-    return outcome
-
-
-def data_is_kept(project: Project, client: httpx.Client, traffic: Traffic) -> Outcome:
-    """Down and up again: every job is still there, and work goes on."""
-    outcome, before = Outcome("down and up, data kept"), project.sql(COUNTS)
-    project.compose("down")
-    outcome.expect(not project.containers("postgres"), "PostgreSQL still runs")
-    project.compose("up", "--detach", "--no-build")
-    wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
-    after = project.sql(COUNTS)
-    outcome.expect(before == after, f"before {before}, after {after}")
-    job = client.get(f"/v1/jobs/{min(traffic.accepted)}").raise_for_status().json()
-    outcome.expect(all(each["sentiment"] for each in job["results"]), "a job has lost its results")
-    outcome.figures["jobs, rows, …"] = after[0]
-    outcome.wrong += answers(client).wrong
     return outcome

@@ -155,6 +155,17 @@ def test_a_process_has_time_to_finish_what_it_has_begun() -> None:
     assert grace["api"] >= slept + settings.ApiSettings().max_wait_seconds + 5
 
 
+@pytest.mark.parametrize("workload", of_kind(ALL, "Deployment"), ids=lambda each: each["metadata"]["name"])
+def test_a_process_is_asked_whether_it_is_ready_and_alive(workload: Document) -> None:
+    for each in pod(workload)["containers"]:
+        assert {"readinessProbe", "livenessProbe"} <= set(each)
+
+
+def test_a_drained_node_takes_one_pod_of_a_kind_at_a_time() -> None:
+    budgets = {each["metadata"]["name"]: each["spec"]["maxUnavailable"] for each in of_kind(ALL, "PodDisruptionBudget")}
+    assert budgets == dict.fromkeys(("api", "worker", "maintenance"), 1)
+
+
 def test_what_selects_pods_finds_some() -> None:
     workloads = of_kind(ALL, *WORKLOADS)
     for each in of_kind(ALL, "Deployment"):

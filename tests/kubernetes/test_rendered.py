@@ -1,20 +1,40 @@
-"""What kubectl makes of the overlays: valid by the schemas of Kubernetes, KEDA and the Prometheus operator."""
+"""Manifests, and overlays as kubectl renders them, by the schemas of Kubernetes, KEDA and the Prometheus operator."""
 
 import tomllib
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
 from typing import Any
 
+import kubernetes_validate
 import pytest
+from cloudcoil.models.keda import v1alpha1 as keda
+from cloudcoil.models.prometheus_operator import v1 as prometheus_operator
 
 from settings import ROOT
-from tests.kubernetes.reading import OVERLAYS, WORKLOADS, Document, component, containers, of_kind, pod, rendered
+from tests.kubernetes.reading import (
+    OVERLAYS,
+    WORKLOADS,
+    Document,
+    component,
+    containers,
+    of_kind,
+    pod,
+    rendered,
+    written,
+)
 
 VERSIONS = ["1.30", "1.37"]  # from the oldest that has all that is used, to the newest that is known here
-CUSTOM = {
-    "keda.sh/v1alpha1": "cloudcoil.models.keda.v1alpha1",
-    "monitoring.coreos.com/v1": "cloudcoil.models.prometheus_operator.v1",
+CUSTOM: dict[str, ModuleType] = {
+    "keda.sh/v1alpha1": keda,
+    "monitoring.coreos.com/v1": prometheus_operator,
 }
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+# As written, too: then they are looked at where there is no kubectl.
+every_set = pytest.mark.parametrize(
+    "documents", [written, *[partial(rendered, overlay) for overlay in OVERLAYS]], ids=["written", *OVERLAYS]
+)
 
 
 def of_kubernetes(found: list[Document]) -> list[Document]:
@@ -22,32 +42,28 @@ def of_kubernetes(found: list[Document]) -> list[Document]:
     return [each for each in found if each["apiVersion"] not in CUSTOM]
 
 
-@every_overlay
+@every_set
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_objects_of_kubernetes_are_valid(overlay: str, version: str) -> None:
-    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate brings the schemas")
-    for each in of_kubernetes(rendered(overlay)):
-        schemas.validate(each, version, strict=True)  # strict: an unknown field is an error
+def test_the_objects_of_kubernetes_are_valid(documents: Callable[[], list[Document]], version: str) -> None:
+    for each in of_kubernetes(documents()):
+        kubernetes_validate.validate(each, version, strict=True)  # strict: an unknown field is an error
 
 
 def test_an_invalid_object_is_noticed() -> None:
-    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate brings the schemas")
     wrong: Document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"port": 1}}
-    with pytest.raises(schemas.ValidationError, match="'port' was unexpected"):
-        schemas.validate(wrong, VERSIONS[-1], strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError, match="'port' was unexpected"):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
 
 
 def through_model(document: Document) -> Any:
     """A custom object as its model understands it; what it does not know is missing."""
-    name = CUSTOM[document["apiVersion"]]
-    module = pytest.importorskip(name, reason=f"the package of {name} brings the schema")
-    model = getattr(module, document["kind"]).model_validate(document)
+    model = getattr(CUSTOM[document["apiVersion"]], document["kind"]).model_validate(document)
     return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-@every_overlay
-def test_the_objects_of_the_operators_are_valid(overlay: str) -> None:
-    found = [each for each in rendered(overlay) if each["apiVersion"] in CUSTOM]
+@every_set
+def test_the_objects_of_the_operators_are_valid(documents: Callable[[], list[Document]]) -> None:
+    found = [each for each in documents() if each["apiVersion"] in CUSTOM]
     kinds = {each["kind"] for each in found}
     assert kinds == {"ScaledObject", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
     for each in found:
@@ -58,6 +74,13 @@ def test_an_unknown_field_of_an_operator_is_noticed() -> None:
     spec = {"scaleTargetRef": {"name": "a"}, "triggers": [], "maxReplicas": 3}
     wrong = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "a"}, "spec": spec}
     assert through_model(wrong) != wrong
+
+
+def test_every_object_that_is_written_is_in_an_overlay_and_so_looked_at() -> None:
+    def names(found: list[Document]) -> set[tuple[str, str]]:
+        return {(each["kind"], each["metadata"]["name"]) for each in found}
+
+    assert names(written()) <= {name for overlay in OVERLAYS for name in names(rendered(overlay))}
 
 
 @every_overlay

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from db.engine import DatabaseError, Engine, connect, reading
 from db.migrate import alembic_config, current, newest
-from settings import DatabaseSettings
+from settings import DatabaseSettings, problem
 
 POLL_SECONDS = 2.0
 
@@ -24,7 +24,9 @@ def missing(engine: Engine) -> str | None:
         with reading(engine) as connection:
             found = current(connection)
     except DatabaseError as error:
-        return str(error)
+        cause = getattr(error.__cause__, "orig", None) or error.__cause__
+        # In the driver's words: such as a wrong password.
+        return f"{error} ({' '.join(str(cause).split())})"
     older = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()} - {newest()}
     if found is None or found in older:
         return f"the schema is at {found}, {newest()} is needed: is the migration running?"
@@ -36,7 +38,7 @@ def main() -> None:
     try:
         engine = connect(DatabaseSettings(), "verdict-wait")
     except ValidationError as error:
-        sys.exit(f"wait-for-schema: {error}")
+        sys.exit(f"wait-for-schema: {problem(error)}")
     said = None
     while why := missing(engine):
         if why != said:

@@ -1,0 +1,62 @@
+"""What must outlive the containers: the data over down and up, and a dump over the loss of all of it.
+
+Called by tests.compose, after everything has been counted; backup and restore are typed as the runbook has them.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from settings import ROOT
+from tests.compose.engine import Project, wait_until
+from tests.compose.outcome import Outcome
+from tests.compose.starting import READY_SECONDS, is_ready
+from tests.compose.traffic import Traffic
+from tests.compose.working import COUNTS, answers
+
+RUNBOOK = ROOT / "docs" / "operations.md"
+
+
+def data_is_kept(project: Project, client: httpx.Client, traffic: Traffic) -> Outcome:
+    """Down and up again: every job is still there, and work goes on."""
+    outcome, before = Outcome("down and up, data kept"), project.sql(COUNTS)
+    project.compose("down")
+    outcome.expect(not project.containers("postgres"), "PostgreSQL still runs")
+    project.compose("up", "--detach", "--no-build")
+    wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
+    after = project.sql(COUNTS)
+    outcome.expect(before == after, f"before {before}, after {after}")
+    job = client.get(f"/v1/jobs/{min(traffic.accepted)}").raise_for_status().json()
+    outcome.expect(all(each["sentiment"] for each in job["results"]), "a job has lost its results")
+    outcome.figures["jobs, rows, …"] = after[0]
+    outcome.wrong += answers(client).wrong
+    return outcome
+
+
+def dump_is_restored(project: Project, client: httpx.Client, traffic: Traffic) -> Outcome:
+    """Every job is lost, and a dump of before brings it back."""
+    outcome, before = Outcome("dump, loss, restore, as typed in the runbook"), project.sql(COUNTS)
+    with tempfile.TemporaryDirectory(prefix="verdict-dump-") as folder:
+        project.typed(of_the_runbook("Backup"), Path(folder))
+        outcome.figures["verdict.dump, kB"] = (Path(folder) / "verdict.dump").stat().st_size // 1000
+        project.sql("TRUNCATE jobs CASCADE")
+        outcome.expect(project.sql(COUNTS) != before, "nothing was lost")
+        project.typed(of_the_runbook("Restore"), Path(folder))
+    wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
+    after = project.sql(COUNTS)
+    outcome.expect(before == after, f"before {before}, after {after}")
+    job = client.get(f"/v1/jobs/{min(traffic.accepted)}").raise_for_status().json()
+    outcome.expect(all(each["sentiment"] for each in job["results"]), "a job has lost its results")
+    outcome.figures["jobs, rows, …"] = after[0]
+    outcome.wrong += answers(client).wrong
+    return outcome
+
+
+def of_the_runbook(section: str) -> str:
+    """The lines for Compose in a section of the runbook."""
+    text = RUNBOOK.read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (block,) = [each for each in blocks if each.startswith("docker compose")]
+    return block
