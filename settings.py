@@ -60,7 +60,7 @@ class ApiSettings(_Settings):
     max_wait_seconds: PositiveSeconds = Field(30, description="longest a request may wait for its result")
     interactive_max_reviews: int = Field(16, ge=1, description="jobs of at most this many reviews go before the others")
     admit_interactive_seconds: PositiveSeconds = Field(
-        0.15, description="a small job is refused (429) while what waits before it would take longer"
+        0.12, description="a small job is refused (429) while what waits before it would take longer"
     )
     admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs")
     request_log_seconds: PositiveSeconds = Field(

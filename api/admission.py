@@ -23,7 +23,7 @@ from monitoring.metrics import SHED
 from settings import ApiSettings
 
 # Times the limit while nobody was refused for a second: a burst of a few hard reviews passes before anyone notices.
-BURST = {Lane.INTERACTIVE: 3.0, Lane.BULK: 1.0}
+BURST = {Lane.INTERACTIVE: 4.0, Lane.BULK: 1.0}
 PAUSE_SECONDS = 0.05  # a full lane is not asked again for so long; what is judged meanwhile is a part of its limit
 LONGEST_PAUSE_SECONDS = 1.0
 TICK_SECONDS = 0.1

@@ -66,7 +66,7 @@ def test_an_idle_lane_takes_any_job_and_a_full_one_says_when_to_come_back(
     assert client.post("/v1/jobs", json=JOB).status_code == 202
     refused = client.post("/v1/jobs", json=JOB)
     assert is_told_when_to_come_back(refused)
-    assert "2.00 s of work stand before this job, more than the 0.15 s that may" in refused.json()["detail"]
+    assert "2.00 s of work stand before this job, more than the 0.12 s that may" in refused.json()["detail"]
     assert is_told_when_to_come_back(client.post("/v1/classify", json={"review_text": TEXT}))
     assert metric("verdict_shed_total", lane="interactive", reason="backlog") == shed + 2
     assert len(steps.rows(engine, "SELECT FROM jobs")) == 1
@@ -188,14 +188,14 @@ def test_a_burst_may_wait_longer_until_somebody_was_refused(monkeypatch: pytest.
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     gate = Admission(ApiSettings(admit_interactive_seconds=0.2, admit_bulk_seconds=60), threads=1)
-    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.6)
+    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.8)
     assert gate.within(Lane.BULK) == 60
     with pytest.raises(Overloaded), gate.heeding(4):
         raise LaneFull(Lane.INTERACTIVE, Ahead(61, 100))
     now[0] += QUIET_SECONDS
     assert gate.within(Lane.INTERACTIVE) == 0.2
     now[0] += 0.1
-    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.6)
+    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.8)
 
 
 def test_a_full_lane_is_asked_again_when_it_may_have_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from api.admission import PAUSE_SECONDS
 from api.slots import CELLS, LONGEST_SECONDS, QUIET_SECONDS, ROOM, Slots
 from load.visits import Phase, Plan
 
-LIMIT = 0.15
+LIMIT = 0.12
 PLACE = ROOM / 1e6
 ANSWER = 0.03  # seconds beside the wait
 SETTLED = 40.0  # what is told before is of the beginning, when all come at once
