@@ -9,8 +9,9 @@ from itertools import count
 
 import pytest
 
-from api.admission import PAUSE_SECONDS
+from api.admission import BURST, PAUSE_SECONDS
 from api.slots import CELLS, LONGEST_SECONDS, QUIET_SECONDS, ROOM, Slots
+from db.models import Lane as Name
 from load.visits import Phase, Plan
 
 LIMIT = 0.12
@@ -37,7 +38,8 @@ class Lane:
     def refuses(self, now: float) -> int:
         """Whole seconds to come back after, or 0 and a place."""
         wait = max(0.0, self.free_at - now)
-        if now < self.full_until or wait > LIMIT:
+        calm = now - self.refused_at > QUIET_SECONDS
+        if now < self.full_until or wait > LIMIT * (BURST[Name.INTERACTIVE] if calm else 1):
             if now >= self.full_until:
                 self.full_until = now + max(PAUSE_SECONDS, wait - LIMIT)
             self.refused_at = now
