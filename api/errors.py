@@ -196,7 +196,7 @@ def problem(request: Request, error: Exception) -> Response:
             headers = _allowed(request) if status is HTTPStatus.METHOD_NOT_ALLOWED else error.headers
             return _answer(request, status, name, status.description or status.phrase, headers=headers)
         case DatabaseError():
-            log.error("store_failed", error=str(error), cause=repr(error.__cause__))
+            log.error("store_failed", error=str(error), reason=error.reason)
             headers = {"Retry-After": "1"}
             return _answer(request, HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error), headers=headers)
         case _:

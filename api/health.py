@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
@@ -22,6 +23,7 @@ FRESH = timedelta(seconds=30)
 _VIEW = parts.View(parts.API)
 
 router = APIRouter(tags=["health"])
+log = structlog.get_logger()
 
 
 class ModelOut(BaseModel):
@@ -60,7 +62,8 @@ def readyz(response: Response, service: ServiceDep) -> Readiness:
             checks["store"] = True
             checks["schema"] = current(connection) == newest()
             checks["worker"] = checks["schema"] and registrations.live_workers(connection, FRESH) > 0
-    except DatabaseError:
+    except DatabaseError as error:
+        log.warning("store_failed", error=str(error), reason=error.reason)
         checks["store"] = False
     ready = all(checks.values())
     response.status_code = 200 if ready else 503

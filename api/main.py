@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from api.app import create_app
+from api.slots import LONGEST_SECONDS
 from monitoring.logs import configure_logs
 from monitoring.traces import configure_traces
 from settings import ApiSettings, DatabaseSettings, QueueSettings, problem
@@ -44,7 +45,8 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=30,
+        # Who comes back when told finds his connection open; closed in that very moment, it costs him an error.
+        timeout_keep_alive=LONGEST_SECONDS + 15,
         # Uvicorn waits for ever for slow clients by default.
         timeout_graceful_shutdown=int(settings.max_wait_seconds) + 5,
     )

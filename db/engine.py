@@ -40,6 +40,12 @@ class DatabaseError(Exception):
     def __init__(self) -> None:
         super().__init__(self.__doc__)
 
+    @property
+    def reason(self) -> str:
+        """In the driver's words, on one line: such as a wrong password, or a host that nobody knows."""
+        cause = getattr(self.__cause__, "orig", None) or self.__cause__
+        return " ".join(str(cause).split())
+
 
 class StoreUnavailable(DatabaseError):
     """The store cannot be reached; whether the change was kept is unknown."""

@@ -53,12 +53,6 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _reason(error: DatabaseError) -> str:
-    """In the driver's words: such as a wrong password, or a host that nobody knows."""
-    cause = getattr(error.__cause__, "orig", None) or error.__cause__
-    return " ".join(str(cause).split())
-
-
 def main() -> None:
     """Exit code 0 with the version, or 1 with one line that says what is wrong."""
     try:
@@ -66,7 +60,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"migrate: {problem(error)}")
     except DatabaseError as error:
-        sys.exit(f"migrate: {error} ({_reason(error)})")
+        sys.exit(f"migrate: {error} ({error.reason})")
     sys.stdout.write(f"schema is at {version}\n")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from celery.signals import worker_process_init, worker_process_shutdown
 
+from db.engine import DatabaseError
 from monitoring import exporter, parts
 from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
@@ -30,8 +31,11 @@ def start(**_: Any) -> None:
         settings = WorkerSettings()
         show_zeros(settings.model)  # before the first review: a count that begins above 0 shows no rise
         station = open_station(settings, DatabaseSettings(), QueueSettings())
+    # Celery only logs what a signal's receiver raises, and would keep a child that can do nothing.
+    except DatabaseError as error:
+        log.error("worker_not_ready", error=str(error), reason=error.reason)  # noqa: TRY400  a trace says no more
+        raise SystemExit(1) from error
     except Exception as error:
-        # Celery only logs what a signal's receiver raises, and would keep a child that can do nothing.
         log.exception("worker_not_ready")
         raise SystemExit(1) from error
     stations.append(station)

@@ -128,7 +128,7 @@ def _every(seconds: float, stopping: threading.Event, act: Callable[[], None]) -
             try:
                 act()
             except DatabaseError as error:
-                log.warning("sweep_failed", error=str(error))
+                log.warning("sweep_failed", error=str(error), reason=error.reason)
     finally:
         stopping.set()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from cli import embedded
@@ -105,6 +105,14 @@ def test_a_database_that_is_not_there_is_unavailable(postgres: str) -> None:
     engine = connect(DatabaseSettings(database_url=postgres.rpartition("/")[0] + "/nothing"), "test")
     with pytest.raises(StoreUnavailable):
         execute(engine, "SELECT 1")
+
+
+def test_the_reason_is_the_drivers_on_one_line(postgres: str) -> None:
+    wrong = make_url(postgres).set(password="another").render_as_string(hide_password=False)
+    with pytest.raises(StoreUnavailable) as refused:
+        execute(connect(DatabaseSettings(database_url=wrong), "test"), "SELECT 1")
+    assert "password authentication failed" in refused.value.reason
+    assert "\n" not in refused.value.reason
 
 
 def test_a_connection_that_is_cut_is_unavailable(engine: Engine) -> None:

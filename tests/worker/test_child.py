@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from celery.signals import worker_process_init, worker_process_shutdown
+from sqlalchemy import make_url
 
 from settings import DatabaseSettings, QueueSettings
 from worker import child
@@ -27,6 +28,21 @@ def test_a_child_that_cannot_serve_ends(
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
     with pytest.raises(SystemExit):
         worker_process_init.send(sender="test")
+
+
+def test_a_wrong_password_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    database: DatabaseSettings,
+    queue: QueueSettings,
+) -> None:
+    wrong = make_url(database.database_url).set(password="another")
+    monkeypatch.setenv("DATABASE_URL", wrong.render_as_string(hide_password=False))
+    monkeypatch.setenv("REDIS_URL", queue.redis_url)
+    with pytest.raises(SystemExit):
+        worker_process_init.send(sender="test")
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "worker_not_ready" in line]
+    assert "password authentication failed" in line
 
 
 def test_a_child_that_stops_says_so(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:

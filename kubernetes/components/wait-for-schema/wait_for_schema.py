@@ -24,9 +24,7 @@ def missing(engine: Engine) -> str | None:
         with reading(engine) as connection:
             found = current(connection)
     except DatabaseError as error:
-        cause = getattr(error.__cause__, "orig", None) or error.__cause__
-        # In the driver's words: such as a wrong password.
-        return f"{error} ({' '.join(str(cause).split())})"
+        return f"{error} ({error.reason})"
     older = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()} - {newest()}
     if found is None or found in older:
         return f"the schema is at {found}, {newest()} is needed: is the migration running?"
