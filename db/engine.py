@@ -3,7 +3,8 @@
 Called by api, worker and maintenance; every statement itself stands in the modules beside this one.
 
     DatabaseError
-    ├── StoreUnavailable    no connection, or it broke: nothing was committed, or it is unknown whether
+    ├── StoreUnavailable    the connection broke: nothing was committed, or it is unknown whether
+    │   └── StoreUnreachable    there is none
     ├── StoreBusy           a lock, a statement or the pool took longer than its limit
     └── ExtensionMissing    the server cannot hold embeddings: nothing was migrated
 """
@@ -26,6 +27,7 @@ __all__ = [
     "ExtensionMissing",
     "StoreBusy",
     "StoreUnavailable",
+    "StoreUnreachable",
     "connect",
     "driver_connection",
     "driver_cursor",
@@ -48,7 +50,11 @@ class DatabaseError(Exception):
 
 
 class StoreUnavailable(DatabaseError):
-    """The store cannot be reached; whether the change was kept is unknown."""
+    """The connection to the store broke; whether the change was kept is unknown."""
+
+
+class StoreUnreachable(StoreUnavailable):
+    """The store cannot be reached."""
 
 
 class StoreBusy(DatabaseError):
@@ -158,6 +164,7 @@ def _trouble(cause: BaseException | None) -> DatabaseError | None:
         case psycopg.OperationalError(sqlstate=str(state)) if state.startswith("54"):
             return None  # beyond a limit of the program, such as too many columns
         case psycopg.OperationalError():
-            return StoreUnavailable()
+            connecting = cause.pgconn is not None
+            return StoreUnreachable() if connecting else StoreUnavailable()
         case _:
             return None

@@ -13,7 +13,17 @@ from sqlalchemy.exc import DBAPIError
 
 from cli import embedded
 from db import reviews
-from db.engine import Engine, StoreBusy, StoreUnavailable, connect, driver_cursor, one_trip, reading, transaction
+from db.engine import (
+    Engine,
+    StoreBusy,
+    StoreUnavailable,
+    StoreUnreachable,
+    connect,
+    driver_cursor,
+    one_trip,
+    reading,
+    transaction,
+)
 from settings import DatabaseSettings
 from tests.conftest import wait_until
 from tests.db import steps
@@ -97,26 +107,26 @@ def test_a_deadlock_is_busy_for_one_and_nothing_for_the_other(engine: Engine) ->
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     engine = connect(DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/x"), "test")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnreachable):
         execute(engine, "SELECT 1")
 
 
 def test_a_database_that_is_not_there_is_unavailable(postgres: str) -> None:
     engine = connect(DatabaseSettings(database_url=postgres.rpartition("/")[0] + "/nothing"), "test")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnreachable):
         execute(engine, "SELECT 1")
 
 
 def test_the_reason_is_the_drivers_on_one_line(postgres: str) -> None:
     wrong = make_url(postgres).set(password="another").render_as_string(hide_password=False)
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreUnreachable) as refused:
         execute(connect(DatabaseSettings(database_url=wrong), "test"), "SELECT 1")
     assert "password authentication failed" in refused.value.reason
     assert "\n" not in refused.value.reason
 
 
 def test_a_connection_that_is_cut_is_unavailable(engine: Engine) -> None:
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="unknown"):
         execute(engine, "SELECT pg_terminate_backend(pg_backend_pid())")
 
 
