@@ -8,7 +8,6 @@ kept whatever happens, and its worker comes back within seconds.
 """
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Literal, NoReturn
 
 from api.errors import Overloaded
-from api.slots import QUIET_SECONDS, Slots
+from api.slots import Slots
 from db.admission import Ahead, LaneFull
 from db.models import Lane
 from monitoring.metrics import SHED
@@ -40,12 +39,11 @@ class Admission:
         self._limits = {Lane.INTERACTIVE: settings.admit_interactive_seconds, Lane.BULK: settings.admit_bulk_seconds}
         self._slots = {lane: Slots() for lane in Lane}
         self._full: dict[Lane, _Full] = {}
-        self._refused = dict.fromkeys(Lane, -math.inf)  # when somebody was, on the monotonic clock
         self._backlog = _Backlog(threads)
 
     def within(self, lane: Lane) -> float:
         """Seconds of work that may stand before a job of the lane now; more while nobody was refused lately."""
-        calm = time.monotonic() - self._refused[lane] > QUIET_SECONDS
+        calm = self._slots[lane].calm(time.monotonic())
         return self._limits[lane] * (BURST[lane] if calm else 1)
 
     def check(self, lane: Lane, tokens: float) -> None:
@@ -82,9 +80,8 @@ class Admission:
 
     def _refuse(self, lane: Lane, reason: Reason, waits: float, work: float) -> NoReturn:
         SHED.labels(lane, reason).inc()
-        limit, now = self._limits[lane], time.monotonic()
-        self._refused[lane] = now
-        again = self._slots[lane].next(now, max(0.0, waits - limit), work)
+        limit = self._limits[lane]
+        again = self._slots[lane].next(time.monotonic(), max(0.0, waits - limit), work)
         raise Overloaded(
             f"About {waits:.2f} s of work stand before this job, more than the {limit:g} s that may; nothing was kept."
             f" Try again in {again} s.",

@@ -45,9 +45,13 @@ class Slots:
             cell += 1
         return seconds
 
+    def calm(self, now: float) -> bool:
+        """Whether nobody has been refused for a while."""
+        return now - self._refused > QUIET_SECONDS
+
     def _forget(self, now: float) -> None:
         """Drop what is past; all, after a while without a refusal: there is room, and who was told may be gone."""
-        if now - self._refused > QUIET_SECONDS:
+        if self.calm(now):
             self._taken.clear()
             self._oldest = _cell(now)
         while self._oldest < _cell(now):
