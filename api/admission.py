@@ -81,7 +81,7 @@ class Admission:
     def _refuse(self, lane: Lane, reason: Reason, waits: float, work: float) -> NoReturn:
         SHED.labels(lane, reason).inc()
         limit = self._limits[lane]
-        again = self._slots[lane].next(time.monotonic(), max(0.0, waits - limit), work)
+        again = self._slots[lane].next(time.monotonic(), waits - limit, work)
         raise Overloaded(
             f"About {waits:.2f} s of work stand before this job, more than the {limit:g} s that may; nothing was kept."
             f" Try again in {again} s.",

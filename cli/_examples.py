@@ -136,7 +136,8 @@ def add(
 ) -> Iterator[Tally]:
     """Embed rows and add them to a data set; yields the tally after each batch."""
     while some := list(islice(rows, BATCH)):
-        vectors = vectors_of(embedder, some) if embedder else [None] * len(some)
+        texts, labels, _ = zip(*some, strict=True)
+        vectors = embedder.embed_labelled(texts, labels) if embedder else [None] * len(some)
         new = [NewExample(*each, vector) for each, vector in zip(some, vectors, strict=True)]
         with transaction(engine) as connection:
             written = examples.add(connection, dataset, embedder.digest if embedder else None, new)
@@ -152,7 +153,8 @@ def embed_again(engine: Engine, embedder: Embedder) -> Iterator[int]:
     while rows := _stale(engine, embedder, after):
         after = rows[-1].id
         known = [row for row in rows if row.label in embedder.labels]
-        vectors = vectors_of(embedder, [Labelled(row.text, row.label, None) for row in known]) if known else []
+        texts, labels = [row.text for row in known], [row.label for row in known]
+        vectors = embedder.embed_labelled(texts, labels) if known else []
         with transaction(engine) as connection:
             done += examples.embed(connection, embedder.digest, [row.id for row in known], vectors)
         yield done
@@ -167,13 +169,6 @@ def _analyze(engine: Engine) -> None:
 def _stale(engine: Engine, embedder: Embedder, after: int) -> Sequence[Any]:
     with transaction(engine) as connection:
         return examples.stale(connection, embedder.digest, after, BATCH)
-
-
-def vectors_of(embedder: Embedder, rows: Sequence[Labelled]) -> list[list[float]]:
-    """Embeddings of labelled texts."""
-    labels = embedder.one_hot([each.label for each in rows])
-    vectors: list[list[float]] = embedder.embed([each.text for each in rows], labels).tolist()
-    return vectors
 
 
 def datasets(engine: Engine, embedder: Embedder | None) -> Sequence[Any]:

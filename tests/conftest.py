@@ -23,9 +23,10 @@ from db import registrations
 from db.engine import Connection, Engine, connect, transaction
 from db.migrate import upgrade
 from db.registrations import NewModel
+from load.stack import Stack
 from settings import ApiSettings, DatabaseSettings, QueueSettings, WorkerSettings
 from tests.fakes import LABELS, FakeClassifier
-from tests.servers import RunningServer, postgres_server, valkey_server
+from tests.servers import RunningServer, postgres_server, shipped_stack, valkey_server
 from worker.drain import Drain
 from worker.notify import Notifier
 from worker.station import Station
@@ -46,6 +47,13 @@ def wait_until(condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
         assert time.monotonic() < end, f"not true within {seconds} s"
         threading.Event().wait(0.01)
     return value
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A running service with the shipped model, a module's own."""
+    with shipped_stack() as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,19 @@
-"""PostgreSQL and Valkey for tests, started by the functions that `verdict run` uses."""
+"""PostgreSQL, Valkey and whole services for tests, started by the functions that `verdict run` uses."""
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 
+import pytest
+
 from cli import embedded
 from cli.supervisor import Command, spawn
+from load.stack import Stack, running_stack
+from settings import WorkerSettings
 
 START_SECONDS = 30.0
 
@@ -36,6 +40,15 @@ def valkey_server(tmp: Path) -> Iterator[RunningServer]:
     server = embedded.valkey(tmp / "valkey", embedded.free_port(), "test")
     with running(server, tmp / "valkey.log") as process:
         yield process
+
+
+@contextmanager
+def shipped_stack(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Run the whole service with the shipped model; without one the test is skipped."""
+    if not (WorkerSettings().model_directory() / "manifest.json").exists():
+        pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
+    with running_stack(env) as stack:
+        yield stack
 
 
 @contextmanager

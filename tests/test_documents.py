@@ -3,14 +3,13 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from load.stack import Stack, running_stack
-from settings import ROOT, WorkerSettings
+from load.stack import Stack
+from settings import ROOT
 
 SECONDS = 120
 BLOCK = re.compile(r"<!-- runnable -->\n```(sh|python)\n(.*?)```", re.DOTALL)
@@ -22,15 +21,6 @@ def marked() -> dict[str, list[tuple[str, str]]]:
     documents = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
     found = {str(path.relative_to(ROOT)): BLOCK.findall(path.read_text()) for path in documents}
     return {name: blocks for name, blocks in found.items() if blocks}
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A running service with the shipped model."""
-    if not (WorkerSettings().model_directory() / "manifest.json").exists():
-        pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
-    with running_stack() as stack:
-        yield stack
 
 
 @pytest.mark.timeout(600)

@@ -96,6 +96,11 @@ class Embedder:
         parts = [np.sqrt(1 - share) * topics, np.sqrt(share) * judgements(probabilities)]
         return np.asarray(np.hstack(parts), dtype=np.float32)
 
+    def embed_labelled(self, texts: Sequence[str], labels: Sequence[str]) -> list[list[float]]:
+        """As `embed`, of texts whose labels are known by name; in the form that the store takes."""
+        vectors: list[list[float]] = self.embed(texts, self.one_hot(labels)).tolist()
+        return vectors
+
     def one_hot(self, labels: Sequence[str]) -> NDArray[np.float64]:
         """Return the probabilities [reviews, labels] of reviews whose labels are known by name."""
         return np.eye(len(self.labels))[[self.labels.index(label) for label in labels]]

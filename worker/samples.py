@@ -31,8 +31,7 @@ def add_samples(engine: Engine, embedder: Embedder, folder: Path) -> int:
         rows = [row for row in csv.DictReader(file) if row.get("text") and row.get("label") in embedder.labels]
     if not rows:
         return 0
-    labels = [row["label"] for row in rows]
-    vectors = embedder.embed([row["text"] for row in rows], embedder.one_hot(labels)).tolist()
+    vectors = embedder.embed_labelled([row["text"] for row in rows], [row["label"] for row in rows])
     new = [
         NewExample(row["text"], row["label"], row.get("film"), each) for row, each in zip(rows, vectors, strict=True)
     ]
@@ -50,7 +49,6 @@ def embed_feedback(engine: Engine, embedder: Embedder) -> int:
         waiting = feedback.stale(connection, embedder.digest, embedder.labels, MOST_FEEDBACK)
     if not waiting:
         return 0
-    labels = embedder.one_hot([row.label for row in waiting])
-    vectors = embedder.embed([row.text for row in waiting], labels).tolist()
+    vectors = embedder.embed_labelled([row.text for row in waiting], [row.label for row in waiting])
     with transaction(engine) as connection:
         return examples.embed(connection, embedder.digest, [row.id for row in waiting], vectors)

@@ -38,12 +38,12 @@ class Lane:
     def refuses(self, now: float) -> int:
         """Whole seconds to come back after, or 0 and a place."""
         wait = max(0.0, self.free_at - now)
-        calm = now - self.refused_at > QUIET_SECONDS
-        if now < self.full_until or wait > LIMIT * (BURST[Name.INTERACTIVE] if calm else 1):
+        limit = LIMIT * (BURST[Name.INTERACTIVE] if self.slots.calm(now) else 1)
+        if now < self.full_until or wait > limit:
             if now >= self.full_until:
                 self.full_until = now + max(PAUSE_SECONDS, wait - LIMIT)
             self.refused_at = now
-            return self.slots.next(now, max(0.0, wait - LIMIT), 1 / self.pace)
+            return self.slots.next(now, wait - LIMIT, 1 / self.pace)
         self.admitted += now < OVER
         self.waits.append(wait)
         self.free_at = max(now, self.free_at) + random.expovariate(self.pace)

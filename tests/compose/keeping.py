@@ -5,6 +5,7 @@ Called by tests.compose, after everything has been counted; backup and restore a
 
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -25,13 +26,7 @@ def data_is_kept(project: Project, client: httpx.Client, traffic: Traffic) -> Ou
     project.compose("down")
     outcome.expect(not project.containers("postgres"), "PostgreSQL still runs")
     project.compose("up", "--detach", "--no-build")
-    wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
-    after = project.sql(COUNTS)
-    outcome.expect(before == after, f"before {before}, after {after}")
-    job = client.get(f"/v1/jobs/{min(traffic.accepted)}").raise_for_status().json()
-    outcome.expect(all(each["sentiment"] for each in job["results"]), "a job has lost its results")
-    outcome.figures["jobs, rows, …"] = after[0]
-    outcome.wrong += answers(client).wrong
+    _expect_all(outcome, before, project, client, traffic)
     return outcome
 
 
@@ -44,6 +39,14 @@ def dump_is_restored(project: Project, client: httpx.Client, traffic: Traffic) -
         project.sql("TRUNCATE jobs CASCADE")
         outcome.expect(project.sql(COUNTS) != before, "nothing was lost")
         project.typed(of_the_runbook("Restore"), Path(folder))
+    _expect_all(outcome, before, project, client, traffic)
+    return outcome
+
+
+def _expect_all(
+    outcome: Outcome, before: Sequence[str], project: Project, client: httpx.Client, traffic: Traffic
+) -> None:
+    """Ready again with what was there `before`: the counts, the results of a job; and work goes on."""
     wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
     after = project.sql(COUNTS)
     outcome.expect(before == after, f"before {before}, after {after}")
@@ -51,7 +54,6 @@ def dump_is_restored(project: Project, client: httpx.Client, traffic: Traffic) -
     outcome.expect(all(each["sentiment"] for each in job["results"]), "a job has lost its results")
     outcome.figures["jobs, rows, …"] = after[0]
     outcome.wrong += answers(client).wrong
-    return outcome
 
 
 def of_the_runbook(section: str) -> str:

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from load.stack import UNBOUNDED, Stack, running_stack
-from settings import WorkerSettings
+from load.stack import UNBOUNDED, Stack
+from tests.servers import shipped_stack
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A running service that gives lost reviews back after two seconds."""
-    if not (WorkerSettings().model_directory() / "manifest.json").exists():
-        pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
-    with running_stack(UNBOUNDED | {"LEASE_SECONDS": "2", "SWEEP_SECONDS": "0.5"}) as stack:
+    with shipped_stack(UNBOUNDED | {"LEASE_SECONDS": "2", "SWEEP_SECONDS": "0.5"}) as stack:
         yield stack

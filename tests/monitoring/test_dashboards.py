@@ -10,9 +10,9 @@ import httpx
 import pytest
 import yaml
 
-from load.stack import Stack, running_stack
+from load.stack import Stack
 from monitoring.grafana import write
-from settings import ROOT, WorkerSettings
+from settings import ROOT
 from tests.conftest import wait_until
 from tests.monitoring.names import asked, existing, gauges_without_labels
 from tests.monitoring.rules import load, rules
@@ -107,15 +107,6 @@ def test_panels_stand_side_by_side_and_not_on_each_other() -> None:
 def test_grafana_is_told_where_the_dashboards_are() -> None:
     [provider] = load(GRAFANA / "provisioning/dashboards/verdict.yml")["providers"]
     assert provider["options"]["path"] == "/etc/grafana/dashboards"
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A running service with the shipped model."""
-    if not (WorkerSettings().model_directory() / "manifest.json").exists():
-        pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
-    with running_stack() as stack:
-        yield stack
 
 
 @needs_prometheus
