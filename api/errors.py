@@ -202,7 +202,9 @@ def problem(request: Request, error: Exception) -> Response:
         case _:
             log.error("request_failed", exc_info=error)
             detail = "Something broke on our side."
-            headers = {"X-Request-ID": request.scope["request_id"]}  # Starlette answers this one outside of us
+            # Starlette answers this one outside of us, and uvicorn closes the connection after it: a client that is not
+            # told sends its next request into that.
+            headers = {"X-Request-ID": request.scope["request_id"], "Connection": "close"}
             return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail, headers=headers)
 
 

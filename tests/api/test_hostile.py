@@ -301,6 +301,7 @@ def test_an_unexpected_error_is_a_problem_and_no_text_is_logged(api: Api) -> Non
             connection.execute("ALTER TABLE hidden RENAME TO jobs")
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:verdict:internal-error")
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["connection"] == "close"
     [logged] = [entry for entry in logs if entry["event"] == "request_failed"]
     assert "confidential" not in str(logged["exc_info"])
 
