@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
@@ -50,6 +50,11 @@ class ApiSettings(_Settings):
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
+    allowed_hosts: str = Field(
+        "",
+        description="names of the service besides localhost, HOST and IP addresses, separated by commas; "
+        "*.example.com allows all below it, * any name",
+    )
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest JSON body, in bytes")
     max_reviews: int = Field(500, ge=1, le=3_000, description="most reviews in one JSON job")
     max_review_chars: int = Field(100_000, ge=1, description="longest review, in characters")
@@ -66,6 +71,19 @@ class ApiSettings(_Settings):
     request_log_seconds: PositiveSeconds = Field(
         1, description="requests are written to the log this often; a kill loses no more"
     )
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """Return the names in `ALLOWED_HOSTS`."""
+        return frozenset(name for each in self.allowed_hosts.split(",") if (name := each.strip()))
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_only(cls, value: str) -> str:
+        for each in filter(None, (name.strip() for name in value.split(","))):
+            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9_.-]*", each):
+                raise ValueError(f"{each} is no host name; write names without scheme, port or path")
+        return value
 
 
 class WorkerSettings(_Settings):
