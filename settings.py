@@ -7,8 +7,9 @@ only who uses it. `.env.example` and the README's table are held to this file by
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
@@ -38,11 +39,52 @@ class DatabaseSettings(_Settings):
     )
 
 
+def _redis_url(value: str) -> str:
+    """Check an address; no error repeats any of it, since it may hold a password."""
+    scheme = value.partition("://")[0]
+    if scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must begin with redis://, rediss:// (TLS) or unix:// (a socket file)")
+    if not _is_complete(value):
+        shape = "unix:///path/of/the/socket" if scheme == "unix" else f"{scheme}://user:password@host:port/number"
+        raise ValueError(f"must look like {shape}; percent-encode what is no letter or digit in a password")
+    return value
+
+
+def _is_complete(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path.strip("/"))
+    return bool(parts.hostname) and port != 0 and bool(re.fullmatch(r"/?\d*", parts.path)) and not parts.fragment
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+
 class QueueSettings(_Settings):
     """Where the doorbell is."""
 
-    redis_url: str = Field(description="Redis or Valkey, e.g. redis://host:6379/0")
+    redis_url: RedisUrl = Field(
+        description="Redis or Valkey, e.g. redis://host:6379/0; rediss:// for TLS, unix:///file for a socket"
+    )
+    redis_tls_ca: FilePath | None = Field(
+        None, description="PEM file of the authorities that rediss:// trusts; the system's if not given"
+    )
+    redis_tls_cert: FilePath | None = Field(None, description="PEM file of the client certificate shown to rediss://")
+    redis_tls_key: FilePath | None = Field(None, description="PEM file of its key, unless that is in the same file")
     rings_outstanding: int = Field(2, ge=1, le=100, description="wake-ups kept in Redis per lane at most")
+
+    @field_validator("redis_tls_ca", "redis_tls_cert", "redis_tls_key")
+    @classmethod
+    def _with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value and not info.data.get("redis_url", "rediss:").startswith("rediss:"):
+            raise ValueError("is of no use without TLS: REDIS_URL must begin with rediss://")
+        if value and info.field_name == "redis_tls_key" and not info.data.get("redis_tls_cert"):
+            raise ValueError("is the key of a certificate: set REDIS_TLS_CERT as well")
+        return value
 
 
 class ApiSettings(_Settings):
@@ -138,5 +180,5 @@ class RunSettings(_Settings):
 
     verdict_home: Path = Field(Path(".verdict"), description="data of the embedded servers")
     database_url: str | None = Field(None, description="use this PostgreSQL instead of the embedded one")
-    redis_url: str | None = Field(None, description="use this Redis instead of the embedded one")
+    redis_url: RedisUrl | None = Field(None, description="use this Redis instead of the embedded one")
     workers: int = Field(1, ge=1, le=64, description="worker processes")

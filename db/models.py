@@ -288,6 +288,10 @@ class Feedback(Base):
     review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True)
     sentiment: Mapped[str]
     agrees: Mapped[bool]  #: with what the model had said
+    #: Its text as it is shown to others, where the caller wants that; goes with the last feedback that refers to it.
+    example_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("examples.id", ondelete="SET NULL"), index=True
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 

@@ -169,3 +169,13 @@ class Classification(_Answer):
     sentiment: str
     confidence: float
     similar_reviews: Sequence[SimilarReview] = ()
+
+
+class Feedback(_Answer):
+    """What is stored of feedback on a review; `shared` says whether other callers may see the review."""
+
+    review_id: str
+    sentiment: str
+    agrees: bool
+    shared: bool = False
+    created_at: datetime
