@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parent
 
 PositiveSeconds = Annotated[float, Field(gt=0)]
 OperatingPoint = Literal["fast", "balanced", "accurate", "full"]
+PREDICTION_CACHE_ROWS = Field(
+    200_000,
+    ge=0,
+    le=100_000_000,
+    description="predictions kept for texts that come again, about 220 bytes each; 0: none",
+)
 MAX_ATTEMPTS = Field(3, ge=1, description="a review that breaks us alone this often has failed")
 
 
@@ -146,6 +152,7 @@ class WorkerSettings(_Settings):
     lease_seconds: PositiveSeconds = Field(10, description="a silent worker's reviews are taken back after this")
     max_attempts: int = MAX_ATTEMPTS
     lease_cap_seconds: PositiveSeconds = Field(60, description="no claim lives longer than this, heartbeat or not")
+    prediction_cache_rows: int = PREDICTION_CACHE_ROWS
 
     def model_directory(self) -> Path:
         """`<models_dir>/<model>/<version>`; without a version the newest, by number where it is one."""
@@ -173,6 +180,8 @@ class MaintenanceSettings(_Settings):
     idempotency_hours: PositiveSeconds = Field(24, description="how long an Idempotency-Key is remembered")
     retention_days: PositiveSeconds = Field(30, description="finished jobs are deleted after this")
     request_log_days: int = Field(14, ge=1, description="days of the request log that are kept")
+    prediction_cache_rows: int = PREDICTION_CACHE_ROWS
+    prediction_cache_days: PositiveSeconds = Field(30, description="cached predictions are deleted after this")
 
 
 class RunSettings(_Settings):

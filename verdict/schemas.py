@@ -81,6 +81,7 @@ class Result(_Answer):
 
     `index` is its place in the job, from 0; `line` that of its first line in an uploaded file, from 1; `confidence` the
     calibrated probability of `sentiment`. `review_id` is None for a row that holds no review; `error` says why.
+    `cached` says that the model had judged the same text before.
     """
 
     review_id: str | None
@@ -93,6 +94,7 @@ class Result(_Answer):
     probabilities: dict[str, float] | None
     similar_reviews: Sequence[SimilarReview] = ()
     model: Model | None
+    cached: bool = False
     truncated: bool | None
     tokens: int | None
     timings_ms: dict[str, float | None]

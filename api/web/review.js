@@ -56,7 +56,7 @@ function shown(result) {
       ["Model", `${result.model.name} ${result.model.version}, ${result.model.precision}`],
       ["Tokens", number(result.tokens)],
       ["Waited", milliseconds(result.timings_ms.queued)],
-      ["Inference", milliseconds(result.timings_ms.inference)],
+      ["Inference", result.cached ? "none: judged before" : milliseconds(result.timings_ms.inference)],
     ]),
     feedback(result),
     similar(result.similar_reviews));
