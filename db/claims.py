@@ -46,7 +46,7 @@ def claimed(row: Sequence[Any]) -> ClaimedReview:
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """What a claim takes at most (about so many estimated tokens, one review at least), and how long its lease holds."""
+    """What a claim takes at most, of tokens about so many and one review at least, and how long its lease holds."""
 
     reviews: int
     tokens: int

@@ -18,6 +18,7 @@ from tests.db import steps
 from tests.db.steps import rows, run
 from tests.embedders import small_embedder
 from tests.fakes import NOT_A_NUMBER, FakeClassifier
+from tests.servers import shipped_stack
 from worker.maintenance import forget
 from worker.prediction_cache import fingerprint
 from worker.station import Station
@@ -189,3 +190,16 @@ def test_many_go_in_steps(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(rows(engine, "SELECT FROM prediction_cache")) == 7
     forget(engine, MaintenanceSettings(prediction_cache_rows=0))
     assert rows(engine, "SELECT FROM prediction_cache") == []
+
+
+def test_a_whole_service_keeps_them() -> None:
+    body = {"reviews": [{"text": "A warm, funny and beautifully acted film about a fox."}]}
+    with (
+        shipped_stack({"PREDICTION_CACHE_ROWS": "10"}) as stack,
+        httpx.Client(base_url=stack.url, timeout=60) as caller,
+    ):
+        answers = [caller.post("/v1/jobs", json=body, headers={"prefer": "wait=20"}).json() for _ in range(2)]
+    first, second = (answer["results"][0] for answer in answers)
+    assert (first["cached"], second["cached"]) == (False, True)
+    assert first["probabilities"] == second["probabilities"]
+    assert len(first["similar_reviews"]) == len(second["similar_reviews"]) == 3
