@@ -7,14 +7,21 @@ only who uses it. `.env.example` and the README's table are held to this file by
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
 
 PositiveSeconds = Annotated[float, Field(gt=0)]
 OperatingPoint = Literal["fast", "balanced", "accurate", "full"]
+PREDICTION_CACHE_ROWS = Field(
+    200_000,
+    ge=0,
+    le=100_000_000,
+    description="predictions kept for texts that come again, about 220 bytes each; 0: none",
+)
 MAX_ATTEMPTS = Field(3, ge=1, description="a review that breaks us alone this often has failed")
 
 
@@ -38,11 +45,52 @@ class DatabaseSettings(_Settings):
     )
 
 
+def _redis_url(value: str) -> str:
+    """Check an address; no error repeats any of it, since it may hold a password."""
+    scheme = value.partition("://")[0]
+    if scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must begin with redis://, rediss:// (TLS) or unix:// (a socket file)")
+    if not _is_complete(value):
+        shape = "unix:///path/of/the/socket" if scheme == "unix" else f"{scheme}://user:password@host:port/number"
+        raise ValueError(f"must look like {shape}; percent-encode what is no letter or digit in a password")
+    return value
+
+
+def _is_complete(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path.strip("/"))
+    return bool(parts.hostname) and port != 0 and bool(re.fullmatch(r"/?\d*", parts.path)) and not parts.fragment
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+
 class QueueSettings(_Settings):
     """Where the doorbell is."""
 
-    redis_url: str = Field(description="Redis or Valkey, e.g. redis://host:6379/0")
+    redis_url: RedisUrl = Field(
+        description="Redis or Valkey, e.g. redis://host:6379/0; rediss:// for TLS, unix:///file for a socket"
+    )
+    redis_tls_ca: FilePath | None = Field(
+        None, description="PEM file of the authorities that rediss:// trusts; the system's if not given"
+    )
+    redis_tls_cert: FilePath | None = Field(None, description="PEM file of the client certificate shown to rediss://")
+    redis_tls_key: FilePath | None = Field(None, description="PEM file of its key, unless that is in the same file")
     rings_outstanding: int = Field(2, ge=1, le=100, description="wake-ups kept in Redis per lane at most")
+
+    @field_validator("redis_tls_ca", "redis_tls_cert", "redis_tls_key")
+    @classmethod
+    def _with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value and not info.data.get("redis_url", "rediss:").startswith("rediss:"):
+            raise ValueError("is of no use without TLS: REDIS_URL must begin with rediss://")
+        if value and info.field_name == "redis_tls_key" and not info.data.get("redis_tls_cert"):
+            raise ValueError("is the key of a certificate: set REDIS_TLS_CERT as well")
+        return value
 
 
 class ApiSettings(_Settings):
@@ -50,6 +98,11 @@ class ApiSettings(_Settings):
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
+    allowed_hosts: str = Field(
+        "",
+        description="names of the service besides localhost, HOST and IP addresses, separated by commas; "
+        "*.example.com allows all below it, * any name",
+    )
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest JSON body, in bytes")
     max_reviews: int = Field(500, ge=1, le=3_000, description="most reviews in one JSON job")
     max_review_chars: int = Field(100_000, ge=1, description="longest review, in characters")
@@ -66,6 +119,19 @@ class ApiSettings(_Settings):
     request_log_seconds: PositiveSeconds = Field(
         1, description="requests are written to the log this often; a kill loses no more"
     )
+
+    @property
+    def allowed_host_names(self) -> frozenset[str]:
+        """Return the names in `ALLOWED_HOSTS`."""
+        return frozenset(name for each in self.allowed_hosts.split(",") if (name := each.strip()))
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_only(cls, value: str) -> str:
+        for each in filter(None, (name.strip() for name in value.split(","))):
+            if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9_.-]*", each):
+                raise ValueError(f"{each} is no host name; write names without scheme, port or path")
+        return value
 
 
 class WorkerSettings(_Settings):
@@ -86,6 +152,7 @@ class WorkerSettings(_Settings):
     lease_seconds: PositiveSeconds = Field(10, description="a silent worker's reviews are taken back after this")
     max_attempts: int = MAX_ATTEMPTS
     lease_cap_seconds: PositiveSeconds = Field(60, description="no claim lives longer than this, heartbeat or not")
+    prediction_cache_rows: int = PREDICTION_CACHE_ROWS
 
     def model_directory(self) -> Path:
         """`<models_dir>/<model>/<version>`; without a version the newest, by number where it is one."""
@@ -113,6 +180,8 @@ class MaintenanceSettings(_Settings):
     idempotency_hours: PositiveSeconds = Field(24, description="how long an Idempotency-Key is remembered")
     retention_days: PositiveSeconds = Field(30, description="finished jobs are deleted after this")
     request_log_days: int = Field(14, ge=1, description="days of the request log that are kept")
+    prediction_cache_rows: int = PREDICTION_CACHE_ROWS
+    prediction_cache_days: PositiveSeconds = Field(30, description="cached predictions are deleted after this")
 
 
 class RunSettings(_Settings):
@@ -120,5 +189,5 @@ class RunSettings(_Settings):
 
     verdict_home: Path = Field(Path(".verdict"), description="data of the embedded servers")
     database_url: str | None = Field(None, description="use this PostgreSQL instead of the embedded one")
-    redis_url: str | None = Field(None, description="use this Redis instead of the embedded one")
+    redis_url: RedisUrl | None = Field(None, description="use this Redis instead of the embedded one")
     workers: int = Field(1, ge=1, le=64, description="worker processes")

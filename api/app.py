@@ -13,6 +13,7 @@ from api.admission import Admission
 from api.known_models import KnownModels
 from api.request_context import RequestContext
 from api.request_log import RequestLog
+from api.security import AllowedHosts, Security
 from api.service import Service
 from api.sla import Figures
 from api.waiting import WaitingRoom
@@ -49,8 +50,10 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
         description=DESCRIPTION,
         version="1",
         lifespan=lifespan,
+        docs_url=None,  # api.page has it, from files of its own
+        redoc_url=None,
         redirect_slashes=False,  # a path is right or unknown; a client may turn a redirected POST into a GET
-        middleware=[Middleware(RequestContext, request_log)],
+        middleware=[Middleware(RequestContext, request_log), Middleware(Security, AllowedHosts(settings))],
     )
     app.state.figures = Figures()
     errors.install(app)

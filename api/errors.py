@@ -10,6 +10,9 @@ ServiceError
 ├── Overloaded              429  too much waits for the model, or for us
 ├── BodyTooLarge            413
 ├── UnsupportedMediaType    415
+├── InvalidHost             400  `Host` is missing, malformed or given twice
+├── CrossSiteRequest        403  a page of another site sent it
+├── HostNotAllowed          421  `Host` is no name of this service
 ├── UnknownJob              404
 ├── UnknownReview           404
 ├── WrongState              409  the job is not in a state for this
@@ -32,6 +35,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.schemas import Problem
+from api.security_headers import HEADERS
 from db.engine import DatabaseError
 from files.errors import FileRefused, TooLarge
 
@@ -124,6 +128,27 @@ class UnsupportedMediaType(ServiceError):
     name = "unsupported-media-type"
 
 
+class InvalidHost(ServiceError):
+    """The request must have exactly one `Host` header, and it must hold a host name or an IP address."""
+
+    status = HTTPStatus.BAD_REQUEST
+    name = "invalid-host"
+
+
+class CrossSiteRequest(ServiceError):
+    """A page of another site sent this request; in a browser, only pages of this service may call it."""
+
+    status = HTTPStatus.FORBIDDEN
+    name = "cross-site-request"
+
+
+class HostNotAllowed(ServiceError):
+    """This service does not answer for the host that the request names."""
+
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    name = "host-not-allowed"
+
+
 class UnknownJob(ServiceError):
     """There is no such job."""
 
@@ -204,7 +229,7 @@ def problem(request: Request, error: Exception) -> Response:
             detail = "Something broke on our side."
             # Starlette answers this one outside of us, and uvicorn closes the connection after it: a client that is not
             # told sends its next request into that.
-            headers = {"X-Request-ID": request.scope["request_id"], "Connection": "close"}
+            headers = HEADERS | {"X-Request-ID": request.scope["request_id"], "Connection": "close"}
             return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail, headers=headers)
 
 
@@ -259,7 +284,8 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-REFUSALS = refusals(400, 404, 405, 409, 413, 415, 422, 500, 503)
+ALWAYS = refusals(400, 403, 421)  # by api.security, whatever is asked for
+REFUSALS = ALWAYS | refusals(404, 405, 409, 413, 415, 422, 500, 503)
 
 
 def install(app: FastAPI) -> None:

@@ -23,8 +23,16 @@ class FeedbackIn(BaseModel):
     """The truth about a review."""
 
     sentiment: str = Field(max_length=100, description="Its true label: one of the model's.")
+    share: bool = Field(
+        False,
+        description="Whether the review's text may be shown to other callers, with this label, among the"
+        " `similar_reviews` of theirs. It is kept for that until its job is deleted or past its retention, or until"
+        " feedback without `share`; answers that have shown it by then keep it until their own job goes.",
+    )
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"sentiment": "negative"}]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"sentiment": "negative", "share": False}]}
+    )
 
 
 class FeedbackOut(BaseModel):
@@ -33,6 +41,7 @@ class FeedbackOut(BaseModel):
     review_id: UUID
     sentiment: str = Field(description="The last word.")
     agrees: bool = Field(description="Whether the model had said the same.")
+    shared: bool = Field(description="Whether the text may be shown to other callers.")
     created_at: datetime = Field(description="When the first word was told.")
 
 
@@ -42,16 +51,16 @@ async def tell(  # noqa: PLR0913, PLR0917  what FastAPI hands over
 ) -> FeedbackOut:
     """Tell the truth about a judged review: `201`, or `200` when it was told before; the last word counts.
 
-    Told again, the same changes nothing. The review's text and its true label are kept as an example, which similar
-    reviews are shown from, also when the job is deleted.
+    Told again, the same changes nothing. Nobody else sees the review unless `share` is true. Feedback, and what it
+    shares, goes with the review's job.
     """
     heard: list[tuple[Judged, Told]] = []
 
     def act(connection: Connection) -> UUID:
         judged = _judged(connection, review_id, body.sentiment)
-        heard.append(
-            (judged, feedback.tell(connection, review_id, body.sentiment, agrees=judged.predicted == body.sentiment))
-        )
+        agrees = judged.predicted == body.sentiment
+        told = feedback.tell(connection, review_id, body.sentiment, agrees=agrees, share=body.share)
+        heard.append((judged, told))
         return judged.job_id
 
     request.state.job_id = await run_in_threadpool(once, service, key, response, act)
@@ -84,4 +93,10 @@ def _stored(service: Service, review_id: UUID) -> Told:
 
 
 def _out(review_id: UUID, told: Told) -> FeedbackOut:
-    return FeedbackOut(review_id=review_id, sentiment=told.sentiment, agrees=told.agrees, created_at=told.created_at)
+    return FeedbackOut(
+        review_id=review_id,
+        sentiment=told.sentiment,
+        agrees=told.agrees,
+        shared=told.shared,
+        created_at=told.created_at,
+    )

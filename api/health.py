@@ -70,7 +70,7 @@ def readyz(response: Response, service: ServiceDep) -> Readiness:
     return Readiness(ready=ready, checks=checks)
 
 
-@router.get("/v1/models", responses=refusals(405, 500, 503))
+@router.get("/v1/models", responses=refusals(400, 403, 405, 421, 500, 503))
 def models(service: ServiceDep) -> Page[ModelOut]:
     """The models a job may name, with every version that was ever loaded, newest first."""
     with transaction(service.engine) as connection:

@@ -1,34 +1,31 @@
-"""The web page at `/`: a few files of `api/web`, written by hand, that call the API like any other client.
+"""The web page at `/`, and the API's documentation at `/docs`: files of `api/web`, and Swagger UI's from its package.
 
 They are read once, for the first who asks. Nothing comes from elsewhere, and the policy says so to the browser: a
 review that holds markup could not run anything even if it were inserted as such, which it is not.
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from api.security_headers import DOCS_POLICY, PAGE_POLICY
+
 WEB = Path(__file__).parent / "web"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+DOCS = "docs.html"
+SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 MEDIA_TYPES = {  # said here, since what the system knows about `.js` differs from machine to machine
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",  # asked for each time, answered with 304 while it is the same
-}
+HEADERS = {"Cache-Control": "no-cache"}  # asked for each time, answered with 304 while it is the same
 
 router = APIRouter(include_in_schema=False)
 
@@ -36,19 +33,32 @@ router = APIRouter(include_in_schema=False)
 @cache
 def _files() -> dict[str, tuple[bytes, dict[str, str]]]:
     """Content and headers by name."""
-    return {path.name: _read(path) for path in WEB.iterdir() if path.suffix in MEDIA_TYPES}
+    return {each.name: _read(each) for each in _served()}
 
 
-def _read(path: Path) -> tuple[bytes, dict[str, str]]:
-    content = path.read_bytes()
+def _served() -> Iterator[Traversable]:
+    yield from (path for path in WEB.iterdir() if path.suffix in MEDIA_TYPES)
+    static = resources.files("fastapi_offline") / "static"
+    yield from (static / name for name in SWAGGER)
+
+
+def _read(file: Traversable) -> tuple[bytes, dict[str, str]]:
+    content, policy = file.read_bytes(), DOCS_POLICY if file.name == DOCS else PAGE_POLICY
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    return content, HEADERS | {"Content-Type": MEDIA_TYPES[path.suffix], "ETag": etag}
+    kind = MEDIA_TYPES[Path(file.name).suffix]
+    return content, HEADERS | {"Content-Security-Policy": policy, "Content-Type": kind, "ETag": etag}
 
 
 @router.get("/")
 async def page(request: Request) -> Response:
     """The page."""
     return _answer(request, "index.html")
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """The API's documentation, to be tried out."""
+    return _answer(request, DOCS)
 
 
 @router.get("/web/{name}")

@@ -193,6 +193,10 @@ class Result(BaseModel):
     probabilities: dict[str, float] | None
     similar_reviews: list[SimilarReview]
     model: ResultModel | None
+    cached: bool = Field(
+        description="Whether this model had judged the same text before and its prediction was taken from the cache;"
+        " `timings_ms.inference` is 0 then."
+    )
     truncated: bool | None = Field(description="Whether the model saw less than the whole text.")
     tokens: int | None = Field(description="Tokens of the whole text.")
     timings_ms: ResultTimings

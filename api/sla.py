@@ -101,7 +101,7 @@ def _figures(request: Request) -> Figures:
 Window = Annotated[str, Query(description="A number and m, h or d: from `1m` to `30d`.", max_length=20)]
 
 
-@router.get("/sla", responses=refusals(405, 422, 500, 503))
+@router.get("/sla", responses=refusals(400, 403, 405, 421, 422, 500, 503))
 async def show_sla(
     service: ServiceDep, figures: Annotated[Figures, Depends(_figures)], window: Window = "1h"
 ) -> SlaOut:

@@ -127,6 +127,7 @@ def result(row: Any) -> Result:
         model=ResultModel(name=row.model, version=row.version, precision=row.precision, stage=row.stage)
         if row.model
         else None,
+        cached=row.cached,
         truncated=row.truncated,
         tokens=row.tokens,
         timings_ms=ResultTimings(queued=row.queued_ms, inference=row.inference_ms),

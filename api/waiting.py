@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 from uuid import UUID
 
-import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
 from settings import QueueSettings
-from worker.messages import DONE_CHANNEL, job_ids
+from worker.messages import DONE_CHANNEL, connect_redis_async, job_ids
 
 LOOK_SECONDS = 2.0
 HEARD_SECONDS = 5.0
@@ -30,7 +29,7 @@ class WaitingRoom:
     """Who waits for which job, in one event loop."""
 
     def __init__(self, settings: QueueSettings) -> None:
-        self._redis = redis.asyncio.Redis.from_url(settings.redis_url, socket_connect_timeout=3)
+        self._redis = connect_redis_async(settings)
         self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._heard: dict[UUID, float] = {}  # jobs that ended lately, in order, and when
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cli._service import errors_of_files
 from cli.output import CommandError
-from db import examples
+from db import examples, feedback
 from db.engine import Engine, transaction
 from db.evaluations import ALIASES
 from db.examples import NewExample
@@ -23,6 +23,7 @@ from worker.embedding import Embedder, load_embedder
 from worker.registry import ModelError, load_manifest
 
 PARQUET = ".parquet"
+OF_CALLERS = feedback.DATASET
 BATCH = 200  # examples in a transaction: well below the time limit of a statement, index included
 
 

@@ -28,11 +28,13 @@ def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
 ) -> None:
     """Add labelled reviews as a data set; added again, only what has changed is written."""
     work = _work()
+    dataset = name or file.name.partition(".")[0]
+    if dataset == work.OF_CALLERS:
+        raise CommandError(f"the data set {dataset} holds what callers share; choose another name with --name")
     with _store() as engine:
         labels, embedder = work.model()
         tally, wanted = work.Tally(), work.wanted(file, text_column, label_column, group_column)
         rows = islice(work.labelled_rows(file, wanted, labels, tally), limit)
-        dataset = name or file.name.partition(".")[0]
         with progress(f"adding {dataset}") as report:
             for done in work.add(engine, dataset, embedder, rows, tally):
                 report(done.written + done.known, limit, done.words())

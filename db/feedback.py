@@ -1,6 +1,6 @@
 """Statements about feedback: the truth about a judged review. Called by api.feedback and, for examples, worker.samples.
 
-A review that a caller told the truth about is kept as an example as well, in the data set `feedback`.
+Where the caller shares the review, its text is kept as an example in the data set `feedback`, as long as a job has it.
 """
 
 from collections.abc import Sequence
@@ -45,40 +45,88 @@ class Told:
 
     sentiment: str
     agrees: bool
+    shared: bool
     created_at: datetime
     is_first: bool
 
 
 _TELL = text("""
-INSERT INTO feedback (review_id, sentiment, agrees) VALUES (:review, :sentiment, :agrees)
-ON CONFLICT (review_id) DO UPDATE SET sentiment = excluded.sentiment, agrees = excluded.agrees
-RETURNING sentiment, agrees, created_at, old.review_id IS NULL AS is_first
+INSERT INTO feedback (review_id, sentiment, agrees, example_id) VALUES (:review, :sentiment, :agrees, :example)
+ON CONFLICT (review_id) DO UPDATE
+SET sentiment = excluded.sentiment, agrees = excluded.agrees, example_id = excluded.example_id
+RETURNING sentiment, agrees, example_id IS NOT NULL AS shared, created_at, old.review_id IS NULL AS is_first,
+          old.example_id AS shared_before
 """)
 # The embedding is one of text and label: with another label it has to be made anew.
 _KEEP = text("""
 INSERT INTO examples AS known (dataset, text, text_sha256, label)
 SELECT :dataset, sent.text, sha256(convert_to(sent.text, 'UTF8')), :sentiment
 FROM reviews AS review JOIN job_rows AS sent USING (job_id, index) WHERE review.id = :review
-ON CONFLICT (dataset, text_sha256) DO UPDATE SET label = excluded.label, embedder = NULL, embedding = NULL
-WHERE known.label <> excluded.label
+ON CONFLICT (dataset, text_sha256) DO UPDATE SET label = excluded.label,
+    embedder = CASE WHEN known.label = excluded.label THEN known.embedder END,
+    embedding = CASE WHEN known.label = excluded.label THEN known.embedding END
+RETURNING id
 """)
 
 
-def tell(connection: Connection, review_id: UUID, sentiment: str, *, agrees: bool) -> Told:
-    """Store the truth about a judged review, the last word counts, and keep its text and truth as an example."""
+def tell(connection: Connection, review_id: UUID, sentiment: str, *, agrees: bool, share: bool) -> Told:
+    """Store the truth about a judged review, the last word counts; with `share`, keep its text as an example."""
     parameters = {"review": review_id, "sentiment": sentiment}
-    row = connection.execute(_TELL, parameters | {"agrees": agrees}).one()
-    connection.execute(_KEEP, parameters | {"dataset": DATASET})
-    return Told(**row._asdict())
+    example = connection.scalar(_KEEP, parameters | {"dataset": DATASET}) if share else None
+    row = connection.execute(_TELL, parameters | {"agrees": agrees, "example": example}).one()
+    if row.shared_before and not share:
+        forget_examples(connection, [row.shared_before])
+    return Told(row.sentiment, row.agrees, row.shared, row.created_at, row.is_first)
 
 
-_GET = text("SELECT sentiment, agrees, created_at, false AS is_first FROM feedback WHERE review_id = :review")
+_GET = text("""
+SELECT sentiment, agrees, example_id IS NOT NULL AS shared, created_at, false AS is_first
+FROM feedback WHERE review_id = :review
+""")
 
 
 def get(connection: Connection, review_id: UUID) -> Told | None:
     """The feedback on a review, or None."""
     row = connection.execute(_GET, {"review": review_id}).one_or_none()
     return None if row is None else Told(**row._asdict())
+
+
+_SHARED = text("""
+SELECT DISTINCT example_id FROM feedback JOIN reviews ON reviews.id = feedback.review_id
+WHERE reviews.job_id = :job AND example_id IS NOT NULL
+""")
+
+
+def shared_by(connection: Connection, job_id: UUID) -> Sequence[int]:
+    """Return the ids of the examples that a job's reviews are shared as."""
+    return connection.scalars(_SHARED, {"job": job_id}).all()
+
+
+_HOLD = text("SELECT FROM examples WHERE id = ANY (:ids) ORDER BY id FOR UPDATE")
+_FORGET = text("""
+DELETE FROM examples WHERE id = ANY (:ids) AND NOT EXISTS (SELECT FROM feedback WHERE example_id = examples.id)
+""")
+
+
+def forget_examples(connection: Connection, ids: Sequence[int]) -> None:
+    """Delete those of these examples that no feedback shares any more.
+
+    They are locked before: only a second statement sees feedback that another transaction has given meanwhile.
+    """
+    if ids:
+        connection.execute(_HOLD, {"ids": ids})
+        connection.execute(_FORGET, {"ids": ids})
+
+
+_UNSHARED = text("""
+SELECT id FROM examples
+WHERE dataset = :dataset AND NOT EXISTS (SELECT FROM feedback WHERE example_id = examples.id) LIMIT 1000
+""")
+
+
+def forget_unshared(connection: Connection) -> None:
+    """Delete examples that no feedback shares any more, at most 1,000: those of jobs past their retention."""
+    forget_examples(connection, connection.scalars(_UNSHARED, {"dataset": DATASET}).all())
 
 
 _STALE = text("""

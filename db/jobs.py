@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from db import feedback
 from db.models import JobStatus, Lane
 
 # The pace (leases.complete) as it is now, made up for the time it has not known: it starts from nothing.
@@ -134,9 +135,12 @@ _DELETE = text("DELETE FROM jobs WHERE id = :id")
 
 
 def delete(connection: Connection, job_id: UUID) -> bool:
-    """Erase a job with its reviews and texts; False if there is none."""
+    """Erase a job with its reviews and texts, those that are shared as examples too; False if there is none."""
     connection.execute(ALL_REVIEWS)
-    return connection.execute(_DELETE, {"id": job_id}).rowcount == 1
+    shared = feedback.shared_by(connection, job_id)
+    found = connection.execute(_DELETE, {"id": job_id}).rowcount == 1
+    feedback.forget_examples(connection, shared)
+    return found
 
 
 _WAITING = text("""

@@ -9,13 +9,13 @@ Only the database's clock counts.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from math import ceil
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from db.claims import Claim, ClaimedReview, Outcome, Stored
+from db import prediction_cache
+from db.claims import Claim, Most, Outcome, Stored, claimed
 from db.models import Lane
 
 # Two statements: the second one's snapshot is taken when the jobs are locked, so it sees every
@@ -30,7 +30,7 @@ FOR UPDATE SKIP LOCKED
 
 # Jobs have equal shares in a claim, the least recently served first. A review that was in a
 # lost batch (`suspect`) is claimed alone, so that if it was the culprit it takes nobody with it.
-_CLAIM = text("""
+_CLAIM = text(f"""
 WITH candidate AS (
     SELECT review.*, job.served_at,
            row_number() OVER (PARTITION BY review.job_id ORDER BY review.index) AS turn
@@ -68,42 +68,45 @@ WITH candidate AS (
     WHERE jobs.id = share.job_id
 )
 SELECT lease.token, chosen.id, chosen.job_id, sent.text, job.similar_wanted, chosen.tokens_estimate, chosen.suspect,
-       job.traceparent
+       job.traceparent, {prediction_cache.FOUND}
 FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index) JOIN jobs AS job ON job.id = chosen.job_id
-""")
+{prediction_cache.JOIN}
+""")  # noqa: S608  our own text
 
 
-def claim(  # noqa: PLR0913  what may be claimed, by whom, how much of it
-    connection: Connection, lane: Lane, model: str, worker: str, *, reviews: int, tokens: int, lease: timedelta
+def claim(  # noqa: PLR0913, PLR0917  what may be claimed, by whom, how much of it
+    connection: Connection, lane: Lane, model: str, worker: str, most: Most, fingerprint: bytes | None = None
 ) -> Claim | None:
-    """Take waiting reviews of a lane, at most `reviews` and about `tokens` estimated tokens (one at least).
+    """Take waiting reviews of a lane; None when none waits, or another worker holds the jobs this very moment.
 
-    None when nothing waits, or when another worker holds the jobs this very moment.
+    With the `fingerprint` of a model, each comes with what that has said of the same text, if it is cached.
     """
-    jobs = connection.scalars(_PICK, {"lane": lane, "model": model, "reviews": reviews}).all()
+    jobs = connection.scalars(_PICK, {"lane": lane, "model": model, "reviews": most.reviews}).all()
     if not jobs:
         return None
-    parameters = {"jobs": jobs, "worker": worker, "reviews": reviews, "tokens": tokens, "lease": lease}
-    rows = connection.execute(_CLAIM, {**parameters, "share": ceil(reviews / len(jobs))}).all()
+    parameters = {"jobs": jobs, "worker": worker, **asdict(most), "fingerprint": fingerprint}
+    rows = connection.execute(_CLAIM, {**parameters, "share": ceil(most.reviews / len(jobs))}).all()
     if not rows:
         return None
-    return Claim(rows[0].token, lane, [ClaimedReview(*row[1:]) for row in rows])
+    return Claim(rows[0].token, lane, [claimed(row) for row in rows])
 
 
 _HOLD = text("SELECT FROM leases WHERE token = :token FOR UPDATE")
 _LOCK_JOBS = text("SELECT FROM jobs WHERE id = ANY (:jobs) ORDER BY id FOR UPDATE")
-_COMPLETE = text("""
+_COMPLETE = text(f"""
 WITH outcome AS (
     SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS sent (
         review_id uuid, tokens int, truncated bool, waited_ms real, inference_ms real, label smallint,
-        probabilities real[], stage text, similar_reviews jsonb, attempts smallint, error_code text, error_detail text)
-), written AS (
+        probabilities real[], stage text, similar_reviews jsonb, cached boolean, cache_key text, attempts smallint,
+        error_code text, error_detail text)
+), kept AS ({prediction_cache.KEEP}), written AS (
     UPDATE reviews SET
         status = CASE WHEN outcome.error_code IS NULL THEN 'succeeded' ELSE 'failed' END,
         lease_token = NULL, finished_at = clock_timestamp(), model_id = :model_id, tokens = outcome.tokens,
         truncated = outcome.truncated, label = outcome.label, inference_ms = outcome.inference_ms,
         queued_ms = extract(epoch FROM claimed_at - queued_at) * 1000 + outcome.waited_ms,
         probabilities = outcome.probabilities, stage = outcome.stage, similar_reviews = outcome.similar_reviews,
+        cached = outcome.cached,
         attempts = reviews.attempts + outcome.attempts,
         error_code = outcome.error_code, error_detail = outcome.error_detail
     FROM outcome
@@ -125,7 +128,7 @@ WITH outcome AS (
 )
 SELECT job_id, copies, error_code, stage, queued_ms / 1000, extract(epoch FROM took)::float, ended
 FROM written JOIN moved ON moved.id = written.job_id
-""")
+""")  # noqa: S608  our own text
 _END = text("DELETE FROM leases WHERE token = :token")
 
 

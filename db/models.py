@@ -170,6 +170,7 @@ class Review(Base):
     label: Mapped[int | None] = mapped_column(SmallInteger)  #: place in the model's labels
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: times it broke us alone
     suspect: Mapped[bool] = mapped_column(server_default="false")  #: was in a lost batch: claimed alone
+    cached: Mapped[bool] = mapped_column(server_default="false")  #: its prediction is one that was kept
     truncated: Mapped[bool | None]
     status: Mapped[str] = mapped_column(server_default=ReviewStatus.QUEUED)
     stage: Mapped[str | None]
@@ -226,6 +227,21 @@ class Example(Base):
     embedder: Mapped[str | None]  #: sha256 of the embedder's file
     embedding: Mapped[str | None] = mapped_column(HalfVector(EMBEDDING_DIMENSIONS))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CachedPrediction(Base):
+    """What a model said of a text, found by the hash of both (db.prediction_cache)."""
+
+    __tablename__ = "prediction_cache"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    probabilities: Mapped[list[float]] = mapped_column(ARRAY(REAL))
+    stage: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    tokens: Mapped[int]
+    label: Mapped[int] = mapped_column(SmallInteger)
+    truncated: Mapped[bool]
 
 
 class Lease(Base):
@@ -288,6 +304,10 @@ class Feedback(Base):
     review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True)
     sentiment: Mapped[str]
     agrees: Mapped[bool]  #: with what the model had said
+    #: Its text as it is shown to others, where the caller wants that; goes with the last feedback that refers to it.
+    example_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("examples.id", ondelete="SET NULL"), index=True
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 

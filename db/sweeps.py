@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from db import jobs
+from db import feedback, jobs
 from db.jobs import Ended
 from db.models import JobStatus, Lane
 
@@ -96,4 +96,5 @@ def forget_old(connection: Connection, retention: Retention) -> None:
     connection.execute(_FORGET_KEYS, {"age": retention.idempotency_keys})
     connection.execute(jobs.ALL_REVIEWS)
     connection.execute(_FORGET_JOBS, {"age": retention.jobs})
+    feedback.forget_unshared(connection)
     connection.execute(_FORGET_WORKERS)

@@ -108,6 +108,7 @@ def running_stack(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
 
 def _command(home: Path, port: int, env: Mapping[str, str]) -> Command:
     own = {"VERDICT_HOME": str(home), "HOST": embedded.LOOPBACK, "PORT": str(port), "DATABASE_URL": "", "REDIS_URL": ""}
+    own["PREDICTION_CACHE_ROWS"] = "0"  # the same texts come again and again, and what is measured is their inference
     # Ended in order also when we are killed ourselves.
     return Command(
         "verdict", (sys.executable, "-m", "cli.main", "run"), 0, own | dict(env), ROOT, orphan_signal=Signals.SIGINT

@@ -20,7 +20,9 @@ JOBS_SUBMITTED = Counter("verdict_jobs_submitted_total", "Jobs accepted and comm
 ROWS_SUBMITTED = Counter("verdict_rows_submitted_total", "Rows accepted and committed", ["lane"])
 SHED = Counter("verdict_shed_total", "Submissions refused because too much waits", ["lane", "reason"])
 CACHE_HITS = Counter(
-    "verdict_cache_hits_total", "Requests (replayed) and rows (duplicate) answered by an earlier one", ["kind"]
+    "verdict_cache_hits_total",
+    "Requests (replayed), rows of a job (duplicate) and reviews (prediction) answered by an earlier one",
+    ["kind"],
 )
 FEEDBACK = Counter("verdict_feedback_total", "Judged reviews of which a caller told the truth", ["model", "agrees"])
 REQUESTS_UNLOGGED = Counter("verdict_requests_unlogged_total", "Requests that the request log could not keep")

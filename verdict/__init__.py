@@ -14,7 +14,7 @@ from verdict.errors import (
     VerdictError,
     WrongAddress,
 )
-from verdict.schemas import Classification, Counts, Evaluation, File, Job, Result, Review
+from verdict.schemas import Classification, Counts, Evaluation, Feedback, File, Job, Result, Review
 
 __all__ = [
     "AsyncClient",
@@ -23,6 +23,7 @@ __all__ = [
     "Counts",
     "DownloadChanged",
     "Evaluation",
+    "Feedback",
     "File",
     "Job",
     "NotConnected",

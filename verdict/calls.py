@@ -15,7 +15,7 @@ import httpx
 from verdict import uploads
 from verdict.downloads import Destination, Stream, fetched, part_of
 from verdict.drivers import call, paged
-from verdict.schemas import Classification, Job, Page, Result, Review, read
+from verdict.schemas import Classification, Feedback, Job, Page, Result, Review, read
 from verdict.steps import ANSWER_SECONDS, Pages, Send, Steps, answered
 from verdict.uploads import Format, Source
 
@@ -216,6 +216,20 @@ class Calls:
         body, timeout = {"review_text": text} | _given({"similar": similar}), _timeout(WAIT_SECONDS)
         send = Send("POST", "/v1/classify", headers=_key(None), json=body, timeout=timeout)
         return read(Classification, (yield from answered(send, self._retry_seconds)))
+
+    @call
+    def feedback(self, review_id: str, sentiment: str, *, share: bool = False) -> Steps[Feedback]:
+        """Tell the true sentiment of a review that was judged; told again, the last word counts.
+
+        Args:
+            review_id: That of a result.
+            sentiment: One of the model's labels.
+            share: Whether other callers may see the review's text among the similar reviews of theirs, until its job
+                is deleted.
+        """
+        path, body = f"/v1/reviews/{quote(review_id, safe='')}/feedback", {"sentiment": sentiment, "share": share}
+        send = Send("POST", path, headers=_key(None), json=body)
+        return read(Feedback, (yield from answered(send, self._retry_seconds)))
 
     def _look(self, job: Id, wait: float = 0, *, patient: bool = False) -> Steps[Job]:
         params = {"wait": f"{wait:g}"} if wait else {}

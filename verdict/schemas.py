@@ -81,6 +81,7 @@ class Result(_Answer):
 
     `index` is its place in the job, from 0; `line` that of its first line in an uploaded file, from 1; `confidence` the
     calibrated probability of `sentiment`. `review_id` is None for a row that holds no review; `error` says why.
+    `cached` says that the model had judged the same text before.
     """
 
     review_id: str | None
@@ -93,6 +94,7 @@ class Result(_Answer):
     probabilities: dict[str, float] | None
     similar_reviews: Sequence[SimilarReview] = ()
     model: Model | None
+    cached: bool = False
     truncated: bool | None
     tokens: int | None
     timings_ms: dict[str, float | None]
@@ -169,3 +171,13 @@ class Classification(_Answer):
     sentiment: str
     confidence: float
     similar_reviews: Sequence[SimilarReview] = ()
+
+
+class Feedback(_Answer):
+    """What is stored of feedback on a review; `shared` says whether other callers may see the review."""
+
+    review_id: str
+    sentiment: str
+    agrees: bool
+    shared: bool = False
+    created_at: datetime

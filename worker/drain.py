@@ -19,13 +19,13 @@ from uuid import UUID
 from structlog.contextvars import bound_contextvars
 
 from db import jobs, leases
-from db.claims import Claim
+from db.claims import Claim, Most
 from db.engine import Connection, transaction
 from db.models import Lane
 from monitoring.metrics import STEP_TIME
 from worker.classifier import micro_batches
 from worker.heartbeat import beat
-from worker.micro_batch import MicroBatch
+from worker.micro_batch import MicroBatch, known_batch
 from worker.predict import predict, tokenise
 from worker.station import Station
 from worker.store import store
@@ -132,10 +132,9 @@ class Drain:
             return next(filter(None, (self._claim_from(lane, connection) for lane in lanes)), None)
 
     def _claim_from(self, lane: Lane, connection: Connection) -> Claim | None:
-        settings = self._station.settings
-        size = {"reviews": settings.claim_reviews, "tokens": settings.claim_tokens}
-        lease = timedelta(seconds=settings.lease_seconds)
-        return leases.claim(connection, lane, settings.model, self._station.name, **size, lease=lease)
+        own, settings = self._station, self._station.settings
+        most = Most(settings.claim_reviews, settings.claim_tokens, timedelta(seconds=settings.lease_seconds))
+        return leases.claim(connection, lane, settings.model, own.name, most, own.fingerprint)
 
     def _contended(self) -> bool:
         """Whether something waits although nothing could be claimed: another worker is at its job."""
@@ -149,10 +148,13 @@ class Drain:
     def _cut(self, claim: Claim) -> None:
         """Tokenise a claim and cut it into micro-batches, ready to be predicted."""
         self._held.add(claim.token)
+        fresh = [review for review in claim.reviews if review.known is None]
+        if len(fresh) < len(claim.reviews):
+            self._predicted.put(known_batch(claim, last=not fresh))
         with bound_contextvars(batch=str(claim.token)):
-            items, broken = tokenise(self._station, claim.reviews)
+            items, broken = tokenise(self._station, fresh)
         budget = self._station.settings.micro_batch_tokens
-        groups = micro_batches([encoded for _, encoded in items], budget) or [[]]
+        groups = micro_batches([encoded for _, encoded in items], budget) or ([[]] if fresh else [])
         rank = list(Lane).index(claim.lane)
         due = []
         for left, group in zip(reversed(range(len(groups))), groups, strict=True):

@@ -13,6 +13,7 @@ from db.models import Lane
 from monitoring.logs import configure_logs
 from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
 from worker.messages import queue_name
+from worker.redis_address import connection_options
 from worker.registry import ModelError, load_manifest
 
 # On a machine that all share, the API and the store go first: they need little, and whoever waits waits for them.
@@ -25,11 +26,13 @@ def celery_app(settings: QueueSettings) -> Celery:
     Without ack emulation nothing of a message stays in Redis once it is read, so there is nothing
     that a killed worker could leave behind or that a restarted one would choke on again.
     """
-    app = Celery("verdict", broker=settings.redis_url)
+    # Our transport leaves the address to redis-py; Celery would take a `;` in it for the next address.
+    app = Celery("verdict", broker=settings.redis_url.replace(";", "%3B"))
     app.conf.update(
         imports=("worker.tasks",),
         broker_transport="worker.transport:Transport",
         broker_transport_options={
+            "address": connection_options(settings),
             "ack_emulation": False,
             "priority_steps": [0],
             "socket_timeout": 10,

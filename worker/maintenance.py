@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 from pydantic import ValidationError
 
-from db import jobs, pool, request_log, sweeps
+from db import jobs, pool, prediction_cache, request_log, sweeps
 from db.engine import DatabaseError, Engine, connect, transaction
 from db.jobs import Ended
 from db.models import Lane
@@ -119,6 +119,11 @@ def forget(engine: Engine, settings: MaintenanceSettings) -> None:
     )
     with transaction(engine) as connection:
         sweeps.forget_old(connection, retention)
+    more = True
+    while more:
+        with transaction(engine) as connection:
+            age = timedelta(days=settings.prediction_cache_days)
+            more = prediction_cache.prune(connection, settings.prediction_cache_rows, age)
 
 
 def _every(seconds: float, stopping: threading.Event, act: Callable[[], None]) -> None:

@@ -10,12 +10,14 @@ from uuid import UUID
 from weakref import WeakSet
 
 import redis
+import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from db.models import Lane
 from monitoring.metrics import POOL
 from settings import QueueSettings
+from worker.redis_address import tls_options
 
 DRAIN = "drain"  # the one task's name
 DONE_CHANNEL = "verdict.done"
@@ -66,10 +68,16 @@ def job_ids(message: object) -> Iterator[UUID]:
             yield UUID(word.decode("ascii", "replace"))
 
 
+def connect_redis_async(settings: QueueSettings) -> "redis.asyncio.Redis":
+    """A client for an event loop; it connects when it is used."""
+    return redis.asyncio.Redis.from_url(settings.redis_url, **tls_options(settings), socket_connect_timeout=3)
+
+
 def connect_redis(settings: QueueSettings) -> redis.Redis:
     """A client that gives up quickly: nothing that is sent through it is worth waiting for."""
     client = redis.Redis.from_url(
         settings.redis_url,
+        **tls_options(settings),
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),

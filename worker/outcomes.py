@@ -1,10 +1,11 @@
 """What becomes of a review once the model has spoken, or broken. Called by worker.predict."""
 
+import time
 from collections.abc import Sequence
 
 import structlog
 
-from db.claims import ClaimedReview, Outcome
+from db.claims import ClaimedReview, KnownPrediction, Outcome
 from worker.classifier import Prediction
 
 log = structlog.get_logger()
@@ -24,6 +25,23 @@ def succeeded(
         label=labels.index(prediction.sentiment),
         probabilities=[prediction.probabilities[label] for label in labels],
         stage=prediction.stage,
+        cache_key=review.cache_key.hex() if review.cache_key else None,
+    )
+
+
+def remembered(review: ClaimedReview, known: KnownPrediction) -> Outcome:
+    """A prediction that was cached."""
+    return Outcome(
+        review_id=review.id,
+        job_id=review.job_id,
+        tokens=known.tokens,
+        truncated=known.truncated,
+        waited_ms=(time.monotonic() - review.claimed) * 1000,
+        inference_ms=0.0,
+        label=known.label,
+        probabilities=known.probabilities,
+        stage=known.stage,
+        cached=True,
     )
 
 

@@ -22,6 +22,7 @@ from worker.classifier import Classifier
 from worker.embedding import Embedder, load_embedder
 from worker.notify import Notifier
 from worker.pace import Pace
+from worker.prediction_cache import fingerprint
 from worker.queue import Doorbell
 from worker.registry import Manifest, ModelError, load_classifier, load_manifest
 from worker.samples import add_samples, embed_feedback
@@ -43,6 +44,7 @@ class Station:
     notify: Callable[[Iterable[UUID]], None]
     ring: Callable[[Lane], None]
     embedder: Embedder | None = None
+    fingerprint: bytes | None = None  #: of the model, by which its predictions are kept; None keeps none
     seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
     pace: Pace = field(default_factory=Pace)
 
@@ -90,7 +92,8 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     if embedder:
         add_samples(engine, embedder, directory.parent)
         embed_feedback(engine, embedder)
-    return Station(settings, engine, classifier, model_id, name, notifier.notify, doorbell.ring, embedder)
+    kept = fingerprint(directory, point) if settings.prediction_cache_rows else None
+    return Station(settings, engine, classifier, model_id, name, notifier.notify, doorbell.ring, embedder, kept)
 
 
 def _point(manifest: Manifest, chosen: str | None) -> str:

@@ -11,7 +11,7 @@ from db import leases
 from db.claims import Claim, Outcome, Stored
 from db.engine import DatabaseError, transaction
 from db.models import Lane
-from monitoring.metrics import QUEUE_SECONDS, RESULT_SECONDS, RESULTS, STAGE_REVIEWS, STEP_TIME
+from monitoring.metrics import CACHE_HITS, QUEUE_SECONDS, RESULT_SECONDS, RESULTS, STAGE_REVIEWS, STEP_TIME
 from worker.predict import Item
 from worker.similar import with_similar
 from worker.station import Station
@@ -67,6 +67,7 @@ def count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
 
 def show_zeros(model: str) -> None:
     """Begin the counts that matter at 0: the first failure is seen only as a rise from something."""
+    CACHE_HITS.labels("prediction")
     for lane in Lane:
         RESULTS.labels(lane, "succeeded", "")
         RESULTS.labels(lane, "failed", "exhausted")

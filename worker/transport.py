@@ -12,6 +12,8 @@ from kombu.transport import redis as kombu_redis
 
 from worker.messages import ring_message
 
+_TCP_ONLY = ("socket_connect_timeout", "socket_keepalive", "socket_keepalive_options")
+
 
 class RingClient(redis.Redis):
     """Replaces what a BRPOP brings by a ring."""
@@ -25,7 +27,19 @@ class RingClient(redis.Redis):
 
 
 class Channel(kombu_redis.Channel):
-    """Kombu's channel with that client."""
+    """Kombu's channel with that client, at the address that redis-py has read (worker.redis_address).
+
+    Kombu's own reading takes TLS from the name of its transport, which ours replaces: the password went in clear text.
+    """
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        address = dict((self.connection.client.transport_options or {})["address"])  # type: ignore[union-attr]
+        self.connection_class = address.pop("connection_class", redis.Connection)
+        options: dict[str, Any] = super()._connparams(asynchronous) | address  # type: ignore[misc]  # not in the types
+        if "path" in address:
+            for name in ("host", "port", *_TCP_ONLY):
+                options.pop(name, None)
+        return options
 
     def _get_client(self) -> type[redis.Redis]:
         return RingClient
@@ -35,3 +49,4 @@ class Transport(kombu_redis.Transport):
     """Named in `worker.main.celery_app`."""
 
     Channel = Channel
+    can_parse_url = True  # so that kombu leaves the address as it is

@@ -56,7 +56,7 @@ function shown(result) {
       ["Model", `${result.model.name} ${result.model.version}, ${result.model.precision}`],
       ["Tokens", number(result.tokens)],
       ["Waited", milliseconds(result.timings_ms.queued)],
-      ["Inference", milliseconds(result.timings_ms.inference)],
+      ["Inference", result.cached ? "none: judged before" : milliseconds(result.timings_ms.inference)],
     ]),
     feedback(result),
     similar(result.similar_reviews));
@@ -71,10 +71,13 @@ function probabilities(byLabel) {
 
 function feedback(result) {
   const said = el("div", { class: "said", role: "status" });
+  const share = el("input", { type: "checkbox" });
   const tell = async (sentiment) => {
     try {
-      await ask(`/v1/reviews/${result.review_id}/feedback`, { method: "POST", body: { sentiment } });
-      said.replaceChildren(`Thank you: kept as ${sentiment}.`);
+      const body = { sentiment, share: share.checked };
+      const told = await ask(`/v1/reviews/${result.review_id}/feedback`, { method: "POST", body });
+      const seen = told.shared ? "Others may see the review until its job is deleted." : "Nobody else sees the review.";
+      said.replaceChildren(`Thank you: kept as ${sentiment}. ${seen}`);
     } catch (problem) {
       said.replaceChildren(problemBox(problem, () => tell(sentiment)));
     }
@@ -82,7 +85,8 @@ function feedback(result) {
   const labels = Object.keys(result.probabilities);
   return el("div", { class: "feedback", role: "group", "aria-label": "What is it really?" },
     el("span", {}, "What is it really?"),
-    labels.map((label) => button(label, () => tell(label), { class: "quiet" })), said);
+    labels.map((label) => button(label, () => tell(label), { class: "quiet" })),
+    el("label", { class: "hint" }, share, " show this review to others, among reviews that resemble theirs"), said);
 }
 
 function similar(reviews) {

@@ -45,7 +45,26 @@ def test_the_first_word_is_stored_and_counted(
     told = answer.json()
     assert (told["review_id"], told["sentiment"], told["agrees"]) == (review, sentiment, agrees)
     assert counted(str(agrees).lower()) == before + 1
-    assert rows(engine, "SELECT dataset, text, label FROM examples") == [("feedback", TEXT, sentiment)]
+    assert not told["shared"]
+    assert rows(engine, "SELECT dataset, text, label FROM examples") == []
+
+
+def test_only_who_shares_a_review_shows_it_and_a_delete_takes_it_back(
+    client: httpx.Client, engine: Engine, review: str
+) -> None:
+    assert tell(client, review, {"sentiment": SAID, "share": True}).json()["shared"]
+    assert rows(engine, "SELECT dataset, text, label FROM examples") == [("feedback", TEXT, SAID)]
+    [job] = client.get("/v1/jobs").json()["data"]
+    assert client.delete(f"/v1/jobs/{job['id']}").status_code == 204
+    assert rows(engine, "SELECT * FROM examples") == []
+    left = "SELECT text FROM job_rows UNION ALL SELECT id::text FROM reviews UNION ALL SELECT sentiment FROM feedback"
+    assert rows(engine, left) == []
+
+
+def test_sharing_can_be_taken_back(client: httpx.Client, engine: Engine, review: str) -> None:
+    tell(client, review, {"sentiment": SAID, "share": True})
+    assert not tell(client, review, {"sentiment": SAID}).json()["shared"]
+    assert rows(engine, "SELECT * FROM examples") == []
 
 
 def test_the_last_word_counts_and_only_the_first_is_counted(client: httpx.Client, engine: Engine, review: str) -> None:
@@ -56,7 +75,6 @@ def test_the_last_word_counts_and_only_the_first_is_counted(client: httpx.Client
     assert tell(client, review, {"sentiment": OTHER}).json() == again.json()
     assert (counted("true"), counted("false")) == before
     assert rows(engine, "SELECT sentiment, agrees FROM feedback") == [(OTHER, False)]
-    assert rows(engine, "SELECT label FROM examples") == [(OTHER,)]
 
 
 def test_the_request_log_names_the_job_of_the_review(client: httpx.Client, engine: Engine, review: str) -> None:
@@ -102,7 +120,10 @@ def test_a_label_that_the_model_does_not_have_is_422(
     assert rows(engine, "SELECT * FROM feedback") == []
 
 
-@pytest.mark.parametrize("body", [{}, [], {"sentiment": 1}, {"sentiment": None}, {"sentiment": SAID, "more": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [{}, [], {"sentiment": 1}, {"sentiment": None}, {"sentiment": SAID, "more": 1}, {"sentiment": SAID, "share": 1}],
+)
 def test_another_body_is_422(client: httpx.Client, body: Any) -> None:
     assert tell(client, str(UUID(int=1)), body).status_code == 422
 

@@ -263,9 +263,10 @@ def test_a_proper_request_id_is_echoed(api: Api) -> None:
 
 
 @pytest.mark.parametrize("host", ["[::1", "a:b:c", "x" * 5000, "\xff"])
-def test_an_odd_host_is_no_matter(api: Api, host: str) -> None:
+def test_an_odd_host_is_refused(api: Api, host: str) -> None:
     answer = api.client.get(ONE, headers={b"host": host.encode("latin-1")})
-    assert (answer.status_code, answer.json()["instance"]) == (404, ONE)
+    assert (answer.status_code, answer.json()["instance"]) == (400, ONE)
+    assert answer.json()["type"] == "urn:verdict:invalid-host"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.page import POLICY, WEB
+from api.page import WEB
+from api.security_headers import PAGE_POLICY as POLICY
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import own_api
 from tests.servers import RunningServer
@@ -42,6 +43,17 @@ def client(postgres: str, template: str, valkey: RunningServer) -> Iterator[http
     """A client of an API that all tests here share."""
     with own_api(ApiSettings(), postgres, template, valkey) as (client, _):
         yield client
+
+
+def test_the_documentation_comes_from_files_of_its_own(client: httpx.Client) -> None:
+    answer = client.get("/docs")
+    links = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+    assert len(links) >= 4
+    assert [link for link in links if not link.startswith("/")] == []
+    for link in links:
+        assert client.get(link).status_code == 200
+    assert "<script>" not in answer.text
+    assert client.get("/redoc").status_code == client.get("/docs/oauth2-redirect").status_code == 404
 
 
 @pytest.fixture(scope="module")

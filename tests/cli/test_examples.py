@@ -165,3 +165,8 @@ def test_the_store_of_verdict_run_is_found(
     (tmp_path / "postgres.url").write_text(database.database_url + "\n")
     with _store.store() as engine:
         assert _examples.datasets(engine, None) == []
+
+
+def test_the_data_set_of_what_callers_share_is_not_yours(run: Run, file: Path) -> None:
+    with pytest.raises(CommandError, match="choose another name with --name"):
+        run("add", file, "--name", "feedback")

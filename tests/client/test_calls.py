@@ -45,6 +45,16 @@ def test_one_text_is_classified(ask: Ask, url: str) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+def test_feedback_is_told_and_shared_only_when_asked(ask: Ask, url: str) -> None:
+    [result] = ask(url, "results", ask(url, "submit", ["good"], wait=10))
+    told = ask(url, "feedback", result.review_id, "positive")
+    assert (told.review_id, told.sentiment, told.shared) == (result.review_id, "positive", False)
+    assert ask(url, "feedback", result.review_id, "negative", share=True).shared
+    with pytest.raises(Refused, match="sentiment"):
+        ask(url, "feedback", result.review_id, "mixed")
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_wait_reports_until_the_end(ask: Ask, url: str) -> None:
     seen: list[Job] = []
     job = ask(url, "wait", ask(url, "submit", ["good"]), on_progress=seen.append)

@@ -27,6 +27,8 @@ READS: dict[str, list[type[BaseSettings]]] = {
 }
 # What a container's image fixes: where it listens, and where its model lies.
 FIXED_BY_THE_IMAGE = {"HOST", "PORT", "METRICS_HOST", "METRICS_PORT", "MODELS_DIR"}
+# What is for another Redis than the one inside, which has no TLS.
+FOR_ANOTHER_REDIS = {"REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"}
 BESIDE_THE_SETTINGS = {"PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"}
 SECRET = {"PGPASSWORD", "POSTGRES_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD", "DATA_SOURCE_PASS"}
 TOLD = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")  # what a reader of .env.example has to set
@@ -99,6 +101,7 @@ def test_only_what_people_open_leaves_the_inner_network() -> None:
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_a_process_is_told_the_settings_it_reads_and_no_others(name: str) -> None:
     reads = {field.upper() for group in READS[name] for field in group.model_fields} - FIXED_BY_THE_IMAGE
+    reads -= FOR_ANOTHER_REDIS
     assert set(SERVICES[name]["environment"]) - BESIDE_THE_SETTINGS == reads
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from db import jobs, leases, submissions, sweeps
-from db.claims import Claim, ClaimedReview, Outcome, Stored
+from db.claims import Claim, ClaimedReview, Most, Outcome, Stored
 from db.engine import Engine, transaction
 from db.models import JobStatus, Lane
 from db.submissions import NewJob, NewReview
@@ -40,7 +40,7 @@ def claim(
 ) -> Claim | None:
     """Claim as a worker would."""
     with transaction(engine) as connection:
-        return leases.claim(connection, lane, "default", worker, reviews=reviews, tokens=tokens, lease=LEASE)
+        return leases.claim(connection, lane, "default", worker, Most(reviews, tokens, LEASE))
 
 
 def must_claim(engine: Engine, **how: Any) -> Claim:
@@ -104,7 +104,7 @@ def inherit(engine: Engine, worker: str) -> Claim:
     """Give back a lost lease and claim its reviews at once, before anybody else can."""
     with transaction(engine) as connection:
         assert sweeps.give_back_lost(connection, MAX_ATTEMPTS) is not None
-        claimed = leases.claim(connection, Lane.BULK, "default", worker, reviews=64, tokens=8192, lease=LEASE)
+        claimed = leases.claim(connection, Lane.BULK, "default", worker, Most(64, 8192, LEASE))
     assert claimed is not None
     return claimed
 

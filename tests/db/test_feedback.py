@@ -1,12 +1,16 @@
 """Feedback in the store: the last word counts, and what is true becomes an example."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from db import feedback
+from db import feedback, jobs, sweeps
 from db.engine import Engine, transaction
 from db.feedback import Told
+from db.sweeps import Retention
+from tests.conftest import wait_until
 from tests.db import steps
 
 
@@ -19,9 +23,9 @@ def review(engine: Engine, model_id: int) -> UUID:
     return claimed.reviews[0].id
 
 
-def tell(engine: Engine, review: UUID, sentiment: str) -> Told:
+def tell(engine: Engine, review: UUID, sentiment: str, *, share: bool = True) -> Told:
     with transaction(engine) as connection:
-        return feedback.tell(connection, review, sentiment, agrees=sentiment == "positive")
+        return feedback.tell(connection, review, sentiment, agrees=sentiment == "positive", share=share)
 
 
 def examples(engine: Engine) -> list[tuple[object, ...]]:
@@ -54,11 +58,82 @@ def test_the_last_word_counts_and_keeps_the_time_of_the_first(engine: Engine, re
         assert feedback.get(connection, uuid4()) is None
 
 
-def test_it_goes_with_its_job_and_its_example_stays(engine: Engine, review: UUID) -> None:
-    tell(engine, review, "negative")
-    steps.run(engine, "DELETE FROM jobs")
-    assert steps.rows(engine, "SELECT * FROM feedback") == []
+def forget_old(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        sweeps.forget_old(connection, Retention(jobs=timedelta(days=30), idempotency_keys=timedelta(days=1)))
+
+
+def delete(engine: Engine, job_id: UUID) -> None:
+    with transaction(engine) as connection:
+        assert jobs.delete(connection, job_id)
+
+
+def judged_again(engine: Engine, model_id: int) -> tuple[UUID, UUID]:
+    """Another job with the same text: its id and its review's."""
+    job_id = steps.submit(engine, texts=["a film"])
+    claimed = steps.must_claim(engine)
+    steps.complete_all(engine, claimed, model_id)
+    return job_id, claimed.reviews[0].id
+
+
+def test_a_text_is_kept_only_where_it_is_shared(engine: Engine, review: UUID) -> None:
+    assert not tell(engine, review, "negative", share=False).shared
+    assert examples(engine) == []
+    assert tell(engine, review, "negative").shared
     assert examples(engine) == [("feedback", "a film", "negative", None)]
+
+
+def test_the_last_word_can_take_it_back(engine: Engine, review: UUID) -> None:
+    tell(engine, review, "negative")
+    assert not tell(engine, review, "negative", share=False).shared
+    assert examples(engine) == []
+
+
+def test_it_goes_with_its_job_and_so_does_its_example(engine: Engine, review: UUID) -> None:
+    tell(engine, review, "negative")
+    delete(engine, steps.rows(engine, "SELECT id FROM jobs")[0].id)
+    assert steps.rows(engine, "SELECT * FROM feedback") == []
+    assert examples(engine) == []
+
+
+def test_it_goes_when_the_retention_of_its_job_is_over(engine: Engine, review: UUID) -> None:
+    tell(engine, review, "negative")
+    forget_old(engine)
+    assert len(examples(engine)) == 1
+    steps.run(engine, "UPDATE jobs SET finished_at = finished_at - interval '31 days'")
+    forget_old(engine)
+    assert examples(engine) == []
+
+
+def test_an_example_stays_as_long_as_another_job_shares_its_text(engine: Engine, review: UUID, model_id: int) -> None:
+    first = steps.rows(engine, "SELECT job_id FROM reviews")[0].job_id
+    second, again = judged_again(engine, model_id)
+    tell(engine, review, "negative")
+    tell(engine, again, "negative")
+    delete(engine, first)
+    assert len(examples(engine)) == 1
+    delete(engine, second)
+    assert examples(engine) == []
+
+
+def test_what_is_shared_while_another_job_goes_stays(engine: Engine, review: UUID, model_id: int) -> None:
+    first = steps.rows(engine, "SELECT job_id FROM reviews")[0].job_id
+    _, again = judged_again(engine, model_id)
+    tell(engine, review, "negative")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction(engine) as sharing:
+            feedback.tell(sharing, again, "negative", agrees=False, share=True)
+            deleting = threads.submit(delete, engine, first)
+            wait_until(lambda: steps.rows(engine, "SELECT FROM pg_locks WHERE NOT granted"))
+        deleting.result()
+    assert len(examples(engine)) == 1
+    assert steps.rows(engine, "SELECT FROM feedback WHERE example_id IS NOT NULL")
+
+
+def test_a_removed_data_set_leaves_the_feedback(engine: Engine, review: UUID) -> None:
+    tell(engine, review, "negative")
+    steps.run(engine, "DELETE FROM examples")
+    assert [row.example_id for row in steps.rows(engine, "SELECT example_id FROM feedback")] == [None]
 
 
 def test_an_embedded_example_stays_embedded_until_its_label_changes(engine: Engine, review: UUID) -> None:

@@ -1,0 +1,42 @@
+"""Statements about the cache of predictions; `leases.claim` reads it and `leases.complete` adds to it.
+
+A row is found by the sha256 of a model's fingerprint and a text, so the table holds no text. It is unlogged: writing
+costs less, and a crash of the server empties it.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+BATCH = 10_000
+
+#: Parts of `leases.claim`, which knows the text as `sent.text`: what is found for it, and how. OFFSET and LIMIT keep
+#: both subqueries as they are: one hash a text, and one look into the index.
+FOUND = "hashed.key, known.label, known.probabilities, known.stage, known.tokens, known.truncated"
+JOIN = """CROSS JOIN LATERAL (
+    SELECT sha256(CAST(:fingerprint AS bytea) || convert_to(sent.text, 'UTF8')) AS key OFFSET 0
+) AS hashed
+LEFT JOIN LATERAL (SELECT * FROM prediction_cache WHERE key = hashed.key LIMIT 1) AS known ON true"""
+
+#: A part of `leases.complete`: keeps each `outcome` that has a key, in one order everywhere, since each row is a lock.
+KEEP = """
+    INSERT INTO prediction_cache (key, label, probabilities, stage, tokens, truncated)
+    SELECT decode(cache_key, 'hex'), label, probabilities, stage, tokens, truncated FROM outcome
+    WHERE cache_key IS NOT NULL ORDER BY cache_key
+    ON CONFLICT (key) DO NOTHING
+"""
+
+_PRUNE = text("""
+WITH surplus AS (SELECT created_at FROM prediction_cache ORDER BY created_at DESC OFFSET :rows LIMIT 1)
+DELETE FROM prediction_cache WHERE key = ANY (ARRAY(
+    SELECT key FROM prediction_cache
+    WHERE created_at < now() - :age OR created_at <= (SELECT created_at FROM surplus)
+    ORDER BY created_at LIMIT :batch
+))
+""")
+
+
+def prune(connection: Connection, rows: int, age: timedelta) -> bool:
+    """Delete the oldest predictions beyond so many and those beyond an age; whether there may be more of them."""
+    parameters = {"rows": rows, "age": age, "batch": BATCH}
+    return connection.execute(_PRUNE, parameters).rowcount == BATCH

@@ -1,0 +1,17 @@
+"""What tells the predictions of one model, at one operating point, from those of another in the cache."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from worker.registry import MANIFEST
+
+#: Count up when cleaning, tokenising or post-processing changes: what was kept before is then found no more.
+VERSION = 1
+
+
+def fingerprint(model_dir: Path, point: str) -> bytes:
+    """Return what predictions of this model depend on beside the text, as 32 bytes.
+
+    The manifest holds name, version, labels, calibration and the sha256 of every other file.
+    """
+    return sha256(f"{VERSION}\0{point}\0".encode() + (model_dir / MANIFEST).read_bytes()).digest()
