@@ -62,7 +62,7 @@ def fit_ngrams(config: NgramConfig) -> dict[str, object]:
     training, validation = load_split(config)
     config.output.mkdir(parents=True, exist_ok=True)
     save_tokenizer(config.base_model, config.output)
-    tokeniser = Tokeniser(config.output / "tokenizer.json", NO_LIMIT)
+    tokeniser = Tokeniser(config.output / "tokenizer.json", NO_LIMIT, symbols=config.symbols)
     examples = true_labels(training, config.label_smoothing)
     if config.distil:
         examples += taught(config.distil, len(training.names))

@@ -23,7 +23,7 @@ from training.data import Reviews
 from training.errors import TrainingError
 from training.losses import build_loss
 from training.metrics import score
-from training.model import MeanPooledClassifier, load_base, load_weights, save_tokenizer
+from training.model import MeanPooledClassifier, load_base, save_tokenizer, start_from
 from training.run import RunRecord, library_versions, load_split
 from training.targets import Examples, focused, taught, true_labels
 from worker.classifier import softmax
@@ -49,7 +49,7 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
         frozen_layers=config.frozen_layers,
     )
     if config.start:
-        load_weights(model, config.start / "model.safetensors")
+        start_from(model, config.start)
     model.encoder.config.save_pretrained(config.output)
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
@@ -92,7 +92,7 @@ def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, v
 def _trainer(
     config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
 ) -> Trainer:
-    tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens)
+    tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens, symbols=config.symbols)
     examples = true_labels(training, config.label_smoothing)
     if config.distil:
         examples += taught(config.distil, len(training.names))
@@ -141,7 +141,7 @@ def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
 
 def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
     gpu = torch.cuda.is_available()
-    bf16 = gpu and torch.cuda.is_bf16_supported()
+    bf16 = config.bf16 or (gpu and torch.cuda.is_bf16_supported())
     # Rounded up: the Trainer evaluates after the last step anyway.
     steps = math.ceil(math.ceil(rows / config.batch_size) * config.epochs / config.evaluations)
     return TrainingArguments(
@@ -163,6 +163,7 @@ def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
         metric_for_best_model="f1",
         seed=config.seed,
         data_seed=config.seed,
+        use_cpu=not gpu,
         bf16=bf16,
         fp16=gpu and not bf16,
         logging_steps=max(1, steps // 10),

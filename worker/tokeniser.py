@@ -30,13 +30,14 @@ def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
 class Tokeniser:
     """One tokenizer with its length limit (tokens, special ones included)."""
 
-    def __init__(self, path: Path, max_tokens: int) -> None:
+    def __init__(self, path: Path, max_tokens: int, *, symbols: bool = False) -> None:
         # One thread: the cores belong to the inference that runs beside it, and the pool warns after a fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.max_tokens = max_tokens
+        self.symbols = symbols
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return one `Encoded` a text, in order; texts are cleaned first."""
@@ -45,7 +46,7 @@ class Tokeniser:
     def whole(self, texts: Sequence[str]) -> list[list[int]]:
         """Return all token ids of each text, in order; texts are cleaned first."""
         # encode_batch_fast leaves out the character offsets, which nobody reads.
-        return [each.ids for each in self._tokenizer.encode_batch_fast([clean(text) for text in texts])]
+        return [each.ids for each in self._tokenizer.encode_batch_fast([clean(text, symbols=self.symbols) for text in texts])]
 
     def cut(self, ids: Sequence[int]) -> Encoded:
         """Return a whole review's ids within the limit."""
