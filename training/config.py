@@ -82,6 +82,7 @@ class DataConfig(BaseModel):
     limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
     only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
     without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
+    keep: float = Field(1.0, gt=0, le=1, description="share of the training part that is learnt from")
     more: list[RowsConfig] = Field(default_factory=list, description="further rows to train on")
     validation: list[RowsConfig] = Field(default_factory=list, description="further rows to validate on")
     validation_size: int = Field(1500, ge=0, description="rows held out to choose the checkpoint and to calibrate")
@@ -96,6 +97,9 @@ class TargetsConfig(DataConfig):
     """What each review is to be answered with."""
 
     label_smoothing: float = Field(0.05, ge=0, lt=1)
+    even: list[RowsConfig] = Field(
+        default_factory=list, description="texts that lean to no label, such as neutral ones: all labels are as likely"
+    )
     distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
 
 
@@ -105,6 +109,9 @@ class TrainConfig(TargetsConfig):
     start: Path | None = Field(None, description="folder of a run or a served model whose weights are gone on from")
     focus: FocusConfig | None = Field(None, description="learn from the harder part of the labelled reviews")
     max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
+    sentences: Path | None = Field(
+        None, description="folder of `verdict ngram`; of longer reviews the sentences that it weighs most are read"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; 1.3x CPU time at 0.1")
     freeze_embeddings: bool = True
     frozen_layers: int = Field(0, ge=0, description="lowest encoder layers left as they are; half of them: 1.5x speed")

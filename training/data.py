@@ -72,7 +72,7 @@ def short_name(location: str) -> str:
 
 def load_reviews(source: Source) -> Reviews:
     """Read labelled reviews; rows without text or label (null, blank, or the hub's -1) are dropped and counted."""
-    table = _filtered(_read(source.location, source.split), source)
+    table = _filtered(_read(source.location, source.split), source.only, source.without)
     text = _column(table, source.text_column, TEXT_NAMES, "text")
     label = _column(table, source.label_column, LABEL_NAMES, "label")
     group = _column(table, source.group_column, (), "group") if source.group_column else None
@@ -92,9 +92,15 @@ def load_reviews(source: Source) -> Reviews:
     )
 
 
-def load_texts(location: str, text_column: str | None = None) -> list[str]:
-    """Return every text of a file, in its order and whether labelled or not; a null is an empty text."""
-    table = _read(location, "train")
+def load_texts(
+    location: str,
+    text_column: str | None = None,
+    *,
+    only: Mapping[str, Sequence[str]] | None = None,
+    without: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """Return the texts of a file, in its order and whether labelled or not; a null is an empty text."""
+    table = _filtered(_read(location, "train"), only or {}, without or {})
     return [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
 
 
@@ -136,8 +142,10 @@ def sample(reviews: Reviews, limit: int | None, seed: int) -> Reviews:
     return reviews.take(sorted(draw))
 
 
-def _filtered(table: pa.Table, source: Source) -> pa.Table:
-    for values, kept in ((source.only, True), (source.without, False)):
+def _filtered(
+    table: pa.Table, only: Mapping[str, Sequence[str]], without: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    for values, kept in ((only, True), (without, False)):
         for name, chosen in values.items():
             column = table[_column(table, name, (), name)].cast(pa.string())
             table = table.filter(pc.equal(pc.fill_null(pc.is_in(column, pa.array(list(chosen))), fill_value=False), kept))

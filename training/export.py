@@ -26,7 +26,7 @@ from training.graph import write_float32
 from training.measure import HeldOut
 from training.model import load_checkpoint
 from training.quantise import write_int8
-from training.run import RunRecord, load_split
+from training.run import RunRecord, load_split, reading
 from worker.classifier import ModelInfo
 from worker.registry import (
     FORMAT,
@@ -39,7 +39,6 @@ from worker.registry import (
     load_classifier,
     load_manifest,
 )
-from worker.tokeniser import Tokeniser
 
 PRECISIONS = ("int8", "float32")
 EMBEDDER = "embedder.npz"
@@ -112,8 +111,7 @@ def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, 
     write_float32(load_checkpoint(request.run, weights, len(record.labels)), float32 / "model.onnx")
     if request.precision == "int8":
         config = record.settings()
-        tokeniser = Tokeniser(folder / "tokenizer.json", request.max_tokens or config.max_tokens)
-        encoded = tokeniser.encode(sample(training, CALIBRATION_SAMPLE, config.seed).texts)
+        encoded = reading(request.run, config, request.max_tokens, request.ngrams).encode(sample(training, CALIBRATION_SAMPLE, config.seed).texts)
         write_int8(float32 / "model.onnx", folder / "model.onnx", encoded, record.pad_id)
     else:
         shutil.copyfile(float32 / "model.onnx", folder / "model.onnx")
@@ -148,7 +146,9 @@ def _figures(
 ) -> dict[str, Any]:
     """Fit on the first part and measure the shipped precision on all, the network alone and float32 on the first."""
     held_out, *tests = parts
-    bench = measure.Bench(record.pad_id, request.threads, request.token_budget, record.settings().seed)
+    config = record.settings()
+    tokeniser = reading(request.run, config, request.max_tokens, request.ngrams)
+    bench = measure.Bench(tokeniser, record.pad_id, request.threads, request.token_budget, config.seed)
     folder = folders[request.precision]
     alone = measure.calibrated(folder, _info(request, record), held_out, bench)
     composed = compose(folder, alone, held_out, bench) if request.ngrams else None
@@ -195,7 +195,8 @@ def _base(request: ExportRequest, record: RunRecord, info: ModelInfo) -> dict[st
         "format": FORMAT,
         **{key: value for key, value in asdict(info).items() if key != "temperature"},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "truncation": "head+tail",
+        "truncation": "sentences" if record.settings().sentences and request.ngrams else "head+tail",
+        "symbols": record.settings().symbols,
         "pad_id": record.pad_id,
         "training": {**asdict(record), "export_command": request.command},
     }

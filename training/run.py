@@ -14,7 +14,10 @@ from typing import Any
 from training.config import DataConfig, RowsConfig, TrainConfig, checked
 from training.data import Reviews, Source, load_reviews, sample, split_reviews
 from training.errors import TrainingError
+from worker.ngrams import NgramModel
+from worker.tokeniser import Tokeniser
 
+NGRAMS = "ngrams.npz"
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy")
 
 
@@ -83,7 +86,8 @@ def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     )
     reviews = sample(load_reviews(main), config.limit, config.split_seed)
     training, validation = split_reviews(reviews, config.validation_size, config.split_seed)
-    return _with(training, config.more, config.split_seed), _with(validation, config.validation, config.split_seed)
+    kept = sample(training, round(config.keep * len(training)), config.split_seed)
+    return _with(kept, config.more, config.split_seed), _with(validation, config.validation, config.split_seed)
 
 
 def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:
@@ -104,6 +108,18 @@ def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:
         dropped += found.dropped
     groups = reviews.groups + [""] * (len(texts) - len(reviews)) if reviews.groups else []
     return Reviews(texts, labels, reviews.names, groups, dropped)
+
+
+def reading(
+    folder: Path, config: TrainConfig, max_tokens: int | None = None, ngrams: Path | None = None
+) -> Tokeniser:
+    """Return how a run reads a text: its tokenizer in `folder`, and how it shortens what is longer than `max_tokens`.
+
+    `ngrams` is the folder of the n-grams that choose sentences, if not those that it was trained with.
+    """
+    chosen = NgramModel.read((ngrams or config.sentences) / NGRAMS) if config.sentences else None
+    limit = max_tokens or config.max_tokens
+    return Tokeniser(folder / "tokenizer.json", limit, symbols=config.symbols, ngrams=chosen)
 
 
 def library_versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 Called by `training.train`; the teachers' files are written by `training.label` and `training.ngram`.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from training.config import DistilConfig, FocusConfig
+from training.config import DistilConfig, FocusConfig, RowsConfig, TargetsConfig
 from training.data import Reviews, load_texts
 from training.errors import TrainingError
 from worker.classifier import softmax
@@ -53,12 +54,34 @@ class Judgement:
             raise TrainingError(f"{path} holds no teacher's logits; verdict label writes them.") from exc
 
 
+def examples(config: TargetsConfig, reviews: Reviews) -> Examples:
+    """Return all that a recipe learns from: labelled reviews, texts that lean to no label, and teachers' answers."""
+    labels = len(reviews.names)
+    found = true_labels(reviews, config.label_smoothing)
+    if config.even:
+        found += even(config.even, labels, config.split_seed)
+    if config.distil:
+        found += taught(config.distil, labels)
+    return found
+
+
 def true_labels(reviews: Reviews, smoothing: float) -> Examples:
     """Return the reviews with their labels; `smoothing` is spread over all labels (Szegedy et al. 2016, section 7)."""
     labels = len(reviews.names)
     targets = np.full((len(reviews), labels), smoothing / labels, dtype=np.float32)
     targets[np.arange(len(reviews)), reviews.labels] += 1 - smoothing
     return Examples(reviews.texts, targets)
+
+
+def even(rows: Sequence[RowsConfig], labels: int, seed: int) -> Examples:
+    """Return texts that lean to no label: each label is as likely."""
+    texts: list[str] = []
+    for each in rows:
+        found = load_texts(each.data, each.text_column, only=each.only, without=each.without)
+        if each.limit and each.limit < len(found):
+            found = random.Random(seed).sample(found, each.limit)  # noqa: S311 - a repeatable draw, not a secret
+        texts += found * each.repeat
+    return Examples(texts, np.full((len(texts), labels), 1 / labels, dtype=np.float32))
 
 
 def focused(config: FocusConfig, reviews: Reviews, seed: int) -> Reviews:

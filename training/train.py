@@ -24,8 +24,8 @@ from training.errors import TrainingError
 from training.losses import build_loss
 from training.metrics import score
 from training.model import MeanPooledClassifier, load_base, save_tokenizer, start_from
-from training.run import RunRecord, library_versions, load_split
-from training.targets import Examples, focused, taught, true_labels
+from training.run import RunRecord, library_versions, load_split, reading
+from training.targets import Examples, examples, focused, true_labels
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
@@ -92,11 +92,8 @@ def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, v
 def _trainer(
     config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
 ) -> Trainer:
-    tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens, symbols=config.symbols)
-    examples = true_labels(training, config.label_smoothing)
-    if config.distil:
-        examples += taught(config.distil, len(training.names))
-    rows = _tokenised(examples, tokeniser)
+    tokeniser = reading(config.output, config)
+    rows = _tokenised(examples(config, training), tokeniser)
     counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
     model.loss = build_loss(config.loss, counts, float(np.median(rows["tokens"])))
     return Trainer(
@@ -110,12 +107,12 @@ def _trainer(
     )
 
 
-def _tokenised(examples: Examples, tokeniser: Tokeniser) -> Dataset:
+def _tokenised(learnt: Examples, tokeniser: Tokeniser) -> Dataset:
     """Tokenise once, before the first step; the Trainer groups by `length`, `tokens` counts the whole review."""
-    reviews = tokeniser.encode(examples.texts)
+    reviews = tokeniser.encode(learnt.texts)
     columns = {
         "input_ids": [list(review.ids) for review in reviews],
-        "labels": examples.targets.tolist(),
+        "labels": learnt.targets.tolist(),
         "length": [len(review.ids) for review in reviews],
         "tokens": [review.tokens for review in reviews],
     }

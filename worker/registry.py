@@ -16,10 +16,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from worker.classifier import Classifier, Encoded, ModelInfo
+from worker.ngrams import NgramModel
+from worker.tokeniser import Tokeniser
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# The module that runs the network; each holds `load(folder, info, pad_id, threads)`.
+TOKENIZER = "tokenizer.json"
+# The module that runs the network; each holds `load(folder, info, tokeniser, pad_id, threads)`.
 BACKENDS = {"onnx": "worker.onnx_backend", "cascade": "worker.onnx_backend"}
 # The operating point that any model of two stages has: the network reads every review.
 FULL = "full"
@@ -73,18 +76,37 @@ class Batching(_Part):
     n: int
 
 
-class Cascade(_Part):
-    """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
+class Stack(_Part):
+    """How calibrated logits of both stages are joined: `network_weight * network + ngram_weight * ngram + bias`.
 
-    Calibrated logits are joined as `network_weight * network + ngram_weight * ngram + bias`, `bias` one a label.
+    `bias` holds one number a label.
     """
 
-    ngrams: str
     network_weight: FiniteFloat
     ngram_weight: FiniteFloat
     bias: list[FiniteFloat]
+
+
+class Cascade(_Part):
+    """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
+
+    `stacks[i]` holds for reviews of at most `lengths[i]` tokens, the last one for longer ones.
+    """
+
+    ngrams: str
+    lengths: list[int] = []
+    stacks: list[Stack]
     points: dict[str, FiniteFloat]
     default: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_stack(cls, values: Any) -> Any:
+        """Read manifests before version 3 of the default model, which have the same weights for every length."""
+        if isinstance(values, dict) and "stacks" not in values:
+            stack = {name: values[name] for name in Stack.model_fields if name in values}
+            return {name: value for name, value in values.items() if name not in stack} | {"stacks": [stack]}
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> "Cascade":
@@ -92,6 +114,8 @@ class Cascade(_Part):
             raise ValueError(f"{FULL} is the point at which no threshold applies")
         if self.default not in {*self.points, FULL}:
             raise ValueError(f"the default point {self.default} is none of the points")
+        if len(self.stacks) != len(self.lengths) + 1 or sorted(self.lengths) != self.lengths:
+            raise ValueError("stacks must be one more than lengths, which must ascend")
         return self
 
     def threshold(self, point: str | None) -> float:
@@ -109,7 +133,10 @@ class Cascade(_Part):
 
 
 class Manifest(_Part):
-    """Everything a worker must know of a model; `files` maps each other file to its sha256."""
+    """Everything a worker must know of a model; `files` maps each other file to its sha256.
+
+    `symbols` says that emoji, emoticons and ratings are put into words; `truncation`, what is kept of a long review.
+    """
 
     format: Literal[1]
     name: str
@@ -120,7 +147,8 @@ class Manifest(_Part):
     stage: str
     labels: list[str] = Field(min_length=2)
     max_tokens: int = Field(ge=4)
-    truncation: Literal["head+tail"]
+    truncation: Literal["head+tail", "sentences"]
+    symbols: bool = False
     pad_id: int = Field(ge=0)
     calibration: Calibration
     files: dict[str, str] = Field(min_length=1)
@@ -141,8 +169,10 @@ class Manifest(_Part):
             raise ValueError(f"golden sentiments must be labels, not {min(unknown)}")
         if (self.cascade is None) == (self.backend == "cascade"):
             raise ValueError("the backend cascade and the part cascade need each other")
-        if self.cascade and len(self.cascade.bias) != len(self.labels):
-            raise ValueError("cascade.bias must hold one number a label")
+        if self.cascade and any(len(stack.bias) != len(self.labels) for stack in self.cascade.stacks):
+            raise ValueError("each cascade bias must hold one number a label")
+        if self.truncation == "sentences" and not self.cascade:
+            raise ValueError("the truncation sentences needs the n-grams of a cascade")
         parts = {self.cascade.ngrams if self.cascade else None, self.embedder} - {None}
         if missing := parts - set(self.files):
             raise ValueError(f"files must hold {', '.join(sorted(map(str, missing)))}")
@@ -196,10 +226,24 @@ def load_classifier(model_dir: Path, *, threads: int, point: str | None = None) 
 def _load(model_dir: Path, manifest: Manifest, threads: int, threshold: float | None) -> Classifier:
     # Imported when a model asks for them: each brings its libraries.
     backend = importlib.import_module(BACKENDS[manifest.backend])
-    classifier: Classifier = backend.load(model_dir, manifest.info(), pad_id=manifest.pad_id, threads=threads)
-    if manifest.cascade:
-        classifier = importlib.import_module("worker.cascade").load(model_dir, classifier, manifest.cascade, threshold)
+    ngrams = NgramModel.read(model_dir / manifest.cascade.ngrams) if manifest.cascade else None
+    tokeniser = tokeniser_of(model_dir, manifest, ngrams)
+    classifier: Classifier = backend.load(
+        model_dir, manifest.info(), tokeniser, pad_id=manifest.pad_id, threads=threads
+    )
+    if ngrams:
+        cascade = importlib.import_module("worker.cascade")
+        classifier = cascade.join_stages(classifier, ngrams, manifest.cascade, threshold)
     return classifier
+
+
+def tokeniser_of(model_dir: Path, manifest: Manifest, ngrams: NgramModel | None = None) -> Tokeniser:
+    """Return how a model reads a text; `ngrams` are its first stage, read from the folder if it needs them."""
+    if manifest.truncation == "sentences" and manifest.cascade:
+        ngrams = ngrams or NgramModel.read(model_dir / manifest.cascade.ngrams)
+    else:
+        ngrams = None
+    return Tokeniser(model_dir / TOKENIZER, manifest.max_tokens, symbols=manifest.symbols, ngrams=ngrams)
 
 
 def _warm_up(classifier: Classifier, pad_id: int) -> None:

@@ -4,13 +4,15 @@ Called by the classifier backends and by `training`; wraps one `tokenizer.json`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from worker.classifier import Encoded
 from worker.cleaning import clean
+from worker.ngrams import NgramModel
+from worker.sentences import SENTENCE_ENDS, Sentences
 
 # For who reads whole reviews.
 NO_LIMIT = 1_000_000
@@ -28,9 +30,14 @@ def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
 
 
 class Tokeniser:
-    """One tokenizer with its length limit (tokens, special ones included)."""
+    """One tokenizer with its length limit (tokens, special ones included).
 
-    def __init__(self, path: Path, max_tokens: int, *, symbols: bool = False) -> None:
+    Of a longer review the sentences that `ngrams` weigh most are kept, or without them its beginning and end.
+    """
+
+    def __init__(
+        self, path: Path, max_tokens: int, *, symbols: bool = False, ngrams: NgramModel | None = None
+    ) -> None:
         # One thread: the cores belong to the inference that runs beside it, and the pool warns after a fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         self._tokenizer = Tokenizer.from_file(str(path))
@@ -38,6 +45,10 @@ class Tokeniser:
         self._tokenizer.no_padding()
         self.max_tokens = max_tokens
         self.symbols = symbols
+        self._shorten: Callable[[Sequence[int], int], tuple[int, ...]] = head_tail
+        if ngrams:
+            ends = [self._tokenizer.token_to_id(mark) for mark in SENTENCE_ENDS]
+            self._shorten = Sentences(ngrams, frozenset(end for end in ends if end is not None)).choose
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return one `Encoded` a text, in order; texts are cleaned first."""
@@ -50,4 +61,4 @@ class Tokeniser:
 
     def cut(self, ids: Sequence[int]) -> Encoded:
         """Return a whole review's ids within the limit."""
-        return Encoded(head_tail(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
+        return Encoded(self._shorten(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
