@@ -64,7 +64,7 @@ def _folds(count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
 
 
 def fit_stacks(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> Cascade:
-    """Return a stack for reviews of each length, without points; where there are few, it stays near the stack of all."""
+    """Return a stack for reviews of each length, without points; of few reviews it stays near the stack of all."""
     labels = network.shape[1]
     overall = _fit_stack(network, ngram, truth, np.array([0.5, 0.5] + [0.0] * labels), PRIOR)
     which = np.searchsorted(LENGTHS, tokens)
@@ -104,7 +104,8 @@ def _regression(
     for _ in range(50):
         change = _newton(design, theta, truth, prior, weight)
         # A whole step may overshoot where all is nearly certain.
-        while _objective(design, theta + change, truth, prior, weight) > _objective(design, theta, truth, prior, weight):
+        now = _objective(design, theta, truth, prior, weight)
+        while _objective(design, theta + change, truth, prior, weight) > now:
             change /= 2
         theta = theta + change
         if np.abs(change).max() < 1e-6:

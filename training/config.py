@@ -30,7 +30,10 @@ class Teacher(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    logits: Path = Field(description="a file or folder that `verdict label` or `verdict ngram` has written")
+    logits: Path = Field(
+        description="a file or folder that `verdict label` or `verdict ngram` has written, or a served model, whose "
+        "n-grams then judge the texts"
+    )
     weight: float = Field(1.0, gt=0)
 
 
@@ -138,6 +141,16 @@ class NgramConfig(TargetsConfig):
     iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
     judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
     cross_fit: int = Field(0, ge=0, le=20, description="folds: each training review is judged by a fit on the others")
+
+
+class TemplatesConfig(BaseModel):
+    """Made sentences, written to `output` as train.parquet and held_out.parquet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_pattern: int = Field(40, gt=0, description="most sentences of one pattern")
+    seed: int = Field(13, description="draws the words of the slots")
+    output: Path = Field(Path("runs/templates"), description="folder of the two files")
 
 
 class PretrainConfig(DataConfig):

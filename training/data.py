@@ -142,13 +142,13 @@ def sample(reviews: Reviews, limit: int | None, seed: int) -> Reviews:
     return reviews.take(sorted(draw))
 
 
-def _filtered(
-    table: pa.Table, only: Mapping[str, Sequence[str]], without: Mapping[str, Sequence[str]]
-) -> pa.Table:
+def _filtered(table: pa.Table, only: Mapping[str, Sequence[str]], without: Mapping[str, Sequence[str]]) -> pa.Table:
     for values, kept in ((only, True), (without, False)):
         for name, chosen in values.items():
             column = table[_column(table, name, (), name)].cast(pa.string())
-            table = table.filter(pc.equal(pc.fill_null(pc.is_in(column, pa.array(list(chosen))), fill_value=False), kept))
+            table = table.filter(
+                pc.equal(pc.fill_null(pc.is_in(column, pa.array(list(chosen))), fill_value=False), kept)
+            )
     return table
 
 

@@ -52,6 +52,7 @@ class ExportRequest:
 
     Without a checkpoint the run's best weights are taken; `golden` is a YAML list of sentences with their sentiment.
     `max_tokens` may be more than was trained with: a mean over token states takes the longer context as it comes.
+    `language` is the ISO 639-1 code of the texts that it knows; given one, the model warns of texts in others.
     `ngrams` and `embedder`, folders that `verdict ngram` and `verdict embedder` wrote, join the model if given.
     """
 
@@ -63,6 +64,7 @@ class ExportRequest:
     ngrams: Path | None = None
     embedder: Path | None = None
     max_tokens: int | None = None
+    language: str | None = None
     token_budget: int = 1280
     threads: int = 2
     command: str = "verdict export"
@@ -111,7 +113,9 @@ def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, 
     write_float32(load_checkpoint(request.run, weights, len(record.labels)), float32 / "model.onnx")
     if request.precision == "int8":
         config = record.settings()
-        encoded = reading(request.run, config, request.max_tokens, request.ngrams).encode(sample(training, CALIBRATION_SAMPLE, config.seed).texts)
+        encoded = reading(request.run, config, request.max_tokens, request.ngrams).encode(
+            sample(training, CALIBRATION_SAMPLE, config.seed).texts
+        )
         write_int8(float32 / "model.onnx", folder / "model.onnx", encoded, record.pad_id)
     else:
         shutil.copyfile(float32 / "model.onnx", folder / "model.onnx")
@@ -197,6 +201,7 @@ def _base(request: ExportRequest, record: RunRecord, info: ModelInfo) -> dict[st
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "truncation": "sentences" if record.settings().sentences and request.ngrams else "head+tail",
         "symbols": record.settings().symbols,
+        "language": request.language,
         "pad_id": record.pad_id,
         "training": {**asdict(record), "export_command": request.command},
     }

@@ -17,6 +17,7 @@ from training.config import (
     NgramConfig,
     Override,
     PretrainConfig,
+    TemplatesConfig,
     TrainConfig,
     checked,
     lay_over,
@@ -53,6 +54,7 @@ class ExportConfig(BaseModel):
     checkpoint: Path | None = None
     golden: Path | None = None
     max_tokens: int | None = Field(None, ge=8)
+    language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
     ngrams: Path | None = None
     embedder: Path | None = None
     token_budget: int = Field(1280, gt=0)
@@ -61,6 +63,7 @@ class ExportConfig(BaseModel):
 
 
 KINDS: Mapping[str, type[BaseModel]] = {
+    "templates": TemplatesConfig,
     "pretrain": PretrainConfig,
     "ngram": NgramConfig,
     "train": TrainConfig,

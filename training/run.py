@@ -110,9 +110,7 @@ def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:
     return Reviews(texts, labels, reviews.names, groups, dropped)
 
 
-def reading(
-    folder: Path, config: TrainConfig, max_tokens: int | None = None, ngrams: Path | None = None
-) -> Tokeniser:
+def reading(folder: Path, config: TrainConfig, max_tokens: int | None = None, ngrams: Path | None = None) -> Tokeniser:
     """Return how a run reads a text: its tokenizer in `folder`, and how it shortens what is longer than `max_tokens`.
 
     `ngrams` is the folder of the n-grams that choose sentences, if not those that it was trained with.

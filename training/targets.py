@@ -17,6 +17,8 @@ from training.config import DistilConfig, FocusConfig, RowsConfig, TargetsConfig
 from training.data import Reviews, load_texts
 from training.errors import TrainingError
 from worker.classifier import softmax
+from worker.ngrams import NgramModel
+from worker.registry import MANIFEST, load_manifest, tokeniser_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def focused(config: FocusConfig, reviews: Reviews, seed: int) -> Reviews:
 
 def taught(config: DistilConfig, labels: int) -> Examples:
     """Return the texts that every teacher has judged, with the softmax of the weighted sum of their logits."""
-    judgements = [Judgement.read(teacher.logits) for teacher in config.teachers]
+    texts = load_texts(config.data, config.text_column)
+    judgements = [_judgement(teacher.logits, texts) for teacher in config.teachers]
     rows = _shared_rows([judgement.rows for judgement in judgements])
     total = np.zeros((len(rows), labels), dtype=np.float32)
     for teacher, judgement in zip(config.teachers, judgements, strict=True):
@@ -104,8 +107,18 @@ def taught(config: DistilConfig, labels: int) -> Examples:
             raise TrainingError(f"{teacher.logits} judges other than {labels} labels.")
         places = {int(row): place for place, row in enumerate(judgement.rows)}
         total += teacher.weight * judgement.logits[[places[int(row)] for row in rows]]
-    texts = load_texts(config.data, config.text_column)
     return Examples([texts[row] for row in rows], softmax(total).astype(np.float32))
+
+
+def _judgement(teacher: Path, texts: Sequence[str]) -> Judgement:
+    """Return a teacher's answers, from its file or, of a served model, as its n-grams give them now."""
+    if not (teacher / MANIFEST).is_file():
+        return Judgement.read(teacher)
+    manifest = load_manifest(teacher)
+    if manifest.cascade is None:
+        raise TrainingError(f"The model in {teacher} has no n-grams that could judge {len(texts)} texts.")
+    ngrams, tokeniser = NgramModel.read(teacher / manifest.cascade.ngrams), tokeniser_of(teacher, manifest)
+    return Judgement(np.arange(len(texts)), ngrams.judge(tokeniser.whole(texts)))
 
 
 def _shared_rows(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from training.config import TemplatesConfig
+
 PATTERNS = Path(__file__).with_name("templates.yaml")
 SLOT = re.compile(r"\{(\w+)\}")
 # An article before a word that was put into its slot.
@@ -23,6 +25,7 @@ ARTICLE = re.compile(r"\b([Aa]) (?=[aeiouAEIOU])")
 TRIES = 3
 
 Part = Literal["train", "held_out"]
+PARTS: tuple[Part, ...] = ("train", "held_out")
 
 
 class Kind(BaseModel):
@@ -70,13 +73,19 @@ def sentences(part: Part, per_pattern: int, seed: int) -> list[Sentence]:
     return list(made.values())
 
 
-def write_sentences(path: Path, part: Part, per_pattern: int, seed: int) -> int:
-    """Write a Parquet file with the columns text, sentiment and kind; return its number of rows."""
-    made = sentences(part, per_pattern, seed)
-    columns = {name: [getattr(each, name) for each in made] for name in ("text", "sentiment", "kind")}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
-    return len(made)
+def write_sentences(config: TemplatesConfig) -> dict[str, int]:
+    """Write each part as a Parquet file with the columns text, sentiment and kind; return how many rows each has.
+
+    The part for measuring is drawn with the next seed.
+    """
+    config.output.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for place, part in enumerate(PARTS):
+        made = sentences(part, config.per_pattern, config.seed + place)
+        columns = {name: [getattr(each, name) for each in made] for name in ("text", "sentiment", "kind")}
+        pq.write_table(pa.table(columns), config.output / f"{part}.parquet")
+        counts[part] = len(made)
+    return counts
 
 
 def _filled(pattern: str, words: Mapping[str, list[str]], count: int, draw: random.Random) -> Iterator[str]:

@@ -1,5 +1,4 @@
-"""Two stages behind one classifier: n-grams settle the reviews they are sure of, the network reads the rest.
-"""
+"""Two stages behind one classifier: n-grams settle the reviews they are sure of, the network reads the rest."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,17 +11,18 @@ from worker.ngrams import NgramModel
 from worker.onnx_backend import OnnxClassifier
 from worker.registry import Cascade
 
-
 Logits = NDArray[np.float32]
 
 
 def join(cascade: Cascade, network: Logits, ngram: Logits, tokens: Sequence[int]) -> Logits:
     """Return the joined logits [reviews, labels] of the calibrated ones of both stages, by length in tokens.
 
-    Where the n-grams say nothing, which are zeros, the network's stand as they are: the bias of a stack is that of both.
+    Where the n-grams say nothing (zeros), the network's stand as they are: the bias of a stack is that of both.
     """
     which = np.searchsorted(cascade.lengths, tokens)
-    weights = np.array([[stack.network_weight, stack.ngram_weight] for stack in cascade.stacks], dtype=np.float32)[which]
+    weights = np.array([[stack.network_weight, stack.ngram_weight] for stack in cascade.stacks], dtype=np.float32)[
+        which
+    ]
     bias = np.array([stack.bias for stack in cascade.stacks], dtype=np.float32)[which]
     joined = weights[:, :1] * network + weights[:, 1:] * ngram + bias
     return np.where(ngram.any(axis=1, keepdims=True), joined, network)
@@ -69,9 +69,7 @@ class CascadeClassifier:
         return predictions(batch, logits, self.info)
 
 
-def join_stages(
-    network: OnnxClassifier, ngrams: NgramModel, cascade: Cascade, threshold: float
-) -> CascadeClassifier:
+def join_stages(network: OnnxClassifier, ngrams: NgramModel, cascade: Cascade, threshold: float) -> CascadeClassifier:
     """Return a classifier of both stages; the n-grams answer alone from `threshold` on."""
     if (count := len(ngrams.logits([]))) != len(network.info.labels):
         raise ValueError(f"its n-grams tell {count} labels apart, not {len(network.info.labels)}")

@@ -19,7 +19,7 @@ _TAG = re.compile(
 def clean(text: str, *, symbols: bool = False) -> str:
     """Return the text with HTML entities decoded once, HTML tags as spaces, and runs of white space as one space.
 
-    With `symbols`, emoji, emoticons and ratings are put into words (`worker.symbols`), as models from version 3 on learn.
+    With `symbols`, emoji, emoticons and ratings are put into words, as models from version 3 on learn them.
     """
     if "&" in text:
         text = html.unescape(text)

@@ -132,4 +132,6 @@ def load_embedder(model_dir: Path) -> Embedder | None:
         raise ModelError(f"The embedder of the model in {model_dir} cannot be read: {exc}.") from exc
     parts = [manifest.files[manifest.embedder], file_digest(model_dir / TOKENIZER), *manifest.labels]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return Embedder(topics, Tokeniser(model_dir / TOKENIZER, NO_LIMIT, symbols=manifest.symbols), tuple(manifest.labels), digest)
+    return Embedder(
+        topics, Tokeniser(model_dir / TOKENIZER, NO_LIMIT, symbols=manifest.symbols), tuple(manifest.labels), digest
+    )

@@ -135,7 +135,8 @@ class Cascade(_Part):
 class Manifest(_Part):
     """Everything a worker must know of a model; `files` maps each other file to its sha256.
 
-    `symbols` says that emoji, emoticons and ratings are put into words; `truncation`, what is kept of a long review.
+    `symbols` says that emoji, emoticons and ratings are put into words; `truncation`, what is kept of a long review;
+    `language`, an ISO 639-1 code, that of texts that it knows, if it is to warn of others.
     """
 
     format: Literal[1]
@@ -149,6 +150,7 @@ class Manifest(_Part):
     max_tokens: int = Field(ge=4)
     truncation: Literal["head+tail", "sentences"]
     symbols: bool = False
+    language: str | None = None
     pad_id: int = Field(ge=0)
     calibration: Calibration
     files: dict[str, str] = Field(min_length=1)
@@ -234,6 +236,9 @@ def _load(model_dir: Path, manifest: Manifest, threads: int, threshold: float | 
     if ngrams:
         cascade = importlib.import_module("worker.cascade")
         classifier = cascade.join_stages(classifier, ngrams, manifest.cascade, threshold)
+    if manifest.language:
+        check = importlib.import_module("worker.language")
+        classifier = check.LanguageCheck(classifier, manifest.language, tokeniser.vocabulary())
     return classifier
 
 

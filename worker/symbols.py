@@ -12,7 +12,7 @@ import emoji
 _SKIN_TONE = re.compile(r"_(?:light|medium-light|medium|medium-dark|dark)_skin_tone")
 _STARS = re.compile(r"[★⭐🌟✭✮⯪☆✩✰]\ufe0f?(?:\s?[★⭐🌟✭✮⯪☆✩✰]\ufe0f?)+")
 _EMPTY_STARS = "☆✩✰"
-_EMOTICON = re.compile(r"(?<![^\s.,!?])(?P<face><3+|</3|[:;=]['’]?-?(?:[)\]DpP]+|[(\[/\\|]+))(?=[\s.,!?]|$)")
+_EMOTICON = re.compile(r"(?<![^\s.,!?])(?P<face><3+|</3|[:;=]['\u2019]?-?(?:[)\]DpP]+|[(\[/\\|]+))(?=[\s.,!?]|$)")
 _RATING = re.compile(r"(?<![\d/.,])(?P<points>\d{1,3}(?:[.,]\d)?)\s?/\s?(?P<scale>5|10|100)(?![\d/]|[.,]\d)")
 # From this share of the highest rating on; the shares are those of one to five stars.
 _WORDS = ((0.9, "excellent"), (0.7, "good"), (0.5, "mediocre"), (0.3, "poor"), (0.0, "terrible"))

@@ -35,9 +35,7 @@ class Tokeniser:
     Of a longer review the sentences that `ngrams` weigh most are kept, or without them its beginning and end.
     """
 
-    def __init__(
-        self, path: Path, max_tokens: int, *, symbols: bool = False, ngrams: NgramModel | None = None
-    ) -> None:
+    def __init__(self, path: Path, max_tokens: int, *, symbols: bool = False, ngrams: NgramModel | None = None) -> None:
         # One thread: the cores belong to the inference that runs beside it, and the pool warns after a fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         self._tokenizer = Tokenizer.from_file(str(path))
@@ -57,8 +55,16 @@ class Tokeniser:
     def whole(self, texts: Sequence[str]) -> list[list[int]]:
         """Return all token ids of each text, in order; texts are cleaned first."""
         # encode_batch_fast leaves out the character offsets, which nobody reads.
-        return [each.ids for each in self._tokenizer.encode_batch_fast([clean(text, symbols=self.symbols) for text in texts])]
+        return [
+            each.ids
+            for each in self._tokenizer.encode_batch_fast([clean(text, symbols=self.symbols) for text in texts])
+        ]
 
     def cut(self, ids: Sequence[int]) -> Encoded:
         """Return a whole review's ids within the limit."""
         return Encoded(self._shorten(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
+
+    def vocabulary(self) -> list[str]:
+        """Return every token, at the place of its id."""
+        places = self._tokenizer.get_vocab()
+        return sorted(places, key=places.__getitem__)

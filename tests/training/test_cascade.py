@@ -41,7 +41,9 @@ def test_calibrated_stages_that_err_apart_both_count_in_full(labels: int) -> Non
     stack = cascade.stacks[-1]
     assert (stack.network_weight, stack.ngram_weight) == pytest.approx((1, 1), abs=0.1)
     assert len(stack.bias) == labels
-    assert loss(join(cascade, network, ngram, long(truth).tolist()), truth) < min(loss(network, truth), loss(ngram, truth))
+    assert loss(join(cascade, network, ngram, long(truth).tolist()), truth) < min(
+        loss(network, truth), loss(ngram, truth)
+    )
 
 
 def test_a_stage_that_knows_nothing_counts_nothing() -> None:
@@ -80,7 +82,10 @@ def test_points_keep_what_they_promise(labels: int) -> None:
     cascade = fit_cascade(network, ngram, truth, long(truth))
     assert cascade.points["accurate"] >= cascade.points["balanced"] >= cascade.points["fast"]
     assert cascade.default == "balanced"
-    right = {point: answer(cascade, network, ngram, long(truth), point).rows.argmax(axis=1) == truth for point in cascade.points}
+    right = {
+        point: answer(cascade, network, ngram, long(truth), point).rows.argmax(axis=1) == truth
+        for point in cascade.points
+    }
     full = answer(cascade, network, ngram, long(truth), FULL)
     assert not full.settled.any()
     for point, share in LOSSES.items():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from training.config import TemplatesConfig
 from training.templates import SLOT, Part, load_patterns, sentences, write_sentences
 
 
@@ -37,9 +38,10 @@ def test_an_article_fits_its_noun() -> None:
     assert " a excellent" not in texts
 
 
-def test_the_file_has_a_column_for_each(tmp_path: Path) -> None:
-    count = write_sentences(tmp_path / "made" / "train.parquet", "train", 3, 5)
-    table = pq.read_table(tmp_path / "made" / "train.parquet")
-    assert table.column_names == ["text", "sentiment", "kind"]
-    assert table.num_rows == count
-    assert set(table["sentiment"].to_pylist()) == {"positive", "negative"}
+def test_each_part_is_a_file_with_a_column_for_each_detail(tmp_path: Path) -> None:
+    counts = write_sentences(TemplatesConfig(per_pattern=3, seed=5, output=tmp_path / "made"))
+    for part, count in counts.items():
+        table = pq.read_table(tmp_path / "made" / f"{part}.parquet")
+        assert table.column_names == ["text", "sentiment", "kind"]
+        assert table.num_rows == count
+        assert set(table["sentiment"].to_pylist()) == {"positive", "negative"}
