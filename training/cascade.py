@@ -90,10 +90,10 @@ def _fit_stack(
     labels = network.shape[1]
     each_label = np.broadcast_to(np.eye(labels), (len(network), labels, labels))
     design = np.concatenate([network[..., None], ngram[..., None], each_label], axis=2, dtype=np.float64)
-    return _regression(design, truth, prior, weight)
+    return regression(design, truth, prior, weight)
 
 
-def _regression(
+def regression(
     design: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64], weight: float = PRIOR
 ) -> NDArray[np.float64]:
     """Return the weights of a logistic regression by Newton's method; `design` is [reviews, labels, weights].
@@ -156,7 +156,7 @@ def _smooth(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArra
     design = np.zeros((len(chance), 2, 2))
     design[:, 1] = np.stack([np.log(chance / (1 - chance)), np.ones(len(chance))], axis=1)
     # Of a calibrated confidence the chance is the confidence itself.
-    theta = _regression(design, right.astype(np.int64), prior=np.array([1.0, 0.0]))
+    theta = regression(design, right.astype(np.int64), prior=np.array([1.0, 0.0]))
     return softmax(design @ theta)[:, 1]
 
 

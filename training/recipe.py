@@ -17,6 +17,7 @@ from training.config import (
     NgramConfig,
     Override,
     PretrainConfig,
+    RowsConfig,
     TemplatesConfig,
     TrainConfig,
     checked,
@@ -54,6 +55,7 @@ class ExportConfig(BaseModel):
     checkpoint: Path | None = None
     golden: Path | None = None
     max_tokens: int | None = Field(None, ge=8)
+    neutral: list[RowsConfig] = Field(default_factory=list, description="texts that lean to neither of two labels")
     language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
     ngrams: Path | None = None
     embedder: Path | None = None

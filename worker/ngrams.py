@@ -45,8 +45,8 @@ def _by_length(ids: Sequence[int], order: int, bits: int) -> list[NDArray[np.int
 class NgramModel:
     """`weights` [2^bits, columns] are int8 in units of `scale`; two labels share one column, the second's lead.
 
-    Logits are divided by one of `temperatures`, chosen by the text's length in tokens: the first for at most `lengths[0]`
-    tokens, the last for more than all `lengths`. Of a text of fewer than `min_tokens` the model says nothing.
+    Logits are divided by one of `temperatures`, by the text's length in tokens: the first for at most `lengths[0]`, the
+    last for more than all `lengths`. Of a text of fewer than `min_tokens` the model says nothing.
     """
 
     weights: NDArray[np.int8]

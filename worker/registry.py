@@ -132,11 +132,19 @@ class Cascade(_Part):
         return self.points[name]
 
 
+class Neutral(_Part):
+    """The share of an answer that goes to `neutral` is logistic in `offset - slope * |log odds of the two labels|`."""
+
+    slope: FiniteFloat = Field(gt=0)
+    offset: FiniteFloat
+
+
 class Manifest(_Part):
     """Everything a worker must know of a model; `files` maps each other file to its sha256.
 
     `symbols` says that emoji, emoticons and ratings are put into words; `truncation`, what is kept of a long review;
-    `language`, an ISO 639-1 code, that of texts that it knows, if it is to warn of others.
+    `language`, an ISO 639-1 code, that of texts that it knows, if it is to warn of others; `neutral`, when an answer is
+    neutral where that is asked for.
     """
 
     format: Literal[1]
@@ -151,6 +159,7 @@ class Manifest(_Part):
     truncation: Literal["head+tail", "sentences"]
     symbols: bool = False
     language: str | None = None
+    neutral: Neutral | None = None
     pad_id: int = Field(ge=0)
     calibration: Calibration
     files: dict[str, str] = Field(min_length=1)
@@ -173,6 +182,8 @@ class Manifest(_Part):
             raise ValueError("the backend cascade and the part cascade need each other")
         if self.cascade and any(len(stack.bias) != len(self.labels) for stack in self.cascade.stacks):
             raise ValueError("each cascade bias must hold one number a label")
+        if self.neutral and len(self.labels) != 2:
+            raise ValueError("only a model of two labels can have neutral as a third")
         if self.truncation == "sentences" and not self.cascade:
             raise ValueError("the truncation sentences needs the n-grams of a cascade")
         parts = {self.cascade.ngrams if self.cascade else None, self.embedder} - {None}
@@ -206,11 +217,15 @@ def load_manifest(model_dir: Path) -> Manifest:
     return manifest
 
 
-def load_classifier(model_dir: Path, *, threads: int, point: str | None = None) -> Classifier:
+def load_classifier(model_dir: Path, *, threads: int, point: str | None = None, neutral: bool = False) -> Classifier:
     """Return a classifier that was verified, loaded and warmed up on its golden set.
 
     `point` is an operating point of a model of two stages (None: its default); a model of one stage ignores it, so
-    that a worker can go back to such a version under the settings it has.
+    that a worker can go back to such a version under the settings it has. With `neutral` the classifier has that label
+    too.
+
+    Raises:
+        ModelError: the folder cannot be served so.
     """
     manifest = load_manifest(model_dir)
     if manifest.backend not in BACKENDS:
@@ -222,7 +237,12 @@ def load_classifier(model_dir: Path, *, threads: int, point: str | None = None) 
         raise ModelError(f"The model in {model_dir} does not load: {' '.join(str(exc).split())[:300]}") from exc
     _warm_up(classifier, manifest.pad_id)
     check_golden(classifier, manifest.golden)
-    return classifier
+    if not neutral:
+        return classifier
+    if manifest.neutral is None:
+        raise ModelError(f"The model in {model_dir} cannot answer neutral: its manifest says not when.")
+    three: Classifier = importlib.import_module("worker.neutral").ThreeWayClassifier(classifier, manifest.neutral)
+    return three
 
 
 def _load(model_dir: Path, manifest: Manifest, threads: int, threshold: float | None) -> Classifier:
