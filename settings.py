@@ -145,6 +145,9 @@ class WorkerSettings(_Settings):
         description="fast, balanced, accurate or full (the network reads every review); "
         "the model's default if not given; a model of one stage has none",
     )
+    neutral: bool = Field(
+        False, description="answer neutral, as a third label, where a model of two labels is torn; its version says so"
+    )
     worker_threads: int = Field(0, ge=0, description="inference threads; 0: one for each CPU at hand")
     claim_tokens: int = Field(8_192, ge=1, description="estimated tokens a claim takes at most")
     claim_reviews: int = Field(64, ge=1, description="reviews a claim takes at most")

@@ -19,7 +19,7 @@ from cli import embedded
 from settings import WorkerSettings
 from worker import onnx_backend
 from worker.classifier import Classifier, Prediction
-from worker.registry import load_manifest
+from worker.registry import load_manifest, tokeniser_of
 
 
 class ReviewIn(BaseModel):
@@ -38,7 +38,9 @@ class Answer(BaseModel):
 def network(folder: Path, threads: int) -> Classifier:
     """The network of a model folder alone, whatever stages stand before it."""
     manifest = load_manifest(folder)
-    return onnx_backend.load(folder, manifest.info(), pad_id=manifest.pad_id, threads=threads)
+    return onnx_backend.load(
+        folder, manifest.info(), tokeniser_of(folder, manifest), pad_id=manifest.pad_id, threads=threads
+    )
 
 
 def judged(classifier: Classifier, text: str) -> Prediction:

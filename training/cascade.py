@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from training.metrics import by_stage
 from worker.cascade import join
 from worker.classifier import FIRST_STAGE, softmax
-from worker.registry import FULL, Cascade
+from worker.registry import FULL, Cascade, Stack
 
 Logits = NDArray[np.float32]
 Truth = NDArray[np.int64]
+Lengths = NDArray[np.int64]
 
 NGRAMS = "ngrams.npz"
 DEFAULT_POINT = "balanced"
@@ -27,6 +28,9 @@ ERRORS = 0.01
 FOLDS = 5
 NEVER = 1.01  # a confidence that none reaches
 PRIOR = 1.0  # weight of every prior, in reviews
+# Both stages err in other ways on a sentence than on a page: reviews are weighed by their length in tokens.
+LENGTHS = (16, 32, 64, 160)
+BAND_PRIOR = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,15 @@ class Answers:
         return by_stage(names.tolist(), self.rows.argmax(axis=1) == truth)
 
 
-def fit_cascade(network: Logits, ngram: Logits, truth: Truth) -> Cascade:
-    """Return the stack of both stages and its operating points."""
+def fit_cascade(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> Cascade:
+    """Return the stacks of both stages for each length, and the operating points."""
     joined = np.empty_like(network)
     for fold, others in _folds(len(truth)):
-        joined[fold] = join(fit_stack(network[others], ngram[others], truth[others]), network[fold], ngram[fold])
+        stacks = fit_stacks(network[others], ngram[others], truth[others], tokens[others])
+        joined[fold] = join(stacks, network[fold], ngram[fold], tokens[fold].tolist())
     points = choose_points(ngram, joined, truth)
-    return fit_stack(network, ngram, truth).model_copy(update={"points": points, "default": DEFAULT_POINT})
+    whole = fit_stacks(network, ngram, truth, tokens)
+    return whole.model_copy(update={"points": points, "default": DEFAULT_POINT})
 
 
 def _folds(count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -57,26 +63,49 @@ def _folds(count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         yield fold, np.setdiff1d(np.arange(count), fold)
 
 
-def fit_stack(network: Logits, ngram: Logits, truth: Truth) -> Cascade:
-    """Return the weights of least cross entropy, without points: logistic regression by Newton's method.
+def fit_stacks(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> Cascade:
+    """Return a stack for reviews of each length, without points; of few reviews it stays near the stack of all."""
+    labels = network.shape[1]
+    overall = _fit_stack(network, ngram, truth, np.array([0.5, 0.5] + [0.0] * labels), PRIOR)
+    which = np.searchsorted(LENGTHS, tokens)
+    stacks = []
+    for band in range(len(LENGTHS) + 1):
+        own = which == band
+        stacks.append(_stack(_fit_stack(network[own], ngram[own], truth[own], overall, BAND_PRIOR)))
+    return Cascade(ngrams=NGRAMS, lengths=list(LENGTHS), stacks=stacks, points={}, default=FULL)
 
-    Wolpert 1992, "Stacked Generalization"; a prior keeps the weights finite where all reviews are told apart.
+
+def _stack(theta: NDArray[np.float64]) -> Stack:
+    first, second, *bias = (round(float(value), 4) for value in theta)
+    return Stack(network_weight=first, ngram_weight=second, bias=bias)
+
+
+def _fit_stack(
+    network: Logits, ngram: Logits, truth: Truth, prior: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    """Return the weights of least cross entropy: network's, n-grams', one bias a label.
+
+    Stacked generalisation (Wolpert 1992); a prior keeps the weights finite where all reviews are told apart.
     """
     labels = network.shape[1]
     each_label = np.broadcast_to(np.eye(labels), (len(network), labels, labels))
     design = np.concatenate([network[..., None], ngram[..., None], each_label], axis=2, dtype=np.float64)
-    theta = _regression(design, truth, np.array([0.5, 0.5] + [0.0] * labels))
-    first, second, *bias = (round(float(value), 4) for value in theta)
-    return Cascade(ngrams=NGRAMS, network_weight=first, ngram_weight=second, bias=bias, points={}, default=FULL)
+    return regression(design, truth, prior, weight)
 
 
-def _regression(design: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of a logistic regression by Newton's method; `design` is [reviews, labels, weights]."""
+def regression(
+    design: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64], weight: float = PRIOR
+) -> NDArray[np.float64]:
+    """Return the weights of a logistic regression by Newton's method; `design` is [reviews, labels, weights].
+
+    The prior counts as much as `weight` reviews.
+    """
     theta = prior
     for _ in range(50):
-        change = _newton(design, theta, truth, prior)
+        change = _newton(design, theta, truth, prior, weight)
         # A whole step may overshoot where all is nearly certain.
-        while _objective(design, theta + change, truth, prior) > _objective(design, theta, truth, prior):
+        now = _objective(design, theta, truth, prior, weight)
+        while _objective(design, theta + change, truth, prior, weight) > now:
             change /= 2
         theta = theta + change
         if np.abs(change).max() < 1e-6:
@@ -85,22 +114,22 @@ def _regression(design: NDArray[np.float64], truth: Truth, prior: NDArray[np.flo
 
 
 def _objective(
-    design: NDArray[np.float64], theta: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64]
+    design: NDArray[np.float64], theta: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64], weight: float
 ) -> float:
     chosen = softmax(design @ theta)[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(chosen, 1e-300)).sum() + PRIOR / 2 * (theta - prior) @ (theta - prior))
+    return float(-np.log(np.maximum(chosen, 1e-300)).sum() + weight / 2 * (theta - prior) @ (theta - prior))
 
 
 def _newton(
-    design: NDArray[np.float64], theta: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64]
+    design: NDArray[np.float64], theta: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64], weight: float
 ) -> NDArray[np.float64]:
     """Return the step that a quadratic would be least after."""
     probabilities = softmax(design @ theta)
     errors = probabilities - np.eye(design.shape[1])[truth]
-    gradient = np.einsum("nlp,nl->p", design, errors) + PRIOR * (theta - prior)
+    gradient = np.einsum("nlp,nl->p", design, errors) + weight * (theta - prior)
     mean = np.einsum("nlp,nl->np", design, probabilities)
     spread = np.einsum("nlp,nlq->pq", design * probabilities[..., None], design) - mean.T @ mean
-    return np.asarray(-np.linalg.solve(spread + PRIOR * np.eye(len(theta)), gradient))
+    return np.asarray(-np.linalg.solve(spread + weight * np.eye(len(theta)), gradient))
 
 
 def choose_points(ngram: Logits, joined: Logits, truth: Truth) -> dict[str, float]:
@@ -127,7 +156,7 @@ def _smooth(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArra
     design = np.zeros((len(chance), 2, 2))
     design[:, 1] = np.stack([np.log(chance / (1 - chance)), np.ones(len(chance))], axis=1)
     # Of a calibrated confidence the chance is the confidence itself.
-    theta = _regression(design, right.astype(np.int64), prior=np.array([1.0, 0.0]))
+    theta = regression(design, right.astype(np.int64), prior=np.array([1.0, 0.0]))
     return softmax(design @ theta)[:, 1]
 
 
@@ -137,19 +166,20 @@ def _lowest(surest: NDArray[np.float64], fit: NDArray[np.bool_]) -> float:
     return float(surest[count - 1]) if count else NEVER
 
 
-def cross_fitted(network: Logits, ngram: Logits, truth: Truth) -> dict[str, Answers]:
+def cross_fitted(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> dict[str, Answers]:
     """Return the answers at each point (and `full`), each fold's by weights and thresholds of the other folds."""
     points = (*LOSSES, "accurate", FULL)
     whole = {point: Answers(np.empty(network.shape), np.empty(len(truth), dtype=bool)) for point in points}
     for fold, others in _folds(len(truth)):
-        fitted = fit_cascade(network[others], ngram[others], truth[others])
+        fitted = fit_cascade(network[others], ngram[others], truth[others], tokens[others])
         for point, answers in whole.items():
-            found = answer(fitted, network[fold], ngram[fold], point)
+            found = answer(fitted, network[fold], ngram[fold], tokens[fold], point)
             answers.rows[fold], answers.settled[fold] = found.rows, found.settled
     return whole
 
 
-def answer(cascade: Cascade, network: Logits, ngram: Logits, point: str) -> Answers:
+def answer(cascade: Cascade, network: Logits, ngram: Logits, tokens: Lengths, point: str) -> Answers:
     """Return what a cascade answers at a point, as `worker.cascade` does review by review."""
     settled = softmax(ngram).max(axis=1) >= cascade.threshold(point)
-    return Answers(softmax(np.where(settled[:, None], ngram, join(cascade, network, ngram))), settled)
+    joined = join(cascade, network, ngram, tokens.tolist())
+    return Answers(softmax(np.where(settled[:, None], ngram, joined)), settled)

@@ -14,7 +14,7 @@ from training import measure
 from training.cascade import NGRAMS, cross_fitted, fit_cascade
 from training.errors import TrainingError
 from training.measure import Bench, Calibrated, HeldOut
-from worker.cascade import CascadeClassifier, load
+from worker.cascade import CascadeClassifier, join_stages
 from worker.ngrams import NgramModel
 from worker.registry import FULL, Cascade
 
@@ -37,12 +37,12 @@ def compose(folder: Path, alone: Calibrated, part: HeldOut, bench: Bench) -> Com
     if first.shape != alone.logits.shape:
         raise TrainingError(f"The n-grams tell {first.shape[1]} labels apart, the network {alone.logits.shape[1]}.")
     truth = np.asarray(part.reviews.labels)
-    cascade = fit_cascade(alone.logits, first, truth)
+    cascade = fit_cascade(alone.logits, first, truth, alone.tokens)
     figures = {
         point: {"point": point} | measure.point_figures(alone.info, part, bench, found)
-        for point, found in cross_fitted(alone.logits, first, truth).items()
+        for point, found in cross_fitted(alone.logits, first, truth, alone.tokens).items()
     }
-    classifier, full = (load(folder, network, cascade, cascade.threshold(point)) for point in (None, FULL))
+    classifier, full = (join_stages(network, ngrams, cascade, cascade.threshold(point)) for point in (None, FULL))
     served = measure.figures(classifier, part, bench)
     figures[cascade.default]["reviews_per_second"] = served["reviews_per_second"]
     return Composed(cascade, classifier, full, figures)

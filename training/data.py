@@ -5,11 +5,12 @@ Called by `training.train` and `training.evaluate`; files need pyarrow only, hub
 
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
@@ -50,7 +51,8 @@ class Reviews:
 class Source:
     """Where labelled reviews lie: a file or a hub name, whose columns are found by their usual names when not given.
 
-    `names` fixes the label names and their order, as a model or a config knows them.
+    `names` fixes the label names and their order, as a model or a config knows them. Of the rows, those are read
+    whose columns hold one of the values in `only`, and none of those in `without`.
     """
 
     location: str
@@ -59,6 +61,8 @@ class Source:
     label_column: str | None = None
     group_column: str | None = None
     names: Sequence[str] | None = None
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    without: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def short_name(location: str) -> str:
@@ -68,7 +72,7 @@ def short_name(location: str) -> str:
 
 def load_reviews(source: Source) -> Reviews:
     """Read labelled reviews; rows without text or label (null, blank, or the hub's -1) are dropped and counted."""
-    table = _read(source.location, source.split)
+    table = _filtered(_read(source.location, source.split), source.only, source.without)
     text = _column(table, source.text_column, TEXT_NAMES, "text")
     label = _column(table, source.label_column, LABEL_NAMES, "label")
     group = _column(table, source.group_column, (), "group") if source.group_column else None
@@ -88,9 +92,15 @@ def load_reviews(source: Source) -> Reviews:
     )
 
 
-def load_texts(location: str, text_column: str | None = None) -> list[str]:
-    """Return every text of a file, in its order and whether labelled or not; a null is an empty text."""
-    table = _read(location, "train")
+def load_texts(
+    location: str,
+    text_column: str | None = None,
+    *,
+    only: Mapping[str, Sequence[str]] | None = None,
+    without: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """Return the texts of a file, in its order and whether labelled or not; a null is an empty text."""
+    table = _filtered(_read(location, "train"), only or {}, without or {})
     return [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
 
 
@@ -130,6 +140,16 @@ def sample(reviews: Reviews, limit: int | None, seed: int) -> Reviews:
         return reviews
     draw = random.Random(seed).sample(range(len(reviews)), limit)  # noqa: S311 - a repeatable draw, not a secret
     return reviews.take(sorted(draw))
+
+
+def _filtered(table: pa.Table, only: Mapping[str, Sequence[str]], without: Mapping[str, Sequence[str]]) -> pa.Table:
+    for values, kept in ((only, True), (without, False)):
+        for name, chosen in values.items():
+            column = table[_column(table, name, (), name)].cast(pa.string())
+            table = table.filter(
+                pc.equal(pc.fill_null(pc.is_in(column, pa.array(list(chosen))), fill_value=False), kept)
+            )
+    return table
 
 
 def _read(source: str, split: str) -> pa.Table:

@@ -20,14 +20,18 @@ from training import measure
 from training.card import model_card
 from training.cascade import NGRAMS
 from training.compose import Composed, check_same_tokens, compose
+from training.config import RowsConfig
 from training.data import Reviews, sample, short_name
 from training.errors import TrainingError
+from training.evaluate import classify, probabilities
 from training.graph import write_float32
 from training.measure import HeldOut
 from training.model import load_checkpoint
+from training.neutral import fit_neutral
 from training.quantise import write_int8
-from training.run import RunRecord, load_split
-from worker.classifier import ModelInfo
+from training.run import RunRecord, load_split, reading
+from training.targets import even
+from worker.classifier import Classifier, ModelInfo
 from worker.registry import (
     FORMAT,
     FULL,
@@ -39,7 +43,6 @@ from worker.registry import (
     load_classifier,
     load_manifest,
 )
-from worker.tokeniser import Tokeniser
 
 PRECISIONS = ("int8", "float32")
 EMBEDDER = "embedder.npz"
@@ -53,6 +56,8 @@ class ExportRequest:
 
     Without a checkpoint the run's best weights are taken; `golden` is a YAML list of sentences with their sentiment.
     `max_tokens` may be more than was trained with: a mean over token states takes the longer context as it comes.
+    `language` is the ISO 639-1 code of the texts that it knows; given one, the model warns of texts in others.
+    `neutral` are texts that lean to neither of two labels: with them the model can answer neutral where that is asked.
     `ngrams` and `embedder`, folders that `verdict ngram` and `verdict embedder` wrote, join the model if given.
     """
 
@@ -64,6 +69,8 @@ class ExportRequest:
     ngrams: Path | None = None
     embedder: Path | None = None
     max_tokens: int | None = None
+    neutral: Sequence[RowsConfig] = ()
+    language: str | None = None
     token_budget: int = 1280
     threads: int = 2
     command: str = "verdict export"
@@ -112,8 +119,9 @@ def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, 
     write_float32(load_checkpoint(request.run, weights, len(record.labels)), float32 / "model.onnx")
     if request.precision == "int8":
         config = record.settings()
-        tokeniser = Tokeniser(folder / "tokenizer.json", request.max_tokens or config.max_tokens)
-        encoded = tokeniser.encode(sample(training, CALIBRATION_SAMPLE, config.seed).texts)
+        encoded = reading(request.run, config, request.max_tokens, request.ngrams).encode(
+            sample(training, CALIBRATION_SAMPLE, config.seed).texts
+        )
         write_int8(float32 / "model.onnx", folder / "model.onnx", encoded, record.pad_id)
     else:
         shutil.copyfile(float32 / "model.onnx", folder / "model.onnx")
@@ -148,7 +156,9 @@ def _figures(
 ) -> dict[str, Any]:
     """Fit on the first part and measure the shipped precision on all, the network alone and float32 on the first."""
     held_out, *tests = parts
-    bench = measure.Bench(record.pad_id, request.threads, request.token_budget, record.settings().seed)
+    config = record.settings()
+    tokeniser = reading(request.run, config, request.max_tokens, request.ngrams)
+    bench = measure.Bench(tokeniser, record.pad_id, request.threads, request.token_budget, config.seed)
     folder = folders[request.precision]
     alone = measure.calibrated(folder, _info(request, record), held_out, bench)
     composed = compose(folder, alone, held_out, bench) if request.ngrams else None
@@ -161,10 +171,22 @@ def _figures(
         metrics.append(plain.figures)
     # At `full`, where the network reads every review: no other reviews can move what n-grams say.
     mates = measure.batch_mates(composed.full if composed else classifier, held_out.reviews, bench)
+    neutral = _neutral(request, classifier, held_out.reviews, bench)
     fitted = {"temperature": alone.info.temperature, "fitted_on": f"{held_out.dataset}, {held_out.split}"}
     batching = {"token_budget": request.token_budget, **asdict(mates)}
     figures = {"calibration": fitted, "batching": batching, "metrics": metrics}
-    return _base(request, record, alone.info) | _parts(request, composed) | figures
+    return _base(request, record, alone.info) | _parts(request, composed) | neutral | figures
+
+
+def _neutral(
+    request: ExportRequest, classifier: Classifier, validation: Reviews, bench: measure.Bench
+) -> dict[str, Any]:
+    """Return when answers are neutral, if there are texts to learn it from."""
+    if not request.neutral:
+        return {}
+    texts = even(request.neutral, len(classifier.info.labels), bench.seed).texts
+    parts = [probabilities(classify(classifier, each, bench.token_budget)) for each in (texts, validation.texts)]
+    return {"neutral": fit_neutral(*parts, bench.seed).model_dump()}
 
 
 def _parts(request: ExportRequest, composed: Composed | None) -> dict[str, Any]:
@@ -195,7 +217,9 @@ def _base(request: ExportRequest, record: RunRecord, info: ModelInfo) -> dict[st
         "format": FORMAT,
         **{key: value for key, value in asdict(info).items() if key != "temperature"},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "truncation": "head+tail",
+        "truncation": "sentences" if record.settings().sentences and request.ngrams else "head+tail",
+        "symbols": record.settings().symbols,
+        "language": request.language,
         "pad_id": record.pad_id,
         "training": {**asdict(record), "export_command": request.command},
     }

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from training.data import load_texts
 from training.errors import TrainingError
 from training.model import load_checkpoint
-from training.run import RunRecord
+from training.run import RunRecord, reading
 from training.targets import Judgement
 from worker.classifier import Encoded, micro_batches, pad, softmax
-from worker.tokeniser import Tokeniser
 
 # One part is written at a time, so that a kill costs a few minutes of a wide teacher.
 PART_ROWS = 1000
@@ -50,7 +49,7 @@ def label(request: LabelRequest) -> int:
     if not weights.is_file():
         raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
     model = load_checkpoint(request.run, weights, len(record.labels)).to(DEVICE)
-    tokeniser = Tokeniser(request.run / "tokenizer.json", request.max_tokens or record.settings().max_tokens)
+    tokeniser = reading(request.run, record.settings(), request.max_tokens)
     texts = load_texts(request.data, request.text_column)
     rows = _rows(request, len(texts))
     request.output.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from training.metrics import by_stage, score
 from worker import onnx_backend
 from worker.classifier import Classifier, ModelInfo, micro_batches, softmax
 from worker.onnx_backend import OnnxClassifier
+from worker.tokeniser import Tokeniser
 
 # Reviews on which the effect of batch-mates is measured.
 BATCH_MATES_SAMPLE = 500
@@ -30,6 +31,7 @@ BATCH_MATES_SAMPLE = 500
 class Bench:
     """How figures are taken: the load options of the classifier, the micro-batch budget and the seed of samples."""
 
+    tokeniser: Tokeniser
     pad_id: int
     threads: int
     token_budget: int
@@ -47,10 +49,14 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """The network alone on the validation reviews: `info` holds its temperature, `logits` were divided by it."""
+    """The network alone on the validation reviews: `info` holds its temperature, `logits` were divided by it.
+
+    `tokens` [reviews] counts those of whole reviews.
+    """
 
     info: ModelInfo
     logits: NDArray[np.float32]
+    tokens: NDArray[np.int64]
     figures: dict[str, Any]
 
 
@@ -63,12 +69,13 @@ def calibrated(folder: Path, info: ModelInfo, part: HeldOut, bench: Bench) -> Ca
     speed = _speed(part, began)
     fitted = replace(info, temperature=fit_temperature(logits, np.asarray(part.reviews.labels)))
     entry = _entry(fitted, part, bench, softmax(logits, fitted.temperature)) | speed
-    return Calibrated(fitted, logits / np.float32(fitted.temperature), entry)
+    tokens = np.array([review.tokens for review in encoded])
+    return Calibrated(fitted, logits / np.float32(fitted.temperature), tokens, entry)
 
 
 def network(folder: Path, info: ModelInfo, bench: Bench) -> OnnxClassifier:
     """Return the network in `folder`, without n-grams."""
-    return onnx_backend.load(folder, info, pad_id=bench.pad_id, threads=bench.threads)
+    return onnx_backend.load(folder, info, bench.tokeniser, pad_id=bench.pad_id, threads=bench.threads)
 
 
 def figures(classifier: Classifier, part: HeldOut, bench: Bench) -> dict[str, Any]:

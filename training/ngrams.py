@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.calibrate import fit_temperature
+from training.cascade import LENGTHS
 from training.config import NgramConfig
 from training.data import Reviews, load_texts
 from training.errors import TrainingError
 from training.metrics import score
 from training.model import save_tokenizer
 from training.run import load_split
-from training.targets import Examples, Judgement, taught, true_labels
+from training.targets import Examples, Judgement, examples, true_labels
 from worker.classifier import softmax
 from worker.ngrams import NgramModel, buckets
 from worker.tokeniser import NO_LIMIT, Tokeniser
@@ -29,6 +30,7 @@ from worker.tokeniser import NO_LIMIT, Tokeniser
 # Of shorter texts than nearly all that it has learnt from it shall say nothing.
 SHORTEST = 0.01
 COVERAGES = (0.3, 0.5, 0.7, 1.0)
+FEWEST_TO_CALIBRATE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,14 @@ def fit_ngrams(config: NgramConfig) -> dict[str, object]:
     training, validation = load_split(config)
     config.output.mkdir(parents=True, exist_ok=True)
     save_tokenizer(config.base_model, config.output)
-    tokeniser = Tokeniser(config.output / "tokenizer.json", NO_LIMIT)
-    examples = true_labels(training, config.label_smoothing)
-    if config.distil:
-        examples += taught(config.distil, len(training.names))
-    model = _fit(config, examples, tokeniser)
-    logits, truth = judge(model, tokeniser, validation.texts), np.asarray(validation.labels)
-    model = replace(model, temperature=fit_temperature(logits, truth))
+    tokeniser = Tokeniser(config.output / "tokenizer.json", NO_LIMIT, symbols=config.symbols)
+    learnt = examples(config, training)
+    model = _fit(config, learnt, tokeniser)
+    model = calibrated(model, tokeniser.whole(validation.texts), np.asarray(validation.labels))
     model.write(config.output / "ngrams.npz")
-    figures = _figures(softmax(logits, model.temperature), truth, training.names)
-    record = {"config": config.model_dump(mode="json"), "examples": len(examples.texts), "validation": figures}
+    logits, truth = judge(model, tokeniser, validation.texts), np.asarray(validation.labels)
+    figures = _figures(softmax(logits), truth, training.names)
+    record = {"config": config.model_dump(mode="json"), "examples": len(learnt.texts), "validation": figures}
     (config.output / "ngrams.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if config.cross_fit:
         cross_fitted(config, training, tokeniser).write(config.output / "training.parquet")
@@ -79,6 +79,18 @@ def fit_ngrams(config: NgramConfig) -> dict[str, object]:
         answers = judge(model, tokeniser, load_texts(config.judge))
         Judgement(np.arange(len(answers)), answers).write(config.output / "answers.parquet")
     return figures
+
+
+def calibrated(model: NgramModel, reviews: Sequence[Sequence[int]], truth: NDArray[np.int64]) -> NgramModel:
+    """Return the model with a temperature for each length of text; where there are few reviews, that of all."""
+    logits = replace(model, temperatures=(1.0,), lengths=()).judge(reviews)
+    overall = fit_temperature(logits, truth)
+    which = np.searchsorted(LENGTHS, [len(ids) for ids in reviews])
+    bands = [which == band for band in range(len(LENGTHS) + 1)]
+    temperatures = [
+        fit_temperature(logits[band], truth[band]) if band.sum() >= FEWEST_TO_CALIBRATE else overall for band in bands
+    ]
+    return replace(model, temperatures=temperatures, lengths=LENGTHS)
 
 
 def cross_fitted(config: NgramConfig, training: Reviews, tokeniser: Tokeniser) -> Judgement:
@@ -104,10 +116,10 @@ def judge(model: NgramModel, tokeniser: Tokeniser, texts: Sequence[str]) -> NDAr
     return model.judge(tokeniser.whole(texts))
 
 
-def _fit(config: NgramConfig, examples: Examples, tokeniser: Tokeniser) -> NgramModel:
-    reviews = tokeniser.whole(examples.texts)
+def _fit(config: NgramConfig, learnt: Examples, tokeniser: Tokeniser) -> NgramModel:
+    reviews = tokeniser.whole(learnt.texts)
     bags = Bags.of(reviews, config.order, config.bits)
-    targets = torch.from_numpy(examples.targets)
+    targets = torch.from_numpy(learnt.targets)
     prior = naive_bayes(bags.spread(targets, 1 << config.bits), min_count=config.min_reviews)
     weights, bias = _descend(config, bags, targets, prior)
     scale = weights.abs().amax(dim=0) / 127
@@ -116,7 +128,6 @@ def _fit(config: NgramConfig, examples: Examples, tokeniser: Tokeniser) -> Ngram
         scale=scale.numpy(),
         bias=bias.numpy(),
         order=config.order,
-        temperature=1.0,
         min_tokens=int(np.quantile([len(ids) for ids in reviews], SHORTEST)),
     )
 

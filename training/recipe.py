@@ -17,6 +17,8 @@ from training.config import (
     NgramConfig,
     Override,
     PretrainConfig,
+    RowsConfig,
+    TemplatesConfig,
     TrainConfig,
     checked,
     lay_over,
@@ -53,6 +55,8 @@ class ExportConfig(BaseModel):
     checkpoint: Path | None = None
     golden: Path | None = None
     max_tokens: int | None = Field(None, ge=8)
+    neutral: list[RowsConfig] = Field(default_factory=list, description="texts that lean to neither of two labels")
+    language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
     ngrams: Path | None = None
     embedder: Path | None = None
     token_budget: int = Field(1280, gt=0)
@@ -61,6 +65,7 @@ class ExportConfig(BaseModel):
 
 
 KINDS: Mapping[str, type[BaseModel]] = {
+    "templates": TemplatesConfig,
     "pretrain": PretrainConfig,
     "ngram": NgramConfig,
     "train": TrainConfig,

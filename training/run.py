@@ -6,14 +6,18 @@ Written by `training.train`, read by `training.export`; holds `run.json`, `confi
 
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.config import DataConfig, TrainConfig, checked
+from training.config import DataConfig, RowsConfig, TrainConfig, checked
 from training.data import Reviews, Source, load_reviews, sample, split_reviews
 from training.errors import TrainingError
+from worker.ngrams import NgramModel
+from worker.tokeniser import Tokeniser
 
+NGRAMS = "ngrams.npz"
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy")
 
 
@@ -70,10 +74,50 @@ def _learnt(config: TrainConfig) -> dict[str, Any]:
 
 def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     """Return the run's (training, validation) reviews: the same rows each time, for training and calibration."""
-    reviews = load_reviews(
-        Source(config.data, config.split, config.text_column, config.label_column, config.group_column, config.labels)
+    main = Source(
+        config.data,
+        config.split,
+        config.text_column,
+        config.label_column,
+        config.group_column,
+        config.labels,
+        config.only,
+        config.without,
     )
-    return split_reviews(sample(reviews, config.limit, config.split_seed), config.validation_size, config.split_seed)
+    reviews = sample(load_reviews(main), config.limit, config.split_seed)
+    training, validation = split_reviews(reviews, config.validation_size, config.split_seed)
+    kept = sample(training, round(config.keep * len(training)), config.split_seed)
+    return _with(kept, config.more, config.split_seed), _with(validation, config.validation, config.split_seed)
+
+
+def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:
+    """Return the reviews and the rows of further files, which know no groups."""
+    texts, labels, dropped = list(reviews.texts), list(reviews.labels), reviews.dropped
+    for rows in more:
+        source = Source(
+            rows.data,
+            text_column=rows.text_column,
+            label_column=rows.label_column,
+            names=reviews.names,
+            only=rows.only,
+            without=rows.without,
+        )
+        found = sample(load_reviews(source), rows.limit, seed)
+        texts += found.texts * rows.repeat
+        labels += found.labels * rows.repeat
+        dropped += found.dropped
+    groups = reviews.groups + [""] * (len(texts) - len(reviews)) if reviews.groups else []
+    return Reviews(texts, labels, reviews.names, groups, dropped)
+
+
+def reading(folder: Path, config: TrainConfig, max_tokens: int | None = None, ngrams: Path | None = None) -> Tokeniser:
+    """Return how a run reads a text: its tokenizer in `folder`, and how it shortens what is longer than `max_tokens`.
+
+    `ngrams` is the folder of the n-grams that choose sentences, if not those that it was trained with.
+    """
+    chosen = NgramModel.read((ngrams or config.sentences) / NGRAMS) if config.sentences else None
+    limit = max_tokens or config.max_tokens
+    return Tokeniser(folder / "tokenizer.json", limit, symbols=config.symbols, ngrams=chosen)
 
 
 def library_versions() -> dict[str, str]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from worker import onnx_backend
 from worker.classifier import Classifier, Encoded, micro_batches, softmax
-from worker.registry import load_classifier, load_manifest
+from worker.registry import load_classifier, load_manifest, tokeniser_of
 
 # Reviews a worker claims at a time at most (CLAIM_REVIEWS), and so sorts among one another.
 CLAIM = 64
@@ -94,7 +94,8 @@ def opened(rung: Rung) -> Classifier:
     manifest = load_manifest(rung.model)
     info = replace(manifest.info(), stage="transformer")
     if rung.backend == "onnx":
-        return onnx_backend.load(rung.files, info, pad_id=manifest.pad_id, threads=rung.threads)
+        tokeniser = tokeniser_of(rung.model, manifest)
+        return onnx_backend.load(rung.files, info, tokeniser, pad_id=manifest.pad_id, threads=rung.threads)
     from training import baselines  # noqa: PLC0415 - torch, which serving needs not
 
     if rung.backend == "torch":

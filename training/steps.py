@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from training.config import EmbedderConfig, NgramConfig, PretrainConfig, TrainConfig, checked
+from training.config import EmbedderConfig, NgramConfig, PretrainConfig, TemplatesConfig, TrainConfig, checked
 from training.data import Source, load_reviews, short_name
 from training.embedder import fit_embedder
 from training.errors import TrainingError
@@ -20,6 +20,7 @@ from training.pretrain import pretrain
 from training.recipe import ExportConfig, LabelConfig, Step
 from training.registration import registered, versioned
 from training.run import RunRecord, begun, ended
+from training.templates import write_sentences
 from training.train import train
 from worker.registry import load_manifest
 
@@ -44,21 +45,25 @@ def _check_export(config: ExportConfig, *, resume: bool) -> None:
 
 def run_step(step: Step, command: str) -> Outcome:
     """Do one step, or go on with it, and return its figures; `command` is what records tell readers to repeat."""
+    outcome: Outcome
     match step.config:
+        case TemplatesConfig() as config:
+            outcome = write_sentences(config)
         case PretrainConfig() as config:
-            return _recorded(config, "pretrain.json") or pretrain(config, resume=True)
+            outcome = _recorded(config, "pretrain.json") or pretrain(config, resume=True)
         case NgramConfig() as config:
-            return _fitted(config) or fit_ngrams(config)
+            outcome = _fitted(config) or fit_ngrams(config)
         case EmbedderConfig() as config:
-            return _recorded(config, "embedder.json") or fit_embedder(config)
+            outcome = _recorded(config, "embedder.json") or fit_embedder(config)
         case TrainConfig() as config:
-            return asdict(ended(config) or train(config, resume=True, command=command))
+            outcome = asdict(ended(config) or train(config, resume=True, command=command))
         case LabelConfig() as config:
-            return {"rows": label(LabelRequest(**dict(config))), "output": str(config.output)}
+            outcome = {"rows": label(LabelRequest(**dict(config))), "output": str(config.output)}
         case ExportConfig() as config:
-            return _register(config, command)
+            outcome = _register(config, command)
         case other:
             raise TypeError(other)
+    return outcome
 
 
 def _recorded(config: NgramConfig | EmbedderConfig | PretrainConfig, name: str) -> Outcome | None:

@@ -3,6 +3,7 @@
 Called by `training.train`; the teachers' files are written by `training.label` and `training.ngram`.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from training.config import DistilConfig, FocusConfig
+from training.config import DistilConfig, FocusConfig, RowsConfig, TargetsConfig
 from training.data import Reviews, load_texts
 from training.errors import TrainingError
 from worker.classifier import softmax
+from worker.ngrams import NgramModel
+from worker.registry import MANIFEST, load_manifest, tokeniser_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,34 @@ class Judgement:
             raise TrainingError(f"{path} holds no teacher's logits; verdict label writes them.") from exc
 
 
+def examples(config: TargetsConfig, reviews: Reviews) -> Examples:
+    """Return all that a recipe learns from: labelled reviews, texts that lean to no label, and teachers' answers."""
+    labels = len(reviews.names)
+    found = true_labels(reviews, config.label_smoothing)
+    if config.even:
+        found += even(config.even, labels, config.split_seed)
+    if config.distil:
+        found += taught(config.distil, labels)
+    return found
+
+
 def true_labels(reviews: Reviews, smoothing: float) -> Examples:
     """Return the reviews with their labels; `smoothing` is spread over all labels (Szegedy et al. 2016, section 7)."""
     labels = len(reviews.names)
     targets = np.full((len(reviews), labels), smoothing / labels, dtype=np.float32)
     targets[np.arange(len(reviews)), reviews.labels] += 1 - smoothing
     return Examples(reviews.texts, targets)
+
+
+def even(rows: Sequence[RowsConfig], labels: int, seed: int) -> Examples:
+    """Return texts that lean to no label: each label is as likely."""
+    texts: list[str] = []
+    for each in rows:
+        found = load_texts(each.data, each.text_column, only=each.only, without=each.without)
+        if each.limit and each.limit < len(found):
+            found = random.Random(seed).sample(found, each.limit)  # noqa: S311 - a repeatable draw, not a secret
+        texts += found * each.repeat
+    return Examples(texts, np.full((len(texts), labels), 1 / labels, dtype=np.float32))
 
 
 def focused(config: FocusConfig, reviews: Reviews, seed: int) -> Reviews:
@@ -73,7 +98,8 @@ def focused(config: FocusConfig, reviews: Reviews, seed: int) -> Reviews:
 
 def taught(config: DistilConfig, labels: int) -> Examples:
     """Return the texts that every teacher has judged, with the softmax of the weighted sum of their logits."""
-    judgements = [Judgement.read(teacher.logits) for teacher in config.teachers]
+    texts = load_texts(config.data, config.text_column)
+    judgements = [_judgement(teacher.logits, texts) for teacher in config.teachers]
     rows = _shared_rows([judgement.rows for judgement in judgements])
     total = np.zeros((len(rows), labels), dtype=np.float32)
     for teacher, judgement in zip(config.teachers, judgements, strict=True):
@@ -81,8 +107,18 @@ def taught(config: DistilConfig, labels: int) -> Examples:
             raise TrainingError(f"{teacher.logits} judges other than {labels} labels.")
         places = {int(row): place for place, row in enumerate(judgement.rows)}
         total += teacher.weight * judgement.logits[[places[int(row)] for row in rows]]
-    texts = load_texts(config.data, config.text_column)
     return Examples([texts[row] for row in rows], softmax(total).astype(np.float32))
+
+
+def _judgement(teacher: Path, texts: Sequence[str]) -> Judgement:
+    """Return a teacher's answers, from its file or, of a served model, as its n-grams give them now."""
+    if not (teacher / MANIFEST).is_file():
+        return Judgement.read(teacher)
+    manifest = load_manifest(teacher)
+    if manifest.cascade is None:
+        raise TrainingError(f"The model in {teacher} has no n-grams that could judge {len(texts)} texts.")
+    ngrams, tokeniser = NgramModel.read(teacher / manifest.cascade.ngrams), tokeniser_of(teacher, manifest)
+    return Judgement(np.arange(len(texts)), ngrams.judge(tokeniser.whole(texts)))
 
 
 def _shared_rows(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -23,9 +23,9 @@ from training.data import Reviews
 from training.errors import TrainingError
 from training.losses import build_loss
 from training.metrics import score
-from training.model import MeanPooledClassifier, load_base, load_weights, save_tokenizer
-from training.run import RunRecord, library_versions, load_split
-from training.targets import Examples, focused, taught, true_labels
+from training.model import MeanPooledClassifier, load_base, save_tokenizer, start_from
+from training.run import RunRecord, library_versions, load_split, reading
+from training.targets import Examples, examples, focused, true_labels
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
@@ -49,7 +49,7 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
         frozen_layers=config.frozen_layers,
     )
     if config.start:
-        load_weights(model, config.start / "model.safetensors")
+        start_from(model, config.start)
     model.encoder.config.save_pretrained(config.output)
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
@@ -92,11 +92,8 @@ def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, v
 def _trainer(
     config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
 ) -> Trainer:
-    tokeniser = Tokeniser(config.output / "tokenizer.json", config.max_tokens)
-    examples = true_labels(training, config.label_smoothing)
-    if config.distil:
-        examples += taught(config.distil, len(training.names))
-    rows = _tokenised(examples, tokeniser)
+    tokeniser = reading(config.output, config)
+    rows = _tokenised(examples(config, training), tokeniser)
     counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
     model.loss = build_loss(config.loss, counts, float(np.median(rows["tokens"])))
     return Trainer(
@@ -110,12 +107,12 @@ def _trainer(
     )
 
 
-def _tokenised(examples: Examples, tokeniser: Tokeniser) -> Dataset:
+def _tokenised(learnt: Examples, tokeniser: Tokeniser) -> Dataset:
     """Tokenise once, before the first step; the Trainer groups by `length`, `tokens` counts the whole review."""
-    reviews = tokeniser.encode(examples.texts)
+    reviews = tokeniser.encode(learnt.texts)
     columns = {
         "input_ids": [list(review.ids) for review in reviews],
-        "labels": examples.targets.tolist(),
+        "labels": learnt.targets.tolist(),
         "length": [len(review.ids) for review in reviews],
         "tokens": [review.tokens for review in reviews],
     }
@@ -141,7 +138,7 @@ def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
 
 def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
     gpu = torch.cuda.is_available()
-    bf16 = gpu and torch.cuda.is_bf16_supported()
+    bf16 = config.bf16 or (gpu and torch.cuda.is_bf16_supported())
     # Rounded up: the Trainer evaluates after the last step anyway.
     steps = math.ceil(math.ceil(rows / config.batch_size) * config.epochs / config.evaluations)
     return TrainingArguments(
@@ -163,6 +160,7 @@ def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
         metric_for_best_model="f1",
         seed=config.seed,
         data_seed=config.seed,
+        use_cpu=not gpu,
         bf16=bf16,
         fp16=gpu and not bf16,
         logging_steps=max(1, steps // 10),

@@ -1,12 +1,7 @@
-"""Two stages behind one classifier: n-grams settle the reviews they are sure of, the network reads the rest.
-
-Loaded by `worker.registry`; its three steps are called by the worker's inference loop and by `training.evaluate`.
-Calls `worker.ngrams` with the whole review while tokenising, and `worker.onnx_backend` for the forward pass.
-"""
+"""Two stages behind one classifier: n-grams settle the reviews they are sure of, the network reads the rest."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +11,21 @@ from worker.ngrams import NgramModel
 from worker.onnx_backend import OnnxClassifier
 from worker.registry import Cascade
 
+Logits = NDArray[np.float32]
 
-def join(cascade: Cascade, network: NDArray[np.float32], ngram: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the stacked logits [reviews, labels] of the calibrated ones of both stages."""
-    bias = np.array(cascade.bias, dtype=np.float32)
-    return np.asarray(cascade.network_weight * network + cascade.ngram_weight * ngram + bias, dtype=np.float32)
+
+def join(cascade: Cascade, network: Logits, ngram: Logits, tokens: Sequence[int]) -> Logits:
+    """Return the joined logits [reviews, labels] of the calibrated ones of both stages, by length in tokens.
+
+    Where the n-grams say nothing (zeros), the network's stand as they are: the bias of a stack is that of both.
+    """
+    which = np.searchsorted(cascade.lengths, tokens)
+    weights = np.array([[stack.network_weight, stack.ngram_weight] for stack in cascade.stacks], dtype=np.float32)[
+        which
+    ]
+    bias = np.array([stack.bias for stack in cascade.stacks], dtype=np.float32)[which]
+    joined = weights[:, :1] * network + weights[:, 1:] * ngram + bias
+    return np.where(ngram.any(axis=1, keepdims=True), joined, network)
 
 
 class CascadeClassifier:
@@ -56,7 +61,7 @@ class CascadeClassifier:
         due = [index for index, review in enumerate(batch) if not review.settled]
         if due:
             network = self._network.forward([batch[index] for index in due]) / self._network.info.temperature
-            logits[due] = join(self._cascade, network, logits[due])
+            logits[due] = join(self._cascade, network, logits[due], [batch[index].tokens for index in due])
         return logits
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
@@ -64,9 +69,8 @@ class CascadeClassifier:
         return predictions(batch, logits, self.info)
 
 
-def load(folder: Path, network: OnnxClassifier, cascade: Cascade, threshold: float) -> CascadeClassifier:
-    """Return a classifier from the network and the n-grams in `folder`."""
-    ngrams = NgramModel.read(folder / cascade.ngrams)
+def join_stages(network: OnnxClassifier, ngrams: NgramModel, cascade: Cascade, threshold: float) -> CascadeClassifier:
+    """Return a classifier of both stages; the n-grams answer alone from `threshold` on."""
     if (count := len(ngrams.logits([]))) != len(network.info.labels):
         raise ValueError(f"its n-grams tell {count} labels apart, not {len(network.info.labels)}")
     return CascadeClassifier(network, ngrams, cascade, threshold)

@@ -26,7 +26,8 @@ class NonFiniteLogitsError(ValueError):
 class Encoded:
     """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens.
 
-    In models of two stages `first` holds the first one's calibrated logits [labels], and `whole` the ids that it read.
+    `foreign` marks a text in a language that the model does not know. In models of two stages `first` holds the first
+    one's calibrated logits [labels], and `whole` the ids that it read.
     """
 
     ids: tuple[int, ...]
@@ -34,6 +35,7 @@ class Encoded:
     truncated: bool
     first: tuple[float, ...] | None = None
     whole: Sequence[int] | None = None
+    foreign: bool = False
 
     @property
     def settled(self) -> bool:
@@ -51,6 +53,7 @@ class Prediction:
     truncated: bool
     tokens: int
     stage: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ Called by `worker.tokeniser` before every tokenisation, so that what a model lea
 import html
 import re
 
+from worker.symbols import spell_out
+
 # Only names that HTML gives to elements people meet in reviews: "<3" and "a < b" are the writer's own and stay.
 _TAG = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|dd|del|div|dl|dt|em|font|h[1-6]|hr|i|img|ins|li|ol|p|pre|q|s"
@@ -14,10 +16,15 @@ _TAG = re.compile(
 )
 
 
-def clean(text: str) -> str:
-    """Return the text with HTML entities decoded once, HTML tags as spaces, and runs of white space as one space."""
+def clean(text: str, *, symbols: bool = False) -> str:
+    """Return the text with HTML entities decoded once, HTML tags as spaces, and runs of white space as one space.
+
+    With `symbols`, emoji, emoticons and ratings are put into words, as models from version 3 on learn them.
+    """
     if "&" in text:
         text = html.unescape(text)
     if "<" in text:
         text = _TAG.sub(" ", text)
+    if symbols:
+        text = spell_out(text)
     return " ".join(text.split())

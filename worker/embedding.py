@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.registry import ModelError, file_digest, load_manifest
+from worker.registry import TOKENIZER, ModelError, file_digest, load_manifest
 from worker.tokeniser import NO_LIMIT, Tokeniser
 
 # What a review is about stands in its beginning; the longest ones would cost tens of milliseconds.
 MAX_CHARS = 10_000
 MAX_TOKENS = 2_500
-TOKENIZER = "tokenizer.json"
 
 
 def words(ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -133,4 +132,6 @@ def load_embedder(model_dir: Path) -> Embedder | None:
         raise ModelError(f"The embedder of the model in {model_dir} cannot be read: {exc}.") from exc
     parts = [manifest.files[manifest.embedder], file_digest(model_dir / TOKENIZER), *manifest.labels]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return Embedder(topics, Tokeniser(model_dir / TOKENIZER, NO_LIMIT), tuple(manifest.labels), digest)
+    return Embedder(
+        topics, Tokeniser(model_dir / TOKENIZER, NO_LIMIT, symbols=manifest.symbols), tuple(manifest.labels), digest
+    )

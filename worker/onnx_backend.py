@@ -41,12 +41,12 @@ class OnnxClassifier:
         return predictions(batch, logits, self.info)
 
 
-def load(folder: Path, info: ModelInfo, *, pad_id: int, threads: int) -> OnnxClassifier:
-    """Return a classifier from `model.onnx` and `tokenizer.json`; `threads` includes the calling one."""
+def load(folder: Path, info: ModelInfo, tokeniser: Tokeniser, *, pad_id: int, threads: int) -> OnnxClassifier:
+    """Return a classifier from `model.onnx`; `threads` includes the calling one."""
     # A GPU is used where the build of ONNX Runtime knows one (the image with the extra of CUDA).
     providers = [each for each in PROVIDERS if each in ort.get_available_providers()]
     session = ort.InferenceSession(str(folder / "model.onnx"), session_options(threads), providers=providers)
-    return OnnxClassifier(session, Tokeniser(folder / "tokenizer.json", info.max_tokens), info, pad_id)
+    return OnnxClassifier(session, tokeniser, info, pad_id)
 
 
 def session_options(threads: int) -> ort.SessionOptions:

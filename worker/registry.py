@@ -16,10 +16,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from worker.classifier import Classifier, Encoded, ModelInfo
+from worker.ngrams import NgramModel
+from worker.tokeniser import Tokeniser
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# The module that runs the network; each holds `load(folder, info, pad_id, threads)`.
+TOKENIZER = "tokenizer.json"
+# The module that runs the network; each holds `load(folder, info, tokeniser, pad_id, threads)`.
 BACKENDS = {"onnx": "worker.onnx_backend", "cascade": "worker.onnx_backend"}
 # The operating point that any model of two stages has: the network reads every review.
 FULL = "full"
@@ -73,18 +76,37 @@ class Batching(_Part):
     n: int
 
 
-class Cascade(_Part):
-    """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
+class Stack(_Part):
+    """How calibrated logits of both stages are joined: `network_weight * network + ngram_weight * ngram + bias`.
 
-    Calibrated logits are joined as `network_weight * network + ngram_weight * ngram + bias`, `bias` one a label.
+    `bias` holds one number a label.
     """
 
-    ngrams: str
     network_weight: FiniteFloat
     ngram_weight: FiniteFloat
     bias: list[FiniteFloat]
+
+
+class Cascade(_Part):
+    """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
+
+    `stacks[i]` holds for reviews of at most `lengths[i]` tokens, the last one for longer ones.
+    """
+
+    ngrams: str
+    lengths: list[int] = []
+    stacks: list[Stack]
     points: dict[str, FiniteFloat]
     default: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_stack(cls, values: Any) -> Any:
+        """Read manifests before version 3 of the default model, which have the same weights for every length."""
+        if isinstance(values, dict) and "stacks" not in values:
+            stack = {name: values[name] for name in Stack.model_fields if name in values}
+            return {name: value for name, value in values.items() if name not in stack} | {"stacks": [stack]}
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> "Cascade":
@@ -92,6 +114,8 @@ class Cascade(_Part):
             raise ValueError(f"{FULL} is the point at which no threshold applies")
         if self.default not in {*self.points, FULL}:
             raise ValueError(f"the default point {self.default} is none of the points")
+        if len(self.stacks) != len(self.lengths) + 1 or sorted(self.lengths) != self.lengths:
+            raise ValueError("stacks must be one more than lengths, which must ascend")
         return self
 
     def threshold(self, point: str | None) -> float:
@@ -108,8 +132,20 @@ class Cascade(_Part):
         return self.points[name]
 
 
+class Neutral(_Part):
+    """The share of an answer that goes to `neutral` is logistic in `offset - slope * |log odds of the two labels|`."""
+
+    slope: FiniteFloat = Field(gt=0)
+    offset: FiniteFloat
+
+
 class Manifest(_Part):
-    """Everything a worker must know of a model; `files` maps each other file to its sha256."""
+    """Everything a worker must know of a model; `files` maps each other file to its sha256.
+
+    `symbols` says that emoji, emoticons and ratings are put into words; `truncation`, what is kept of a long review;
+    `language`, an ISO 639-1 code, that of texts that it knows, if it is to warn of others; `neutral`, when an answer is
+    neutral where that is asked for.
+    """
 
     format: Literal[1]
     name: str
@@ -120,7 +156,10 @@ class Manifest(_Part):
     stage: str
     labels: list[str] = Field(min_length=2)
     max_tokens: int = Field(ge=4)
-    truncation: Literal["head+tail"]
+    truncation: Literal["head+tail", "sentences"]
+    symbols: bool = False
+    language: str | None = None
+    neutral: Neutral | None = None
     pad_id: int = Field(ge=0)
     calibration: Calibration
     files: dict[str, str] = Field(min_length=1)
@@ -141,8 +180,12 @@ class Manifest(_Part):
             raise ValueError(f"golden sentiments must be labels, not {min(unknown)}")
         if (self.cascade is None) == (self.backend == "cascade"):
             raise ValueError("the backend cascade and the part cascade need each other")
-        if self.cascade and len(self.cascade.bias) != len(self.labels):
-            raise ValueError("cascade.bias must hold one number a label")
+        if self.cascade and any(len(stack.bias) != len(self.labels) for stack in self.cascade.stacks):
+            raise ValueError("each cascade bias must hold one number a label")
+        if self.neutral and len(self.labels) != 2:
+            raise ValueError("only a model of two labels can have neutral as a third")
+        if self.truncation == "sentences" and not self.cascade:
+            raise ValueError("the truncation sentences needs the n-grams of a cascade")
         parts = {self.cascade.ngrams if self.cascade else None, self.embedder} - {None}
         if missing := parts - set(self.files):
             raise ValueError(f"files must hold {', '.join(sorted(map(str, missing)))}")
@@ -174,11 +217,15 @@ def load_manifest(model_dir: Path) -> Manifest:
     return manifest
 
 
-def load_classifier(model_dir: Path, *, threads: int, point: str | None = None) -> Classifier:
+def load_classifier(model_dir: Path, *, threads: int, point: str | None = None, neutral: bool = False) -> Classifier:
     """Return a classifier that was verified, loaded and warmed up on its golden set.
 
     `point` is an operating point of a model of two stages (None: its default); a model of one stage ignores it, so
-    that a worker can go back to such a version under the settings it has.
+    that a worker can go back to such a version under the settings it has. With `neutral` the classifier has that label
+    too.
+
+    Raises:
+        ModelError: the folder cannot be served so.
     """
     manifest = load_manifest(model_dir)
     if manifest.backend not in BACKENDS:
@@ -190,16 +237,38 @@ def load_classifier(model_dir: Path, *, threads: int, point: str | None = None) 
         raise ModelError(f"The model in {model_dir} does not load: {' '.join(str(exc).split())[:300]}") from exc
     _warm_up(classifier, manifest.pad_id)
     check_golden(classifier, manifest.golden)
-    return classifier
+    if not neutral:
+        return classifier
+    if manifest.neutral is None:
+        raise ModelError(f"The model in {model_dir} cannot answer neutral: its manifest says not when.")
+    three: Classifier = importlib.import_module("worker.neutral").ThreeWayClassifier(classifier, manifest.neutral)
+    return three
 
 
 def _load(model_dir: Path, manifest: Manifest, threads: int, threshold: float | None) -> Classifier:
     # Imported when a model asks for them: each brings its libraries.
     backend = importlib.import_module(BACKENDS[manifest.backend])
-    classifier: Classifier = backend.load(model_dir, manifest.info(), pad_id=manifest.pad_id, threads=threads)
-    if manifest.cascade:
-        classifier = importlib.import_module("worker.cascade").load(model_dir, classifier, manifest.cascade, threshold)
+    ngrams = NgramModel.read(model_dir / manifest.cascade.ngrams) if manifest.cascade else None
+    tokeniser = tokeniser_of(model_dir, manifest, ngrams)
+    classifier: Classifier = backend.load(
+        model_dir, manifest.info(), tokeniser, pad_id=manifest.pad_id, threads=threads
+    )
+    if ngrams:
+        cascade = importlib.import_module("worker.cascade")
+        classifier = cascade.join_stages(classifier, ngrams, manifest.cascade, threshold)
+    if manifest.language:
+        check = importlib.import_module("worker.language")
+        classifier = check.LanguageCheck(classifier, manifest.language, tokeniser.vocabulary())
     return classifier
+
+
+def tokeniser_of(model_dir: Path, manifest: Manifest, ngrams: NgramModel | None = None) -> Tokeniser:
+    """Return how a model reads a text; `ngrams` are its first stage, read from the folder if it needs them."""
+    if manifest.truncation == "sentences" and manifest.cascade:
+        ngrams = ngrams or NgramModel.read(model_dir / manifest.cascade.ngrams)
+    else:
+        ngrams = None
+    return Tokeniser(model_dir / TOKENIZER, manifest.max_tokens, symbols=manifest.symbols, ngrams=ngrams)
 
 
 def _warm_up(classifier: Classifier, pad_id: int) -> None:

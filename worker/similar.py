@@ -48,7 +48,9 @@ def with_similar(station: Station, items: Sequence[Item], outcomes: Sequence[Out
 def _find(engine: Engine, embedder: Embedder, pairs: Sequence[tuple[Item, Sequence[float]]]) -> dict[UUID, list[Shown]]:
     # Tokenising is the largest cost, and a first stage has done it.
     ids = [encoded.whole or embedder.tokens(review.text) for (review, encoded), _ in pairs]
-    embeddings = embedder.embed_tokens(ids, np.array([each for _, each in pairs])).tolist()
+    # Embeddings know the model's own labels only, not the third one of `worker.neutral`.
+    own = np.array([each[: len(embedder.labels)] for _, each in pairs])
+    embeddings = embedder.embed_tokens(ids, own / own.sum(axis=1, keepdims=True)).tolist()
     wanted = [
         Wanted(review.id, review.text, embedding, review.similar_wanted)
         for ((review, _), _), embedding in zip(pairs, embeddings, strict=True)

@@ -72,7 +72,7 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     """
     directory = settings.model_directory()
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
-    classifier = load_classifier(directory, threads=threads, point=settings.operating_point)
+    classifier = load_classifier(directory, threads=threads, point=settings.operating_point, neutral=settings.neutral)
     engine = connect(database, "verdict-worker", plan_once=True)
     pool.show(engine)
     info, manifest = classifier.info, load_manifest(directory)

@@ -4,13 +4,15 @@ Called by the classifier backends and by `training`; wraps one `tokenizer.json`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from worker.classifier import Encoded
 from worker.cleaning import clean
+from worker.ngrams import NgramModel
+from worker.sentences import SENTENCE_ENDS, Sentences
 
 # For who reads whole reviews.
 NO_LIMIT = 1_000_000
@@ -28,15 +30,23 @@ def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
 
 
 class Tokeniser:
-    """One tokenizer with its length limit (tokens, special ones included)."""
+    """One tokenizer with its length limit (tokens, special ones included).
 
-    def __init__(self, path: Path, max_tokens: int) -> None:
+    Of a longer review the sentences that `ngrams` weigh most are kept, or without them its beginning and end.
+    """
+
+    def __init__(self, path: Path, max_tokens: int, *, symbols: bool = False, ngrams: NgramModel | None = None) -> None:
         # One thread: the cores belong to the inference that runs beside it, and the pool warns after a fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self.max_tokens = max_tokens
+        self.symbols = symbols
+        self._shorten: Callable[[Sequence[int], int], tuple[int, ...]] = head_tail
+        if ngrams:
+            ends = [self._tokenizer.token_to_id(mark) for mark in SENTENCE_ENDS]
+            self._shorten = Sentences(ngrams, frozenset(end for end in ends if end is not None)).choose
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Return one `Encoded` a text, in order; texts are cleaned first."""
@@ -45,8 +55,16 @@ class Tokeniser:
     def whole(self, texts: Sequence[str]) -> list[list[int]]:
         """Return all token ids of each text, in order; texts are cleaned first."""
         # encode_batch_fast leaves out the character offsets, which nobody reads.
-        return [each.ids for each in self._tokenizer.encode_batch_fast([clean(text) for text in texts])]
+        return [
+            each.ids
+            for each in self._tokenizer.encode_batch_fast([clean(text, symbols=self.symbols) for text in texts])
+        ]
 
     def cut(self, ids: Sequence[int]) -> Encoded:
         """Return a whole review's ids within the limit."""
-        return Encoded(head_tail(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
+        return Encoded(self._shorten(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
+
+    def vocabulary(self) -> list[str]:
+        """Return every token, at the place of its id."""
+        places = self._tokenizer.get_vocab()
+        return sorted(places, key=places.__getitem__)

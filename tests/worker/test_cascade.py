@@ -13,7 +13,7 @@ from training.evaluate import classify
 from worker.cascade import join
 from worker.classifier import Classifier, micro_batches
 from worker.ngrams import NgramModel, buckets
-from worker.registry import ModelError, file_digest, load_classifier, load_manifest
+from worker.registry import Cascade, ModelError, file_digest, load_classifier, load_manifest
 from worker.tokeniser import Tokeniser
 
 SHIPPED = Path("models/default/1")
@@ -27,7 +27,7 @@ def words(order: int, temperature: float = 1.0) -> NgramModel:
     for ids, weight in zip(Tokeniser(SHIPPED / "tokenizer.json", 512).whole(list(SURE)), SURE.values(), strict=True):
         weights[buckets(ids[1:-1], 1, 12)] = weight
     one = np.ones(1, dtype=np.float32)
-    return NgramModel(weights, scale=one, bias=0 * one, order=order, temperature=temperature)
+    return NgramModel(weights, scale=one, bias=one / 8, order=order, temperatures=(temperature,))
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,33 @@ def test_the_network_reads_what_is_not_settled_and_both_are_weighed(
     alone = network.forward(network.tokenise([HARD])) / network.info.temperature
     expected = 0.75 * alone + 0.5 * np.array([review.first]) + np.array([0.25, -0.25])
     assert classifier.forward(batch) == pytest.approx(expected, abs=1e-5)
-    assert join(cascade, alone, np.array([review.first], dtype=np.float32)) == pytest.approx(expected, abs=1e-5)
+    first = np.array([review.first], dtype=np.float32)
+    assert join(cascade, alone, first, [review.tokens]) == pytest.approx(expected, abs=1e-5)
     assert stages(classifier, HARD) == ["transformer"]
+
+
+def test_where_the_n_grams_say_nothing_the_network_answers_alone(
+    model: Path, network: Classifier, classifier: Classifier
+) -> None:
+    replace(words(order=1), min_tokens=54).write(model / "ngrams.npz")
+    edit(model, lambda values: values["files"].update({"ngrams.npz": file_digest(model / "ngrams.npz")}))
+    edit(model, lambda values: values.update(golden=[]))
+    silent = load_classifier(model, threads=1)
+    text = "They never called me back."
+    batch = silent.tokenise([text])
+    alone = network.forward(network.tokenise([text])) / network.info.temperature
+    assert silent.forward(batch) == pytest.approx(alone, abs=1e-5)
+    assert classifier.forward(classifier.tokenise([text])) != pytest.approx(alone, abs=1e-2)
+
+
+def test_each_length_of_review_has_weights_of_its_own() -> None:
+    stacks = [{"network_weight": weight, "ngram_weight": 1, "bias": [0, 0]} for weight in (1, 2, 3)]
+    cascade = Cascade.model_validate(
+        {"ngrams": "n.npz", "lengths": [8, 32], "stacks": stacks, "points": {}, "default": "full"}
+    )
+    network, ngram = np.array([[0, 1.0]] * 5, dtype=np.float32), np.array([[1.0, 0]] * 5, dtype=np.float32)
+    joined = join(cascade, network, ngram, [1, 8, 9, 32, 33])
+    assert joined[:, 1].tolist() == [1, 1, 2, 2, 3]
 
 
 def test_the_n_grams_read_the_whole_of_a_long_review(classifier: Classifier) -> None:
