@@ -42,7 +42,7 @@ class QueueSettings(_Settings):
     """Where the doorbell is."""
 
     redis_url: str = Field(description="Redis or Valkey, e.g. redis://host:6379/0")
-    rings_outstanding: int = Field(2, ge=1, le=100, description="wake-ups kept in Redis per lane at most")
+    rings_outstanding: int = Field(2, ge=1, le=100, description="most wake-ups kept in Redis for a model and lane")
 
 
 class ApiSettings(_Settings):
@@ -63,6 +63,12 @@ class ApiSettings(_Settings):
         0.12, description="a small job is refused (429) while what waits before it would take longer"
     )
     admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs")
+    default_model: str | None = Field(
+        None, description="the model of jobs that name none; if not given, the only one that is served"
+    )
+    accept_without_worker: bool = Field(
+        False, description="keep jobs for a model that no live worker serves, with a warning, in place of a 503"
+    )
     request_log_seconds: PositiveSeconds = Field(
         1, description="requests are written to the log this often; a kill loses no more"
     )

@@ -160,10 +160,17 @@ class RangeNotSatisfiable(ServiceError):
 
 
 class NotReady(ServiceError):
-    """No model has been loaded yet; try again shortly."""
+    """No worker has loaded its model yet; try again shortly."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     name = "not-ready"
+
+
+class NoWorker(ServiceError):
+    """No live worker serves this model."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    name = "no-worker"
 
 
 class NotInTime(ServiceError):

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated, TypeAlias
 
-from cli.output import CommandError
-from verdict import Client, NotConnected, VerdictError
+import typer
+
+from cli.output import CommandError, say
+from verdict import Client, Job, NotConnected, VerdictError
+
+ModelOption: TypeAlias = Annotated[
+    str | None, typer.Option("--model", help="Model to use; the one that the service serves if not given.")
+]
 
 
 @contextmanager
@@ -26,3 +33,10 @@ def errors_of_files() -> Iterator[None]:
         yield
     except OSError as exc:
         raise CommandError(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part)) from exc
+
+
+def warned(job: Job) -> Job:
+    """The job; what the service warns of about it is said."""
+    if job.warning:
+        say(job.warning)
+    return job
