@@ -160,7 +160,7 @@ class RangeNotSatisfiable(ServiceError):
 
 
 class NotReady(ServiceError):
-    """No worker has loaded its model yet; try again shortly."""
+    """No live worker serves any model; try again shortly."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     name = "not-ready"

@@ -61,10 +61,12 @@ class KnownModels:
 
     def _refuse(self, name: str, asked: str | None, pointer: str) -> NoReturn:
         live, soon = listed(self._live), {"Retry-After": "2"}
+        served = f"these models are served: {live}" if live else "no model is served"
         if name in self._loaded:
-            served = f"these models are served: {live}" if live else "no model is served"
             raise NoWorker(f"No live worker serves the model {name}; {served}. Nothing was kept.", headers=soon)
-        if not self._live or name == self._default:
+        if name and name == self._default:
+            raise NotReady(f"No worker has loaded {name}, the DEFAULT_MODEL, yet; {served}.", headers=soon)
+        if not self._live:
             raise NotReady(headers=soon)
         if asked:
             raise InvalidRequest(errors=[Pointed(pointer, f"is not one of the models that are served: {live}")])

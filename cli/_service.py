@@ -35,8 +35,15 @@ def errors_of_files() -> Iterator[None]:
         raise CommandError(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part)) from exc
 
 
-def warned(job: Job) -> Job:
-    """The job; what the service warns of about it is said."""
-    if job.warning:
-        say(job.warning)
-    return job
+class Warnings:
+    """Says what the service warns of about a job, when that begins; to be called with the job as it comes."""
+
+    def __init__(self) -> None:
+        self._said: str | None = None
+
+    def __call__(self, job: Job) -> Job:
+        """The job as it is."""
+        if job.warning and job.warning != self._said:
+            say(job.warning)
+        self._said = job.warning
+        return job

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli._service import ModelOption, service, warned
+from cli._service import ModelOption, Warnings, service
 from cli.output import CommandError, JsonOption, UrlOption, show
 from verdict import Job, Result
 
@@ -29,7 +29,8 @@ def classify(
     if not reviews:
         raise CommandError("no text to classify")
     with service(url) as client:
-        job = client.wait(warned(client.submit(reviews, wait=WAIT_SECONDS, model=model)))
+        warn = Warnings()
+        job = client.wait(warn(client.submit(reviews, wait=WAIT_SECONDS, model=model)), on_progress=warn)
         results = list(client.results(job))
     whole = job.model_copy(update={"results": results})
     show(whole.model_dump(mode="json"), as_json=json, table=lambda: _table(reviews, results))

@@ -16,7 +16,7 @@ import typer
 from cli._follow import INTERRUPTED, detach, follow
 from cli._progress import transfer
 from cli._results import ForceOption, KeepFormulasOption, Output, OutputOption, output, pick_up
-from cli._service import ModelOption, errors_of_files, service, warned
+from cli._service import ModelOption, Warnings, errors_of_files, service
 from cli.output import CommandError, JsonOption, UrlOption, say
 from verdict import Client, Job, UnknownFormat
 from verdict.uploads import CHUNK_BYTES, Format, named
@@ -60,11 +60,11 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     upload = Upload(file, options | {"model": model})
     with service(url) as client:
         with ctrl_c_waits(lambda: upload.is_sent) as interrupted:
-            job = warned(upload.send(client))
+            job = upload.send(client)
         if interrupted:
             detach(job, wanted, url)
         if no_wait:
-            print(job.id)
+            print(Warnings()(job).id)
             say(f"accepted; pick it up with: {pick_up(job, wanted, url)}")
         else:
             follow(client, job, wanted, url, as_json=json)

@@ -76,9 +76,11 @@ function now(lanes, models) {
   const workers = working.reduce((sum, model) => sum + model.workers, 0);
   const several = new Set(lanes.map((each) => each.model)).size > 1;
   const lane = (each) => [several ? `${each.model}, ${each.lane}` : each.lane, `${plural(each.queued, "row")} waiting${each.oldest_seconds >= 1 ? ` (since ${seconds(each.oldest_seconds)})` : ""}, ${number(each.processing)} in work`];
+  const left = new Set(lanes.map((each) => each.model).filter((name) => !working.some((model) => model.name === name)));
   return facts([
     ...lanes.map(lane),
     ["workers", workers ? plural(workers, "live worker") : "none is live: what waits is kept, new reviews are refused"],
     ...working.map((model) => ["model", `${model.name} ${model.version}, ${model.precision}, on ${plural(model.workers, "worker")}`]),
+    ...(workers ? [...left] : []).map((name) => ["model", `${name} has no live worker: what waits for it is kept, new jobs for it are refused`]),
   ]);
 }

@@ -91,6 +91,15 @@ def test_a_fresh_home_whose_worker_is_not_up_says_so(api: Callable[..., Any], wa
             assert int(answer.headers["retry-after"]) > 0
 
 
+def test_a_default_that_no_worker_has_is_named_beside_what_is_served(api: Callable[..., Any], engine: Engine) -> None:
+    served(engine, "mine")
+    with api(default_model="typo") as client:
+        answer = as_json(client, None)
+    assert kind(answer) == (503, "not-ready")
+    said = "No worker has loaded typo, the DEFAULT_MODEL, yet; these models are served: mine."
+    assert answer.json()["detail"] == said
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("setting", [{}, {"default_model": "mine"}], ids=["one served", "DEFAULT_MODEL"])
 def test_a_job_that_names_no_model_goes_to_the_one_that_is_served(

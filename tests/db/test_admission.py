@@ -15,6 +15,7 @@ from db.models import Lane, ModelLane
 from db.submissions import NewJob, NewReview
 from db.uploads import NewUpload
 from files.row import Row, text_error
+from tests.conftest import register_fake
 from tests.db import steps
 from tests.fakes import BULK, INTERACTIVE, MODEL
 
@@ -86,6 +87,30 @@ def test_interactive_work_stands_before_bulk_and_bulk_before_no_interactive(engi
     steps.must_claim(engine, lane=Lane.BULK, reviews=1)
     assert ahead(engine, Lane.INTERACTIVE).tokens == steps.TOKENS
     assert ahead(engine, Lane.BULK).tokens == 3 * steps.TOKENS
+
+
+def test_work_for_another_model_stands_before_nothing_and_its_workers_help_nobody(
+    engine: Engine, model_id: int
+) -> None:
+    with transaction(engine) as connection:
+        other = register_fake(connection, "other")
+    add_worker(engine, model_id, 100)
+    add_worker(engine, other, 7)
+    for lane in Lane:
+        steps.submit(engine, 5, lane=lane, model="other")
+        steps.submit(engine, 2, lane=lane)
+        steps.must_claim(engine, lane=lane, reviews=1)
+    assert ahead(engine, Lane.INTERACTIVE) == Ahead(2 * steps.TOKENS, 100)
+    assert ahead(engine, Lane.BULK) == Ahead(4 * steps.TOKENS, 100)
+    with reading(engine) as connection:
+        found = [admission.ahead(connection, ModelLane("other", lane)) for lane in Lane]
+    assert found == [Ahead(5 * steps.TOKENS, 7), Ahead(10 * steps.TOKENS, 7)]
+
+
+def test_a_submission_waits_for_no_submission_to_another_model(engine: Engine) -> None:
+    with transaction(engine) as slow:
+        submissions.add(slow, job(), "other", 1.0)
+        assert submit(engine, within=1.0)  # a lock of its own: this one would wait until the other ends
 
 
 def test_a_copy_and_a_job_that_rests_or_is_late_weigh_nothing(engine: Engine) -> None:

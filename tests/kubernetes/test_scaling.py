@@ -110,10 +110,9 @@ def test_only_interactive_reviews_make_workers_busy(tmp_path: Path, interactive:
 
 
 def test_workers_are_scaled_by_the_model_that_they_serve() -> None:
-    lines = (ROOT / "kubernetes" / "base" / "settings.env").read_text().splitlines()
-    settings = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    image = (ROOT / "Dockerfile.worker").read_text()
     named = {model for _, query in queries() for model in re.findall(r'model="([^"]+)"', query)}
-    assert named == {settings["MODEL"]} == {settings["DEFAULT_MODEL"]}
+    assert named == set(re.findall(r"^ARG MODEL=(\w+)$", image, re.MULTILINE))
     for _, query in queries():
         for series in re.findall(r"verdict_(?:backlog|capacity|workers|queue)\w*(?:{[^}]*})?", query):
             assert 'model="' in series, series

@@ -215,3 +215,26 @@ def test_a_model_whose_worker_has_ended_is_refused_and_the_other_is_not(
     assert is_ready(client)
     with worker_of_mine(stack, models_dir, client):
         all_goes_on(client, "mine")
+
+
+def test_a_run_of_another_model_serves_it_whatever_was_loaded_before(models_dir: Path) -> None:
+    """`MODEL=mine make run`, and then on a home where `default` was served once."""
+    with running_stack({"MODELS_DIR": str(models_dir), "MODEL": "mine"}) as stack:
+        assert "a worker of the model mine" in stack.said()
+        with httpx.Client(base_url=stack.url, timeout=40) as client, psycopg.connect(stack.database_url) as store:
+            for known in (["mine"], ["default", "mine"]):
+                assert sorted(each["name"] for each in client.get("/v1/models").json()["data"]) == known
+                assert is_ready(client)
+                assert served_by(results(client, [sentence("good", 0)])) == {"mine"}
+                assert (
+                    client.post("/v1/classify", json={"review_text": sentence("bad", 1)}).json()["sentiment"] == "bad"
+                )
+                line = [sys.executable, "-m", "cli.main", "classify", sentence("fair", 0), "--url", stack.url]
+                done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+                assert (done.returncode, "fair" in done.stdout) == (0, True), done.stderr
+                store.execute(
+                    "INSERT INTO models (name, version, precision, backend, labels, max_tokens, metrics)"
+                    " SELECT 'default', version, precision, backend, labels, max_tokens, metrics FROM models"
+                    " ON CONFLICT DO NOTHING"
+                )
+                store.commit()
