@@ -277,4 +277,4 @@ def test_a_model_can_be_named_for_this_process_too(reviews: Path, out: Path, tmp
     code, _, err = verdict(
         *("submit", str(reviews), "--local", "--model", "mine", "-o", str(out)), MODELS_DIR=str(tmp_path)
     )
-    assert (code, err) == (2, f"There is no model in {tmp_path}/mine: manifest.json is missing.\n")
+    assert (code, err) == (2, f"error: There is no model in {tmp_path}/mine: manifest.json is missing.\n")
