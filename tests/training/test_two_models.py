@@ -92,12 +92,17 @@ def worker_of_mine(stack: Stack, models_dir: Path, client: httpx.Client) -> "Ite
         wait_until(lambda: is_ready(client, "mine"), START_SECONDS)
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGCONT)
+        end(process)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Let it end in order, if it has not."""
+    if process.poll() is None:
         process.terminate()
         process.wait(40)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mine(stack: Stack, models_dir: Path, client: httpx.Client) -> "Iterator[subprocess.Popen[bytes]]":
     with worker_of_mine(stack, models_dir, client) as process:
         yield process
@@ -204,10 +209,9 @@ def test_the_model_of_jobs_that_name_none_may_stand_still_as_well(
 
 
 def test_a_model_whose_worker_has_ended_is_refused_and_the_other_is_not(
-    client: httpx.Client, stack: Stack, models_dir: Path
+    client: httpx.Client, stack: Stack, models_dir: Path, mine: "subprocess.Popen[bytes]"
 ) -> None:
-    with worker_of_mine(stack, models_dir, client):
-        pass
+    end(mine)
     assert not is_ready(client, "mine")
     refused = client.post("/v1/jobs", json={"reviews": [{"text": "the film was awful"}]} | MINE)
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:verdict:no-worker")
