@@ -81,7 +81,7 @@ class QueueSettings(_Settings):
     )
     redis_tls_cert: FilePath | None = Field(None, description="PEM file of the client certificate shown to rediss://")
     redis_tls_key: FilePath | None = Field(None, description="PEM file of its key, unless that is in the same file")
-    rings_outstanding: int = Field(2, ge=1, le=100, description="wake-ups kept in Redis per lane at most")
+    rings_outstanding: int = Field(2, ge=1, le=100, description="most wake-ups kept in Redis for a model and lane")
 
     @field_validator("redis_tls_ca", "redis_tls_cert", "redis_tls_key")
     @classmethod
@@ -116,6 +116,12 @@ class ApiSettings(_Settings):
         0.12, description="a small job is refused (429) while what waits before it would take longer"
     )
     admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs")
+    default_model: str | None = Field(
+        None, description="the model of jobs that name none; if not given, the only one that is served"
+    )
+    accept_without_worker: bool = Field(
+        False, description="keep jobs for a model that no live worker serves, with a warning, in place of a 503"
+    )
     request_log_seconds: PositiveSeconds = Field(
         1, description="requests are written to the log this often; a kill loses no more"
     )

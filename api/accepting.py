@@ -14,7 +14,7 @@ from api.requests import StrictRoute
 from api.schemas import JobIn, JobOut
 from api.service import Service
 from db.jobs import FINAL
-from db.models import Lane
+from db.models import Lane, ModelLane
 from db.submissions import CHARS_PER_TOKEN, NewJob, NewReview
 from monitoring import traces
 from monitoring.metrics import CACHE_HITS, JOBS_SUBMITTED, ROWS_SUBMITTED
@@ -23,23 +23,35 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": JobOut, "description": "It ended in time."},
     **refusals(408, 429),
 }
-# Each review of a body has this name, unless one of its letters is escaped.
+# Each review of a body has this name, unless one of its letters is escaped (a to z are \u0061 to \u007a).
 NAME = b'"text"'
-ESCAPED = re.compile(rb"\\u00(?:74|65|78)", re.IGNORECASE)
+ESCAPED = re.compile(rb"\\u00[67]", re.IGNORECASE)
+MODEL, METADATA = b'"model"', b'"metadata"'
+MODEL_NAMED = re.compile(rb'"model"\s*:\s*"([\w.-]{1,100})"', re.ASCII)
 
 
 class SubmitRoute(StrictRoute):
-    """Refuses a small job while too much waits, before its body is parsed."""
+    """Refuses a small job while too much waits for its model, before its body is parsed."""
 
     def before_parsing(self, request: Request, body: bytes) -> None:
         """Refuse a body that cannot hold more reviews than an interactive job may.
 
         Raises:
-            Overloaded: its lane is full.
+            Overloaded: its queue is full.
         """
         service: Service = request.app.state.service
-        if body.count(NAME) <= service.settings.interactive_max_reviews and not ESCAPED.search(body):
-            service.admission.check(Lane.INTERACTIVE, len(body) / CHARS_PER_TOKEN)
+        if body.count(NAME) > service.settings.interactive_max_reviews or ESCAPED.search(body):
+            return
+        if model := service.models.remembered(None) if MODEL not in body else _model_of(body, service):
+            service.admission.check(ModelLane(model, Lane.INTERACTIVE), len(body) / CHARS_PER_TOKEN)
+
+
+def _model_of(body: bytes, service: Service) -> str | None:
+    """The model that a body names; None where only its parsed form can tell, or no worker serves it."""
+    found = MODEL_NAMED.findall(body)
+    if len(found) != 1 or body.count(MODEL) != 1 or METADATA in body:
+        return None
+    return service.models.remembered(found[0].decode())
 
 
 def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") -> NewJob:
@@ -58,7 +70,6 @@ def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") ->
         raise InvalidRequest(errors=[Pointed(pointer.format(index), detail) for index in too_long])
     return NewJob(
         lane=Lane.INTERACTIVE if len(reviews) <= settings.interactive_max_reviews else Lane.BULK,
-        model=body.model,
         metadata=dict(body.metadata),
         deadline=None if body.deadline_seconds is None else timedelta(seconds=body.deadline_seconds),
         reviews=[NewReview(each.text, each.id, each.tokens_estimate) for each in reviews],
@@ -67,18 +78,13 @@ def new_job(body: JobIn, service: Service, pointer: str = "/reviews/{}/text") ->
     )
 
 
-def is_replay(response: Response) -> bool:
-    """Whether the answer is that of an earlier request with the same key."""
-    return "Idempotent-Replayed" in response.headers
-
-
-def count_submission(lane: Lane, rows: int, distinct: int, *, replayed: bool) -> None:
-    """Count a submission that was committed, or that was answered with an earlier one's job."""
-    if replayed:
+def count_submission(queue: ModelLane | None, rows: int, distinct: int) -> None:
+    """Count a submission that was committed; without a queue it was answered with an earlier one's job."""
+    if queue is None:
         CACHE_HITS.labels("replayed").inc()
         return
-    JOBS_SUBMITTED.labels(lane).inc()
-    ROWS_SUBMITTED.labels(lane).inc(rows)
+    JOBS_SUBMITTED.labels(*queue).inc()
+    ROWS_SUBMITTED.labels(*queue).inc(rows)
     if rows > distinct:
         CACHE_HITS.labels("duplicate").inc(rows - distinct)
 

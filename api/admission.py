@@ -3,13 +3,13 @@
 The store decides, under a lock, in the transaction that adds the job (db.admission); between two of its refusals this
 process refuses by itself, before it parses a body. Called by api.jobs, api.classify and api.uploads.
 
-While no live worker has said how fast it is, nobody can say how long anything waits, and all is accepted: a job is
-kept whatever happens, and its worker comes back within seconds.
+Each model has lanes of its own: what waits for one model refuses nothing that is meant for another. While no live
+worker of a model has said how fast it is, nobody can say how long anything waits for it, and all is accepted.
 """
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Literal, NoReturn
@@ -17,13 +17,13 @@ from typing import Literal, NoReturn
 from api.errors import Overloaded
 from api.slots import Slots
 from db.admission import Ahead, LaneFull
-from db.models import Lane
+from db.models import Lane, ModelLane
 from monitoring.metrics import SHED
 from settings import ApiSettings
 
 # Times the limit while nobody was refused for a second: a burst of a few hard reviews passes before anyone notices.
 BURST = {Lane.INTERACTIVE: 4.0, Lane.BULK: 1.0}
-PAUSE_SECONDS = 0.05  # a full lane is not asked again for so long; what is judged meanwhile is a part of its limit
+PAUSE_SECONDS = 0.05  # a full queue is not asked again for so long; what is judged meanwhile is a part of its limit
 LONGEST_PAUSE_SECONDS = 1.0
 TICK_SECONDS = 0.1
 # Of a lane whose work may wait for hours the API's own backlog may not: a request should not be that slow.
@@ -33,31 +33,32 @@ Reason = Literal["backlog", "api"]
 
 
 class Admission:
-    """What one API process knows of its lanes, and of its own backlog."""
+    """What one API process knows of its queues, and of its own backlog."""
 
     def __init__(self, settings: ApiSettings, threads: int) -> None:
         self._limits = {Lane.INTERACTIVE: settings.admit_interactive_seconds, Lane.BULK: settings.admit_bulk_seconds}
-        self._slots = {lane: Slots() for lane in Lane}
-        self._full: dict[Lane, _Full] = {}
+        # Of queues to models that are served: a name that a caller makes up never gets here.
+        self._slots: defaultdict[ModelLane, Slots] = defaultdict(Slots)
+        self._full: dict[ModelLane, _Full] = {}
         self._backlog = _Backlog(threads)
 
-    def within(self, lane: Lane) -> float:
-        """Seconds of work that may stand before a job of the lane now; more while nobody was refused lately."""
-        calm = self._slots[lane].calm(time.monotonic())
-        return self._limits[lane] * (BURST[lane] if calm else 1)
+    def within(self, queue: ModelLane) -> float:
+        """Seconds of work that may stand before a job of the queue now; more while nobody was refused lately."""
+        calm = self._slots[queue].calm(time.monotonic())
+        return self._limits[queue.lane] * (BURST[queue.lane] if calm else 1)
 
-    def check(self, lane: Lane, tokens: float) -> None:
+    def check(self, queue: ModelLane, tokens: float) -> None:
         """Refuse, at no cost for the store, a job of about so many tokens.
 
         Raises:
-            Overloaded: the store said that the lane is full a moment ago, or too many submissions are under way here.
+            Overloaded: the store said that the queue is full a moment ago, or too many submissions are under way here.
         """
-        now, full = time.monotonic(), self._full.get(lane)
+        now, full = time.monotonic(), self._full.get(queue)
         if full and now < full.until:
-            self._refuse(lane, "backlog", full.waits(now), tokens / full.pace)
+            self._refuse(queue, "backlog", full.waits(now), tokens / full.pace)
         backlog = self._backlog.seconds
-        if backlog > min(self._limits[lane], LONGEST_BACKLOG_SECONDS):
-            self._refuse(lane, "api", backlog, self._backlog.each)
+        if backlog > min(self._limits[queue.lane], LONGEST_BACKLOG_SECONDS):
+            self._refuse(queue, "api", backlog, self._backlog.each)
 
     @contextmanager
     def submitting(self, tokens: float) -> Iterator[None]:
@@ -75,13 +76,14 @@ class Admission:
         try:
             yield
         except LaneFull as error:
-            full = self._full[error.lane] = _Full(time.monotonic(), error.ahead, self._limits[error.lane])
-            self._refuse(error.lane, "backlog", error.ahead.seconds, tokens / full.pace)
+            queue, limit = error.queue, self._limits[error.queue.lane]
+            full = self._full[queue] = _Full(time.monotonic(), error.ahead, limit)
+            self._refuse(queue, "backlog", error.ahead.seconds, tokens / full.pace)
 
-    def _refuse(self, lane: Lane, reason: Reason, waits: float, work: float) -> NoReturn:
-        SHED.labels(lane, reason).inc()
-        limit = self._limits[lane]
-        again = self._slots[lane].next(time.monotonic(), waits - limit, work)
+    def _refuse(self, queue: ModelLane, reason: Reason, waits: float, work: float) -> NoReturn:
+        SHED.labels(*queue, reason).inc()
+        limit = self._limits[queue.lane]
+        again = self._slots[queue].next(time.monotonic(), waits - limit, work)
         raise Overloaded(
             f"About {waits:.2f} s of work stand before this job, more than the {limit:g} s that may; nothing was kept."
             f" Try again in {again} s.",
@@ -101,7 +103,7 @@ class Admission:
 
 
 class _Full:
-    """A lane that was found full, and when it is worth another look."""
+    """A queue that was found full, and when it is worth another look."""
 
     def __init__(self, now: float, ahead: Ahead, limit: float) -> None:
         self._empty = now + ahead.seconds

@@ -39,7 +39,7 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
                 async with request_log.open(engine), waiting_room.open(), admission.watching():
                     uploading = CapacityLimiter(settings.uploads_at_once)
                     app.state.service = Service(
-                        settings, engine, doorbell, waiting_room, Event(), uploading, admission, KnownModels()
+                        settings, engine, doorbell, waiting_room, Event(), uploading, admission, KnownModels(settings)
                     )
                     yield
         finally:

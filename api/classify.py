@@ -18,12 +18,12 @@ async def classify(
     body: ClassifyIn, request: Request, response: Response, service: ServiceDep, key: OptionalKey
 ) -> ClassifyOut:
     """Classify one review; waits for its turn in the same queue."""
-    job_in = JobIn(reviews=[ReviewIn(text=body.review_text)], similar=body.similar)
+    job_in = JobIn(reviews=[ReviewIn(text=body.review_text)], model=body.model, similar=body.similar)
     new = new_job(job_in, service, pointer="/review_text")
-    job = await submit_job(request, new, response, key, service.settings.max_wait_seconds)
+    job = await submit_job(request, new, body.model, response, key, service.settings.max_wait_seconds)
     where = {"Location": job.urls.self}
     if job.status not in FINAL or not job.results:
-        raise NotInTime(headers=where)
+        raise NotInTime(job.warning, headers=where)
     [answer] = job.results
     if answer.sentiment is None or answer.confidence is None:
         raise NotJudged(headers=where)

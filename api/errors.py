@@ -185,10 +185,17 @@ class RangeNotSatisfiable(ServiceError):
 
 
 class NotReady(ServiceError):
-    """No model has been loaded yet; try again shortly."""
+    """No live worker serves any model; try again shortly."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     name = "not-ready"
+
+
+class NoWorker(ServiceError):
+    """No live worker serves this model."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    name = "no-worker"
 
 
 class NotInTime(ServiceError):

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas import MODEL, ModelName
+
 FORM = "multipart/form-data"
 FORMATS: dict[str, Literal["csv", "ndjson"] | None] = {
     "text/csv": "csv",
@@ -26,7 +28,7 @@ class UploadOptions(BaseModel):
     label_column: str | None = Field(None, description="The column of true labels, for an evaluation at the end.")
     delimiter: str | None = Field(None, description="`,` `;` `|` or `tab`; found if not given.")
     format: Literal["csv", "ndjson"] | None = Field(None, description="Where the media type does not say it.")
-    model: str = Field("default", description="One of the names in `GET /v1/models`.")
+    model: ModelName | None = Field(None, description=MODEL)
     deadline_seconds: float | None = Field(
         None, gt=0, le=31_536_000, allow_inf_nan=False, description="Unfinished work is dropped after this."
     )

@@ -1,8 +1,6 @@
 """The gauges of what stands in the store, set whenever metrics are asked for. Called by api.health."""
 
-import math
 from contextlib import suppress
-from datetime import timedelta
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
@@ -10,6 +8,7 @@ from anyio.lowlevel import RunVar
 from db import pool
 from db.engine import DatabaseError, Engine, reading
 from db.measures import Measures, measure
+from db.registrations import FRESH
 from monitoring.metrics import (
     BACKLOG_OLDEST_SECONDS,
     BACKLOG_ROWS,
@@ -22,28 +21,29 @@ from monitoring.metrics import (
 
 LONGEST_SECONDS = 1.0  # a scrape waits no longer for the store, which it may have come to report as lost
 
-_LANES = (BACKLOG_ROWS, BACKLOG_TOKENS, BACKLOG_OLDEST_SECONDS, IN_FLIGHT_ROWS)
+_SHOWN = (BACKLOG_ROWS, BACKLOG_TOKENS, BACKLOG_OLDEST_SECONDS, IN_FLIGHT_ROWS, WORKERS_LIVE, CAPACITY)
 # A thread of its own, so that requests which wait for the store cannot keep it waiting; one, so that those which a
 # frozen store holds do not grow with every scrape.
 _looking: RunVar[CapacityLimiter] = RunVar("looking")
 
 
-async def refresh(engine: Engine, fresh: timedelta) -> None:
-    """Set every gauge; without the store those that only it knows are missing or NaN, never what they were."""
+async def refresh(engine: Engine, default_model: str | None) -> None:
+    """Set every gauge; without the store those that only it knows are missing, never what they were."""
     pool.show(engine)
     found: Measures | None = None
     with move_on_after(LONGEST_SECONDS), suppress(DatabaseError):
-        found = await to_thread.run_sync(_look, engine, fresh, abandon_on_cancel=True, limiter=_limiter())
+        found = await to_thread.run_sync(_look, engine, default_model, abandon_on_cancel=True, limiter=_limiter())
     STORE_UP.set(found is not None)
-    for gauge in _LANES:
+    for gauge in _SHOWN:
         gauge.clear()
-    WORKERS_LIVE.set(found.workers if found else math.nan)
-    CAPACITY.set(found.tokens_per_second if found else math.nan)
-    for lane, standing in found.lanes.items() if found else ():
-        BACKLOG_ROWS.labels(lane).set(standing.rows)
-        BACKLOG_TOKENS.labels(lane).set(standing.tokens)
-        BACKLOG_OLDEST_SECONDS.labels(lane).set(standing.oldest_seconds)
-        IN_FLIGHT_ROWS.labels(lane).set(standing.in_flight)
+    for model, serving in found.models.items() if found else ():
+        WORKERS_LIVE.labels(model).set(serving.workers)
+        CAPACITY.labels(model).set(serving.tokens_per_second)
+    for queue, standing in found.queues.items() if found else ():
+        BACKLOG_ROWS.labels(*queue).set(standing.rows)
+        BACKLOG_TOKENS.labels(*queue).set(standing.tokens)
+        BACKLOG_OLDEST_SECONDS.labels(*queue).set(standing.oldest_seconds)
+        IN_FLIGHT_ROWS.labels(*queue).set(standing.in_flight)
 
 
 def _limiter() -> CapacityLimiter:
@@ -54,6 +54,6 @@ def _limiter() -> CapacityLimiter:
         return limiter
 
 
-def _look(engine: Engine, fresh: timedelta) -> Measures:
+def _look(engine: Engine, default_model: str | None) -> Measures:
     with reading(engine) as connection:
-        return measure(connection, fresh)
+        return measure(connection, FRESH, default_model)

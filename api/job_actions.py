@@ -17,7 +17,7 @@ from api.views import job_out, known
 from db import jobs
 from db.engine import Connection, transaction
 from db.jobs import FINAL, Ended
-from db.models import JobStatus
+from db.models import JobStatus, ModelLane
 from monitoring.metrics import RESULTS
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
@@ -112,5 +112,5 @@ def _unfinished(job: Any, verb: str) -> Any:
 
 
 def _rung(service: Service, job: JobOut) -> JobOut:
-    service.doorbell.ring(job.lane)
+    service.doorbell.ring(ModelLane(job.model, job.lane))
     return job

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.accepting import ANSWERS, SubmitRoute, accepted, count_submission, is_replay, new_job
+from api.accepting import ANSWERS, SubmitRoute, accepted, count_submission, new_job
 from api.errors import REFUSALS
 from api.file_bodies import FILE_BODIES
 from api.idempotency import Idempotency, OptionalKey, once
@@ -20,6 +20,7 @@ from api.service import Service, ServiceDep
 from api.views import job_as_it_is
 from db import submissions
 from db.engine import Connection, one_trip
+from db.models import ModelLane
 from db.submissions import NewJob
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=SubmitRoute, responses=REFUSALS)
@@ -32,7 +33,7 @@ async def submit(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     body: JobIn, request: Request, response: Response, service: ServiceDep, key: OptionalKey, wait: WaitSeconds
 ) -> JobOut:
     """Submit reviews: `202` with `Location` at once, or with `Prefer: wait=2` a `200` if all ends in time."""
-    return accepted(await submit_job(request, new_job(body, service), response, key, wait), response, wait)
+    return accepted(await submit_job(request, new_job(body, service), body.model, response, key, wait), response, wait)
 
 
 @router.get("/jobs/{job_id}")
@@ -41,34 +42,46 @@ async def show(job_id: UUID, service: ServiceDep, wait: Wait = 0) -> JobOut:
     return await look(service, job_id, wait)
 
 
-async def submit_job(request: Request, new: NewJob, response: Response, key: Idempotency | None, wait: float) -> JobOut:
-    """Add the job and COMMIT, ring, and look at it: at once or, with `wait`, at its end if that comes in time.
+async def submit_job(  # noqa: PLR0913, PLR0917  a job, and what it was sent with
+    request: Request, new: NewJob, model: str | None, response: Response, key: Idempotency | None, wait: float
+) -> JobOut:
+    """Add the job for the model it names, or for the one that is served; COMMIT, ring, and look at it.
 
     Raises:
-        Overloaded: too much stands before it.
+        Overloaded, NotReady, NoWorker, InvalidRequest: too much stands before it, or no model can be chosen.
     """
     service: Service = request.app.state.service
     distinct = {each.text: each.tokens_estimate for each in new.reviews}
     tokens = sum(distinct.values())
-    service.admission.check(new.lane, tokens)
+    if chosen := service.models.remembered(model):
+        service.admission.check(ModelLane(chosen, new.lane), tokens)
     with service.admission.submitting(tokens):
-        job_id = await run_in_threadpool(_add, service, new, key, response)
+        job_id, queue = await run_in_threadpool(_add, service, new, model, key, response)
     request.state.job_id = job_id
-    replayed = is_replay(response)
-    count_submission(new.lane, len(new.reviews), len(distinct), replayed=replayed)
-    service.doorbell.ring(new.lane)
-    return await look(service, job_id, wait, new=not replayed)
+    if queue:
+        service.doorbell.ring(queue)
+    count_submission(queue, len(new.reviews), len(distinct))
+    return await look(service, job_id, wait, new=queue is not None)
 
 
-def _add(service: Service, new: NewJob, key: Idempotency | None, response: Response) -> UUID:
+def _add(
+    service: Service, new: NewJob, model: str | None, key: Idempotency | None, response: Response
+) -> tuple[UUID, ModelLane | None]:
+    """The job, and the queue that it was added to; None when the key says that it was added before."""
+    added: list[ModelLane] = []
+
     def add(connection: Connection) -> UUID:
-        service.models.require(connection, new.model, "/model")
-        return submissions.add(connection, new, service.admission.within(new.lane))
+        queue = ModelLane(service.models.choose(connection, model, "/model"), new.lane)
+        job_id = submissions.add(connection, new, queue.model, service.admission.within(queue))
+        added.append(queue)
+        return job_id
 
     if key:
-        return once(service, key, response, add)
-    with one_trip(service.engine) as connection:
-        return add(connection)
+        job_id = once(service, key, response, add)
+    else:
+        with one_trip(service.engine) as connection:
+            job_id = add(connection)
+    return job_id, added[0] if added else None
 
 
 async def look(service: Service, job_id: UUID, wait: float = 0, *, new: bool = False) -> JobOut:

@@ -54,6 +54,8 @@ def _strings(value: JsonValue) -> Iterator[str]:
 
 
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
+ModelName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+MODEL = "A name in `GET /v1/models` that has workers; if not given, the service's default or its only one."
 Similar = Annotated[int, Field(ge=0, le=20)]
 SIMILAR = 3  # of a single review
 
@@ -82,9 +84,7 @@ class JobIn(_In):
     """Reviews to classify together."""
 
     reviews: list[ReviewIn] = Field(min_length=1)
-    model: Annotated[str, AfterValidator(_storable)] = Field(
-        "default", max_length=100, description="One of the names in `GET /v1/models`."
-    )
+    model: ModelName | None = Field(None, description=MODEL)
     similar: Similar | None = Field(
         None,
         description=f"Similar labelled reviews to show with each result; {SIMILAR} for a job of one review and 0 for"
@@ -111,6 +111,7 @@ class ClassifyIn(_In):
     """One review, the short form."""
 
     review_text: Text
+    model: ModelName | None = Field(None, description=MODEL)
     similar: Similar = Field(SIMILAR, description="Similar labelled reviews to show.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"review_text": "A wonderful film, start to finish."}]})
@@ -218,7 +219,8 @@ class JobOut(BaseModel):
     id: UUID
     status: JobStatus
     lane: Lane
-    model: str
+    model: str = Field(description="The one that the job named, or that was chosen when it was submitted.")
+    warning: str | None = Field(description="Why it does not go on: no live worker serves its model; else null.")
     metadata: dict[str, Any]
     counts: Counts
     progress: float = Field(description="Share of reviews that need no more work, 0 to 1.")

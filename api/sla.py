@@ -48,10 +48,11 @@ class TargetOut(BaseModel):
 
 
 class LaneOut(BaseModel):
-    """What stands in a lane now."""
+    """What stands in a lane of a model now."""
 
     model_config = ConfigDict(from_attributes=True)
 
+    model: str
     lane: Lane
     queued: int = Field(description="Rows that wait.")
     processing: int = Field(description="Rows that are being judged.")

@@ -32,7 +32,7 @@ from api.schemas import JobOut
 from api.service import Service, ServiceDep
 from db import uploads
 from db.engine import Connection
-from db.models import Lane
+from db.models import Lane, ModelLane
 from db.submissions import CHARS_PER_TOKEN
 from db.uploads import NewUpload, Uploaded
 from files.layout import Layout, Limits, Wanted
@@ -76,9 +76,10 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", "gzip"}:
         raise UnsupportedMediaType("Of content encodings, only gzip is taken.")
     settings, announced = service.settings, int(request.headers.get("content-length") or 0)
-    _refuse_early(service, announced)
+    media = media_type(request.headers)
+    _refuse_early(service, media, announced, options.model)
     async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
-        source = Source(media_type(request.headers), options, body, hashed=key is not None)
+        source = Source(media, options, body, hashed=key is not None)
         with service.admission.heeding(announced / CHARS_PER_TOKEN):
             job_id, new = await anyio.to_thread.run_sync(
                 _add, service, source, key, response, limiter=service.uploading
@@ -86,31 +87,33 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     request.state.job_id = job_id
     _count(new)
     job = await look(service, job_id)
-    service.doorbell.ring(job.lane)
+    service.doorbell.ring(ModelLane(job.model, job.lane))
     return accepted(await look(service, job_id, wait) if wait else job, response, wait)
 
 
-def _refuse_early(service: Service, announced: int) -> None:
-    """Refuse a file before it is read, where that is certain: too many at once, or a large one and a full lane.
+def _refuse_early(service: Service, media: MediaType, announced: int, asked: str | None) -> None:
+    """Refuse a file before it is read, where that is certain: too many at once, or a large one and a full queue.
 
     Raises:
         TooManyUploads, Overloaded
     """
+    # A field of a form may still name another model.
+    model = None if asked is None and media.name == FORM else service.models.remembered(asked)
     if service.uploading.borrowed_tokens >= service.uploading.total_tokens:
-        SHED.labels(Lane.BULK, "uploads").inc()
+        SHED.labels(model or "", Lane.BULK, "uploads").inc()
         raise TooManyUploads(headers={"Retry-After": "5"})
-    if announced > service.settings.interactive_max_reviews * service.settings.max_review_chars:
-        service.admission.check(Lane.BULK, announced / CHARS_PER_TOKEN)
+    if model and announced > service.settings.interactive_max_reviews * service.settings.max_review_chars:
+        service.admission.check(ModelLane(model, Lane.BULK), announced / CHARS_PER_TOKEN)
 
 
 def _count(new: Uploaded | None) -> None:
     """Count a file that was taken in, or answered with the job it made before."""
     if new is None:
-        count_submission(Lane.BULK, 0, 0, replayed=True)
+        count_submission(None, 0, 0)
         return
-    count_submission(new.lane, new.rows, new.reviews + sum(new.refused.values()), replayed=False)
+    count_submission(new.queue, new.rows, new.reviews + sum(new.refused.values()))
     for code, rows in new.refused.items():
-        RESULTS.labels(new.lane, "failed", code).inc(rows)
+        RESULTS.labels(new.queue.lane, "failed", code).inc(rows)
 
 
 class Source:
@@ -181,19 +184,17 @@ def _add(service: Service, source: Source, key: str | None, response: Response) 
     table = read(source, wanted, limits)
     options, layout = source.options, table.layout
     new = NewUpload(
-        model=options.model,
         deadline=None if options.deadline_seconds is None else timedelta(seconds=options.deadline_seconds),
         layout=_kept(layout) if wanted.format == "csv" else None,
         labelled=layout.label is not None,
         interactive_max_reviews=settings.interactive_max_reviews,
         traceparent=traces.current(),
-        within={lane: service.admission.within(lane) for lane in Lane},
     )
     added: list[Uploaded] = []
 
     def add(connection: Connection) -> UUID:
-        service.models.require(connection, new.model, "query/model")
-        added.append(uploads.add(connection, new, table.rows))
+        model = service.models.choose(connection, options.model, "query/model")
+        added.append(uploads.add(connection, new, model, table.rows, service.admission.within))
         return added[0].job_id
 
     job_id = once(service, Idempotency(key, source.digest) if key else None, response, add)

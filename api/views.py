@@ -10,9 +10,10 @@ from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, R
 from db import evaluations, reviews
 from db.engine import Connection, Engine, one_trip, transaction
 from db.jobs import FINAL
-from db.models import ReviewStatus
+from db.models import JobStatus, ReviewStatus
 
 INLINE_RESULTS = 100
+WITHOUT_WORKER = "No live worker serves the model {}; the job is kept and waits until one does."
 
 
 def job_url(job_id: UUID) -> str:
@@ -68,6 +69,7 @@ def job_out(row: Any) -> JobOut:
         status=row.status,
         lane=row.lane,
         model=row.model,
+        warning=WITHOUT_WORKER.format(row.model) if row.without_worker and row.status != JobStatus.PAUSED else None,
         metadata=row.metadata,
         counts=Counts(
             total=row.total,

@@ -13,6 +13,7 @@ import typer
 
 from cli._progress import progress, rows
 from cli._results import Output, pick_up, save, summary
+from cli._service import Warnings
 from cli.output import CommandError, say, show, stderr
 from verdict import Client, Job, VerdictError
 
@@ -25,11 +26,12 @@ def follow(client: Client, job: Job, wanted: Output | None, url: str, *, as_json
     Exit code 0: it has succeeded, though rows may have failed; 1: it ended without; 130: interrupted.
     """
     try:
+        warn = Warnings()
         with progress("classifying") as report, ctrl_c_is_kept() as check:
 
             def seen(now: Job) -> None:
                 check()
-                report(*rows(now))
+                report(*rows(warn(now)))
 
             ended = client.wait(job, on_progress=seen)
         if wanted:

@@ -87,13 +87,15 @@ class Tally:
         return f"{self.words()}, {clock(left)} left" if left > 0 else self.words()
 
 
-def load_model() -> Model:
-    """The model that a worker would serve.
+def load_model(name: str | None) -> Model:
+    """The model of that name in its newest version, or the one that a worker would serve.
 
     Raises:
         CommandError: there is none that can be loaded.
     """
     settings = WorkerSettings()
+    if name and name != settings.model:
+        settings = settings.model_copy(update={"model": name, "model_version": None})
     # What the worker's code logs of a text that breaks the model goes beside the results, not into them.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:

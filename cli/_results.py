@@ -100,6 +100,8 @@ def summary(job: Job, wanted: Output | None) -> RenderableType:
     """What became of a job's rows, and how good its answers are where the truth is known."""
     states = [f"{number:,} {state}" for state, number in _states(job).items() if number]
     lines = [f"{job.id}: [bold]{job.status}[/]", f"{job.counts.total:,} rows: {', '.join(states)}"]
+    if job.warning:
+        lines.append(escape(job.warning))
     if wanted and not wanted.is_stdout:
         lines.append(f"results: {escape(str(wanted.path))}")
     return Group(*lines, *(_scores(job.evaluation) if job.evaluation else ()))

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated, TypeAlias
 
-from cli.output import CommandError
-from verdict import Client, NotConnected, VerdictError
+import typer
+
+from cli.output import CommandError, say
+from verdict import Client, Job, NotConnected, VerdictError
+
+ModelOption: TypeAlias = Annotated[
+    str | None, typer.Option("--model", help="Model to use; the one that the service serves if not given.")
+]
 
 
 @contextmanager
@@ -26,3 +33,17 @@ def errors_of_files() -> Iterator[None]:
         yield
     except OSError as exc:
         raise CommandError(": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part)) from exc
+
+
+class Warnings:
+    """Says what the service warns of about a job, when that begins; to be called with the job as it comes."""
+
+    def __init__(self) -> None:
+        self._said: str | None = None
+
+    def __call__(self, job: Job) -> Job:
+        """The job as it is."""
+        if job.warning and job.warning != self._said:
+            say(job.warning)
+        self._said = job.warning
+        return job

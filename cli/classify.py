@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli._service import service
+from cli._service import ModelOption, Warnings, service
 from cli.output import CommandError, JsonOption, UrlOption, show
 from verdict import Job, Result
 
@@ -17,6 +17,7 @@ WAIT_SECONDS = 25
 
 def classify(
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Reviews; `-` reads one a line from stdin.")],
+    model: ModelOption = None,
     url: UrlOption = "http://127.0.0.1:8000",
     json: JsonOption = False,
 ) -> None:
@@ -28,7 +29,8 @@ def classify(
     if not reviews:
         raise CommandError("no text to classify")
     with service(url) as client:
-        job = client.wait(client.submit(reviews, wait=WAIT_SECONDS))
+        warn = Warnings()
+        job = client.wait(warn(client.submit(reviews, wait=WAIT_SECONDS, model=model)), on_progress=warn)
         results = list(client.results(job))
     whole = job.model_copy(update={"results": results})
     show(whole.model_dump(mode="json"), as_json=json, table=lambda: _table(reviews, results))

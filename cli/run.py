@@ -4,6 +4,7 @@ import http.client
 import sys
 from pathlib import Path
 from signal import Signals
+from urllib.parse import urlencode
 
 from dotenv import load_dotenv
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from cli import embedded, home, targets
 from cli.output import CommandError, say, stdout
 from cli.supervisor import Command, Stopped, Supervisor
 from cli.targets import Address
-from settings import ApiSettings, MetricsSettings, RunSettings, problem
+from settings import ApiSettings, MetricsSettings, RunSettings, WorkerSettings, problem
 
 STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
 ENV = Path(".env")
@@ -39,13 +40,14 @@ Ctrl-C stops everything; the data stays.
 def run() -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, API, workers and maintenance.
 
-    HOST, PORT, VERDICT_HOME, WORKERS, DATABASE_URL and REDIS_URL in the environment change it; a file .env here is
-    read into it, for every process, where the environment does not say otherwise. From METRICS_PORT on, if it is
+    MODEL, WORKERS, HOST, PORT, VERDICT_HOME, DATABASE_URL and REDIS_URL in the environment change it; a file .env here
+    is read into it, for every process, where the environment does not say otherwise. From METRICS_PORT on, if it is
     given, maintenance and workers serve their metrics; else on free ports.
     """
     load_dotenv(ENV)
     try:
         settings, listen, metrics = RunSettings(), ApiSettings(), MetricsSettings()
+        model = WorkerSettings().model
     except ValidationError as exc:
         raise CommandError(problem(exc)) from exc
     folder = settings.verdict_home.absolute()
@@ -56,22 +58,29 @@ def run() -> None:
             names = [targets.MAINTENANCE, *(f"worker-{number}" for number in range(1, settings.workers + 1))]
             exporters = targets.exporters(metrics, names, address[1])
             with Supervisor(folder / "logs", say) as supervisor:
-                _serve(supervisor, folder, settings, address, exporters)
+                # The workers here serve this model, so a job that names none is meant for it.
+                own = {"HOST": address[0], "PORT": str(address[1]), "DEFAULT_MODEL": listen.default_model or model}
+                _serve(supervisor, folder, settings, own, exporters, model)
     except OSError as exc:
         raise CommandError(f"{folder}: {exc.strerror} ({exc.filename})") from exc
 
 
-def _serve(
-    supervisor: Supervisor, folder: Path, settings: RunSettings, address: Address, exporters: dict[str, Address]
+def _serve(  # noqa: PLR0913, PLR0917  what is run, and where
+    supervisor: Supervisor,
+    folder: Path,
+    settings: RunSettings,
+    own: dict[str, str],
+    exporters: dict[str, Address],
+    model: str,
 ) -> None:
+    address = own["HOST"], int(own["PORT"])
     try:
-        env = _start_servers(supervisor, folder, settings)
-        env |= {"HOST": address[0], "PORT": str(address[1]), home.MARK: str(folder)}
+        env = _start_servers(supervisor, folder, settings) | own | {home.MARK: str(folder)}
         say("migrating the database")
         supervisor.complete(_python("db.migrate", env, stage=MAINTENANCE))
         _start_own(supervisor, env, exporters)
         metrics = targets.write(folder, address, exporters)
-        _wait_until_ready(supervisor, address, folder / "logs")
+        _wait_until_ready(supervisor, address, model, folder / "logs")
         database = "" if settings.database_url else f'; psql "$(cat {folder}/postgres.url)"'
         stdout.print(READY.format(url=_url(address), home=folder, database=database, targets=metrics), markup=False)
         supervisor.watch()
@@ -125,18 +134,18 @@ def _python(module: str, env: dict[str, str], stage: int, *, name: str = "", gra
     return Command(name, (sys.executable, "-m", module), stage, env, grace_seconds=grace_seconds)
 
 
-def _wait_until_ready(supervisor: Supervisor, address: Address, logs: Path) -> None:
-    say("starting API, worker and maintenance")
-    if not supervisor.wait_until(lambda: _readiness(address).startswith("200"), READY_SECONDS):
-        raise CommandError(f"not ready after {READY_SECONDS} s: {_readiness(address)}; see {logs}", exit_code=1)
+def _wait_until_ready(supervisor: Supervisor, address: Address, model: str, logs: Path) -> None:
+    say(f"starting API, maintenance and a worker of the model {model}")
+    if not supervisor.wait_until(lambda: _readiness(address, model).startswith("200"), READY_SECONDS):
+        raise CommandError(f"not ready after {READY_SECONDS} s: {_readiness(address, model)}; see {logs}", exit_code=1)
     supervisor.vouch()
 
 
-def _readiness(address: Address) -> str:
-    """Ask GET /readyz: status and body in one line, or why there is none."""
+def _readiness(address: Address, model: str) -> str:
+    """Ask GET /readyz of the model: status and body in one line, or why there is none."""
     connection = http.client.HTTPConnection(*targets.reachable(address), timeout=2)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", f"/readyz?{urlencode({'model': model})}")
         answer = connection.getresponse()
         return f"{answer.status} {' '.join(answer.read().decode(errors='replace').split())}"
     except (OSError, http.client.HTTPException) as exc:

@@ -16,7 +16,7 @@ import typer
 from cli._follow import INTERRUPTED, detach, follow
 from cli._progress import transfer
 from cli._results import ForceOption, KeepFormulasOption, Output, OutputOption, output, pick_up
-from cli._service import errors_of_files, service
+from cli._service import ModelOption, Warnings, errors_of_files, service
 from cli.output import CommandError, JsonOption, UrlOption, say
 from verdict import Client, Job, UnknownFormat
 from verdict.uploads import CHUNK_BYTES, Format, named
@@ -38,6 +38,7 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the job's id and leave.")] = False,
     local: Annotated[bool, typer.Option("--local", help="Classify in this process, without a service.")] = False,
     force: ForceOption = False,
+    model: ModelOption = None,
     url: UrlOption = "http://127.0.0.1:8000",
     json: JsonOption = False,
 ) -> None:
@@ -54,16 +55,16 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     if local and (json or no_wait):
         raise CommandError("--json and --no-wait go with a service, not with --local")
     if local:
-        _submit_here(file, options, wanted)
+        _submit_here(file, options, wanted, model)
         return
-    upload = Upload(file, options)
+    upload = Upload(file, options | {"model": model})
     with service(url) as client:
         with ctrl_c_waits(lambda: upload.is_sent) as interrupted:
             job = upload.send(client)
         if interrupted:
             detach(job, wanted, url)
         if no_wait:
-            print(job.id)
+            print(Warnings()(job).id)
             say(f"accepted; pick it up with: {pick_up(job, wanted, url)}")
         else:
             follow(client, job, wanted, url, as_json=json)
@@ -77,7 +78,7 @@ def _named(file: Path, file_format: Format | None, delimiter: str | None) -> dic
     return {"format": said.format, "delimiter": delimiter or said.delimiter}
 
 
-def _submit_here(file: Path, options: dict[str, Any], wanted: Output | None) -> None:
+def _submit_here(file: Path, options: dict[str, Any], wanted: Output | None, model: str | None) -> None:
     if wanted is None or wanted.format != "csv":
         raise CommandError("--local writes CSV to the file that -o names")
     try:
@@ -89,7 +90,7 @@ def _submit_here(file: Path, options: dict[str, Any], wanted: Output | None) -> 
     try:
         with errors_of_files():
             tally = _local.classify_file(
-                _local.load_model(), None if file == STDIN else file, Wanted(**options), wanted
+                _local.load_model(model), None if file == STDIN else file, Wanted(**options), wanted
             )
     except KeyboardInterrupt:
         say("stopped" if wanted.is_stdout else f"stopped; {wanted.path}.part has the rows so far")

@@ -12,18 +12,22 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from db import feedback
-from db.models import JobStatus, Lane
+from db.models import JobStatus, Lane, ModelLane
+from db.registrations import FRESH_SQL
 
 # The pace (leases.complete) as it is now, made up for the time it has not known: it starts from nothing.
-READ = """
-SELECT *, CASE
+READ = f"""
+SELECT *, finished_at IS NULL AND NOT EXISTS (
+    SELECT FROM workers AS worker JOIN models AS served ON served.id = worker.model_id
+    WHERE served.name = jobs.model AND worker.seen_at > now() - {FRESH_SQL}
+) AS without_worker, CASE
     WHEN finished_at > started_at THEN (succeeded + failed) / extract(epoch FROM finished_at - started_at)::float
     WHEN status = 'processing' AND paced_at > pace_began
     THEN pace * exp(-least(50, extract(epoch FROM clock_timestamp() - paced_at) / 30))
          / (1 - exp(-least(50, extract(epoch FROM clock_timestamp() - pace_began) / 30)))
 END AS reviews_per_second
 FROM jobs
-"""
+"""  # noqa: S608  our own text
 _GET = text(f"{READ} WHERE id = :id")
 
 
@@ -158,21 +162,22 @@ def waiting(connection: Connection, lane: Lane, model: str) -> bool:
 
 
 _BACKLOG = text("""
-SELECT lane, sum(queued)::int AS reviews,
+SELECT model, lane, sum(queued)::int AS reviews,
        extract(epoch FROM now() - min(created_at))::float AS oldest_seconds
-FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY lane
+FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY model, lane
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in a lane; the age is that of the oldest job with a waiting review, in seconds."""
+    """What waits in a queue; the age is that of the oldest job with a waiting review, in seconds."""
 
-    lane: Lane
+    queue: ModelLane
     reviews: int
     oldest_seconds: float
 
 
 def backlog(connection: Connection) -> list[Backlog]:
-    """One entry for each lane in which reviews wait."""
-    return [Backlog(Lane(row.lane), row.reviews, row.oldest_seconds) for row in connection.execute(_BACKLOG)]
+    """One entry for each model and lane in which reviews wait."""
+    found = connection.execute(_BACKLOG)
+    return [Backlog(ModelLane(row.model, Lane(row.lane)), row.reviews, row.oldest_seconds) for row in found]

@@ -6,35 +6,43 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from db.models import Lane
+from db.models import Lane, ModelLane
 
-# What is being judged is found by its lease: a job of which all is claimed is in no index.
+# The models that are shown: those that are served or were until lately (workers in the table), the one that jobs go to
+# which name none, and all that anything waits for. What is being judged is found by its lease: a job of which all is
+# claimed is in no index.
 _MEASURE = text("""
-SELECT lane.name, coalesce(waiting.rows, 0)::float AS rows, coalesce(waiting.tokens, 0)::float AS tokens,
-       coalesce(waiting.oldest, 0)::float AS oldest, coalesce(held.rows, 0)::float AS in_flight,
-       live.workers, live.tokens_per_second
-FROM unnest(CAST(:lanes AS text[])) AS lane (name)
-LEFT JOIN (
-    SELECT lane, sum(queued) AS rows, sum(tokens_estimate * (queued::float8 / total)) AS tokens,
+WITH waiting AS (
+    SELECT model, lane, sum(queued) AS rows, sum(tokens_estimate * (queued::float8 / total)) AS tokens,
            extract(epoch FROM now() - min(created_at)) AS oldest
-    FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY lane
-) AS waiting ON waiting.lane = lane.name
-LEFT JOIN (
-    SELECT job.lane, sum(review.copies) AS rows
+    FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY model, lane
+), held AS (
+    SELECT job.model, job.lane, sum(review.copies) AS rows
     FROM leases AS lease CROSS JOIN LATERAL unnest(lease.review_ids) AS held (id)
     JOIN reviews AS review ON review.id = held.id AND review.lease_token = lease.token
-    JOIN jobs AS job ON job.id = review.job_id GROUP BY job.lane
-) AS held ON held.lane = lane.name
-CROSS JOIN (
-    SELECT count(*) AS workers, coalesce(sum(tokens_per_second), 0)::float AS tokens_per_second
-    FROM workers WHERE seen_at > now() - :fresh
-) AS live
+    JOIN jobs AS job ON job.id = review.job_id GROUP BY job.model, job.lane
+), live AS (
+    SELECT model.name AS model, count(*) FILTER (WHERE seen_at > now() - :fresh) AS workers,
+           sum(tokens_per_second) FILTER (WHERE seen_at > now() - :fresh) AS tokens_per_second
+    FROM workers AS worker JOIN models AS model ON model.id = worker.model_id GROUP BY model.name
+), shown (model) AS (
+    SELECT model FROM live UNION SELECT model FROM waiting UNION SELECT model FROM held
+    UNION SELECT CAST(:model AS text) WHERE CAST(:model AS text) IS NOT NULL
+)
+SELECT shown.model, lane.name AS lane, coalesce(waiting.rows, 0)::float AS rows,
+       coalesce(waiting.tokens, 0)::float AS tokens, coalesce(waiting.oldest, 0)::float AS oldest,
+       coalesce(held.rows, 0)::float AS in_flight, coalesce(live.workers, 0) AS workers,
+       coalesce(live.tokens_per_second, 0)::float AS tokens_per_second
+FROM shown CROSS JOIN unnest(CAST(:lanes AS text[])) AS lane (name)
+LEFT JOIN waiting ON waiting.model = shown.model AND waiting.lane = lane.name
+LEFT JOIN held ON held.model = shown.model AND held.lane = lane.name
+LEFT JOIN live ON live.model = shown.model
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One lane: rows and estimated tokens that wait, the age of the oldest such job in seconds, rows being judged."""
+    """One queue: rows and estimated tokens that wait, the age of the oldest such job in seconds, rows being judged."""
 
     rows: float
     tokens: float
@@ -43,16 +51,28 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
-    """Every lane, how many workers are live, and what they judge in a second together."""
+class Serving:
+    """How many live workers a model has, and how many estimated tokens they judge in a second together."""
 
-    lanes: Mapping[Lane, Standing]
     workers: int
     tokens_per_second: float
 
 
-def measure(connection: Connection, fresh: timedelta) -> Measures:
-    """Look once; workers that were seen within `fresh` are live."""
-    rows = connection.execute(_MEASURE, {"lanes": list(Lane), "fresh": fresh}).all()
-    lanes = {Lane(row.name): Standing(row.rows, row.tokens, row.oldest, row.in_flight) for row in rows}
-    return Measures(lanes, rows[0].workers, rows[0].tokens_per_second)
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Every queue and every model."""
+
+    queues: Mapping[ModelLane, Standing]
+    models: Mapping[str, Serving]
+
+
+def measure(connection: Connection, fresh: timedelta, model: str | None) -> Measures:
+    """Look once; workers that were seen within `fresh` are live. `model` is shown whether anything of it is there."""
+    rows = connection.execute(_MEASURE, {"lanes": list(Lane), "fresh": fresh, "model": model}).all()
+    return Measures(
+        {
+            ModelLane(row.model, Lane(row.lane)): Standing(row.rows, row.tokens, row.oldest, row.in_flight)
+            for row in rows
+        },
+        {row.model: Serving(row.workers, row.tokens_per_second) for row in rows},
+    )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -36,6 +36,13 @@ class Lane(StrEnum):
 
     INTERACTIVE = "interactive"  #: small jobs, somebody waits
     BULK = "bulk"  #: everything else
+
+
+class ModelLane(NamedTuple):
+    """One queue: the jobs of a lane that wait for one model. What waits for another model never stands before them."""
+
+    model: str
+    lane: Lane
 
 
 class JobStatus(StrEnum):

@@ -8,6 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+# A worker is live while it was woken through the queue and asked for work within this time; the sweeper wakes each of
+# them every 5 s at the latest.
+FRESH = timedelta(seconds=30)
+FRESH_SQL = f"interval '{FRESH.total_seconds():g} s'"
+
 
 @dataclass(frozen=True, slots=True)
 class NewModel:
@@ -65,21 +70,26 @@ GROUP BY model.id ORDER BY model.name, model.registered_at DESC
 
 
 def models(connection: Connection, fresh: timedelta) -> Sequence[Row[Any]]:
-    """Every known model version, newest first, with its number of workers seen within `fresh`."""
+    """Every version that was ever loaded, newest first, with its number of workers seen within `fresh`."""
     return connection.execute(_MODELS, {"fresh": fresh}).all()
 
 
-_SERVED = text("SELECT DISTINCT name FROM models")
+_LOADED = text("SELECT DISTINCT name FROM models")
 
 
-def model_names(connection: Connection) -> set[str]:
-    """The names a job may ask for."""
-    return set(connection.scalars(_SERVED))
+def loaded_models(connection: Connection) -> frozenset[str]:
+    """The names of all models that a worker has ever loaded, whether one serves them now or not."""
+    return frozenset(connection.scalars(_LOADED))
 
 
-_LIVE = text("SELECT count(*) FROM workers WHERE seen_at > now() - :fresh")
+# The row of a worker that ended in order is deleted at once, that of a lost one after an hour (db.sweeps).
+_WORKERS = text("""
+SELECT model.name, count(*) FILTER (WHERE worker.seen_at > now() - :fresh) AS live
+FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
+GROUP BY model.name ORDER BY model.name
+""")
 
 
-def live_workers(connection: Connection, fresh: timedelta) -> int:
-    """How many workers were seen within `fresh`."""
-    return int(connection.execute(_LIVE, {"fresh": fresh}).scalar_one())
+def live_workers(connection: Connection, fresh: timedelta) -> dict[str, int]:
+    """How many workers of each model were seen within `fresh`; 0 for a model whose workers were lost lately."""
+    return {row.name: row.live for row in connection.execute(_WORKERS, {"fresh": fresh})}

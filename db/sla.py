@@ -93,8 +93,9 @@ def measure(connection: Connection, window: timedelta) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands in a lane now: rows that wait and that are being judged, and the age of the oldest waiting job."""
+    """What stands in a queue now: rows that wait and that are being judged, and the age of the oldest waiting job."""
 
+    model: str
     lane: Lane
     queued: int
     processing: int
@@ -102,18 +103,28 @@ class Standing:
 
 
 _STANDING = text("""
-SELECT lane, sum(queued) AS queued, sum(processing) AS processing,
-       coalesce(date_part('epoch', now() - min(created_at) FILTER (WHERE queued > 0)), 0) AS oldest
-FROM jobs WHERE finished_at IS NULL AND status IN ('queued', 'processing') GROUP BY lane
+WITH unfinished AS (
+    SELECT model, lane, sum(queued) AS queued, sum(processing) AS processing,
+           date_part('epoch', now() - min(created_at) FILTER (WHERE queued > 0)) AS oldest
+    FROM jobs WHERE finished_at IS NULL AND status IN ('queued', 'processing') GROUP BY model, lane
+), shown (model) AS (
+    SELECT model FROM unfinished
+    UNION SELECT model.name FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
+)
+SELECT shown.model, lane.name, coalesce(queued, 0) AS queued, coalesce(processing, 0) AS processing,
+       coalesce(oldest, 0) AS oldest
+FROM shown CROSS JOIN unnest(CAST(:lanes AS text[])) WITH ORDINALITY AS lane (name, place)
+LEFT JOIN unfinished ON unfinished.model = shown.model AND unfinished.lane = lane.name
+ORDER BY shown.model, lane.place
 """)
 
 
 def standing(connection: Connection) -> Sequence[Standing]:
-    """Each lane as it is now; paused jobs wait for their caller, and are not counted."""
-    found = {row.lane: row for row in connection.execute(_STANDING)}
+    """Each lane of each model as it is now; paused jobs wait for their caller, and are not counted.
+
+    The models are those with workers, live or lost lately, and those that unfinished jobs are for.
+    """
     return [
-        Standing(lane, int(row.queued), int(row.processing), float(row.oldest))
-        if (row := found.get(lane))
-        else Standing(lane, 0, 0, 0.0)
-        for lane in Lane
+        Standing(row.model, Lane(row.name), int(row.queued), int(row.processing), float(row.oldest))
+        for row in connection.execute(_STANDING, {"lanes": list(Lane)})
     ]

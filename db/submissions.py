@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from db import admission
 from db.admission import Ahead, LaneFull
 from db.engine import driver_connection
-from db.models import Lane
+from db.models import Lane, ModelLane
 
 CHARS_PER_TOKEN = 4.5  # of an English review with a WordPiece vocabulary
 
@@ -28,10 +28,9 @@ class NewReview:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to add."""
+    """A job to add, for a model that is chosen when it is added."""
 
     lane: Lane
-    model: str
     metadata: dict[str, Any]
     deadline: timedelta | None
     reviews: Sequence[NewReview]
@@ -64,27 +63,26 @@ SELECT (SELECT id FROM job), tokens, tokens_per_second FROM ahead
 """  # noqa: S608  our own text
 
 
-def add(connection: Connection, job: NewJob, within: float | None = None) -> UUID:
+def add(connection: Connection, job: NewJob, model: str, within: float | None = None) -> UUID:
     """Add a job with all its reviews, queued; one round trip whatever its size. Identical texts are one review.
 
     Raises:
         LaneFull: what stands before it in its lane takes longer than `within` seconds; nothing was added.
     """
-    driver = driver_connection(connection)
+    driver, queue = driver_connection(connection), ModelLane(model, job.lane)
     with driver.pipeline():
         if within is not None:
-            admission.lock(driver, job.lane)
-        cursor = driver.execute(_ADD, _parameters(job) | {"within": within})
+            admission.lock(driver, queue)
+        cursor = driver.execute(_ADD, _parameters(job, queue) | {"within": within})
     [(job_id, *ahead)] = cursor.fetchall()
     if job_id is None:
-        raise LaneFull(job.lane, Ahead(*ahead))
+        raise LaneFull(queue, Ahead(*ahead))
     return job_id  # type: ignore[no-any-return]  # a column of the driver's row
 
 
-def _parameters(job: NewJob) -> dict[str, Any]:
-    return admission.parameters(job.lane) | {
+def _parameters(job: NewJob, queue: ModelLane) -> dict[str, Any]:
+    return admission.parameters(queue) | {
         "lane": job.lane.value,
-        "model": job.model,
         "metadata": Jsonb(job.metadata),
         "deadline": job.deadline,
         "similar_wanted": job.similar_wanted,

@@ -4,11 +4,11 @@ All in one transaction, so that a file is accepted whole or leaves nothing. Cons
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, text
@@ -16,22 +16,22 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from db import admission
 from db.engine import driver_cursor
-from db.models import Lane
+from db.models import Lane, ModelLane
 from db.submissions import CHARS_PER_TOKEN
 from files.row import Row
+
+Within: TypeAlias = Callable[[ModelLane], float]
 
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """A job to add from a file; its lane is known when its rows are counted."""
+    """A job to add from a file, for a model that is chosen when it is added; its lane is known by its rows."""
 
-    model: str
     deadline: timedelta | None
     layout: dict[str, Any] | None
     labelled: bool
     interactive_max_reviews: int
     traceparent: str | None = None  #: W3C trace context of the request
-    within: Mapping[Lane, float] | None = None  #: seconds of work that may stand before it, by lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Uploaded:
     """A job that was added: its rows, the distinct texts among them, and its unreadable rows by their code."""
 
     job_id: UUID
-    lane: Lane
+    queue: ModelLane
     rows: int
     reviews: int
     refused: Mapping[str, int]
@@ -77,24 +77,27 @@ WHERE id = :job
 """)
 
 
-def add(connection: Connection, upload: NewUpload, rows: Iterable[Row]) -> Uploaded:
-    """Add a job with all rows of a file, queued; what `rows` raises leaves nothing behind.
+def add(
+    connection: Connection, upload: NewUpload, model: str, rows: Iterable[Row], within: Within | None = None
+) -> Uploaded:
+    """Add a job for a model with all rows of a file, queued; what `rows` raises leaves nothing behind.
 
     Raises:
-        LaneFull: what stands before it in its lane takes longer than it may.
+        LaneFull: what stands before it in its queue takes longer than `within` says, in seconds.
     """
     connection.execute(_NO_LIMIT)
-    parameters = {name: getattr(upload, name) for name in ("model", "layout", "labelled", "traceparent")}
-    job_id: UUID = connection.execute(_BEGIN, parameters).scalar_one()
+    parameters = {name: getattr(upload, name) for name in ("layout", "labelled", "traceparent")}
+    job_id: UUID = connection.execute(_BEGIN, parameters | {"model": model}).scalar_one()
     total, refused = _copy(connection, job_id, rows)
     connection.execute(_SORT_MEMORY)
     added = connection.execute(_REVIEWS, {"job": job_id}).one()
     lane = Lane.INTERACTIVE if total <= upload.interactive_max_reviews else Lane.BULK
-    if upload.within:
-        admission.enter(connection, lane, upload.within[lane])
+    queue = ModelLane(model, lane)
+    if within:
+        admission.enter(connection, queue, within(queue))
     counts = {"total": total, "failed": refused.total(), "tokens": added.tokens}
     connection.execute(_END, {"job": job_id, "lane": lane, "deadline": upload.deadline, **counts})
-    return Uploaded(job_id, lane, total, added.reviews, refused)
+    return Uploaded(job_id, queue, total, added.reviews, refused)
 
 
 def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[int, Counter[str]]:

@@ -21,13 +21,13 @@ from uuid import uuid4
 import psycopg
 import redis
 
-from db.models import Lane
+from db.models import Lane, ModelLane
 from load.client import FINAL, Connection, NoAnswer, Refused, for_each, job_body, results
 from load.measure import spread
 from load.processes import Part
 from load.reviews import short_reviews
 from load.stack import Stack, wait_until
-from settings import ROOT
+from settings import ROOT, WorkerSettings
 from worker.messages import queue_name
 
 JOB_REVIEWS = 50
@@ -157,7 +157,7 @@ def _flush(stack: Stack) -> None:
     with redis.Redis.from_url(stack.redis_url) as client:
         client.flushall()
         for lane in Lane:
-            client.lpush(queue_name(lane), *JUNK)
+            client.lpush(queue_name(ModelLane(WorkerSettings().model, lane)), *JUNK)
 
 
 async def valkey_frozen(stack: Stack, seconds: float) -> Outcome:

@@ -16,9 +16,9 @@ HTTP_SECONDS = Histogram(
     "verdict_http_request_seconds", "Time from a request's head to the end of its answer", ["route"], buckets=SECONDS
 )
 HTTP_OPEN = Gauge("verdict_http_requests_open", "HTTP requests that are being served")
-JOBS_SUBMITTED = Counter("verdict_jobs_submitted_total", "Jobs accepted and committed", ["lane"])
-ROWS_SUBMITTED = Counter("verdict_rows_submitted_total", "Rows accepted and committed", ["lane"])
-SHED = Counter("verdict_shed_total", "Submissions refused because too much waits", ["lane", "reason"])
+JOBS_SUBMITTED = Counter("verdict_jobs_submitted_total", "Jobs accepted and committed", ["model", "lane"])
+ROWS_SUBMITTED = Counter("verdict_rows_submitted_total", "Rows accepted and committed", ["model", "lane"])
+SHED = Counter("verdict_shed_total", "Submissions refused because too much waits", ["model", "lane", "reason"])
 CACHE_HITS = Counter(
     "verdict_cache_hits_total",
     "Requests (replayed), rows of a job (duplicate) and reviews (prediction) answered by an earlier one",
@@ -29,14 +29,18 @@ REQUESTS_UNLOGGED = Counter("verdict_requests_unlogged_total", "Requests that th
 
 # The API, about the store as it is when asked.
 STORE_UP = Gauge("verdict_store_up", "Whether the store answers")
-BACKLOG_ROWS = Gauge("verdict_backlog_rows", "Rows that wait to be claimed", ["lane"])
-BACKLOG_TOKENS = Gauge("verdict_backlog_tokens", "Estimated tokens that wait to be claimed", ["lane"])
+BACKLOG_ROWS = Gauge("verdict_backlog_rows", "Rows that wait to be claimed", ["model", "lane"])
+BACKLOG_TOKENS = Gauge("verdict_backlog_tokens", "Estimated tokens that wait to be claimed", ["model", "lane"])
 BACKLOG_OLDEST_SECONDS = Gauge(
-    "verdict_backlog_oldest_seconds", "Age of the oldest job with a waiting review; 0 when none waits", ["lane"]
+    "verdict_backlog_oldest_seconds",
+    "Age of the oldest job with a waiting review; 0 when none waits",
+    ["model", "lane"],
 )
-IN_FLIGHT_ROWS = Gauge("verdict_in_flight_rows", "Rows that are being judged", ["lane"])
-WORKERS_LIVE = Gauge("verdict_workers_live", "Workers that asked for work lately")
-CAPACITY = Gauge("verdict_capacity_tokens_per_second", "Estimated tokens that the live workers judge in a second")
+IN_FLIGHT_ROWS = Gauge("verdict_in_flight_rows", "Rows that are being judged", ["model", "lane"])
+WORKERS_LIVE = Gauge("verdict_workers_live", "Workers that asked for work lately", ["model"])
+CAPACITY = Gauge(
+    "verdict_capacity_tokens_per_second", "Estimated tokens that the live workers judge in a second", ["model"]
+)
 
 # Whoever ends a row: the worker, a cancel, a deadline.
 RESULTS = Counter(
@@ -50,7 +54,7 @@ RESULT_SECONDS = Histogram(
     "verdict_result_seconds", "Time from submit to a stored result, of each review", ["lane", "model"], buckets=SECONDS
 )
 QUEUE_SECONDS = Histogram(
-    "verdict_queue_seconds", "Time from submit to the beginning of the prediction", ["lane"], buckets=SECONDS
+    "verdict_queue_seconds", "Time from submit to the beginning of the prediction", ["lane", "model"], buckets=SECONDS
 )
 STEP_TIME = Histogram(
     "verdict_step_seconds", "Time that a step took: claim, tokenise, predict, similar, store", ["step"],
@@ -69,7 +73,7 @@ MODEL_INFO = Gauge(
 )
 
 # Maintenance.
-SWEPT = Counter("verdict_swept_total", "What the sweeper found: lost leases, expired jobs, lanes to ring", ["found"])
+SWEPT = Counter("verdict_swept_total", "What the sweeper found: lost leases, expired jobs, queues to ring", ["found"])
 
 # Every process, about its pools.
 POOL = Gauge("verdict_pool_connections", "Connections of this process, by pool and state", ["pool", "state"])

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import redis
 import uvicorn
+from sqlalchemy import text
 
 from api.app import create_app
 from db import registrations
@@ -116,18 +117,30 @@ def queue(valkey: RunningServer) -> QueueSettings:
     return QueueSettings(redis_url=valkey.url)
 
 
-def register_fake(connection: Connection) -> int:
+def register_fake(connection: Connection, name: str = "default") -> int:
     """Make the fake model known, as a worker would its own."""
     return registrations.register_model(
-        connection, NewModel("default", "0", "fake", "fake", LABELS, max_tokens=128, metrics=[])
+        connection, NewModel(name, "0", "fake", "fake", LABELS, max_tokens=128, metrics=[])
     )
+
+
+def serve_fake(connection: Connection, name: str = "default") -> int:
+    """Make the fake model known, with a worker of that name which is live for an hour, though it does nothing."""
+    return serve(connection, register_fake(connection, name), name)
+
+
+def serve(connection: Connection, model_id: int, name: str = "default") -> int:
+    """Count a worker of this name as live for an hour."""
+    registrations.worker_seen(connection, name, model_id)
+    connection.execute(text("UPDATE workers SET seen_at = now() + interval '1 h' WHERE name = :name"), {"name": name})
+    return model_id
 
 
 @pytest.fixture
 def model_id(engine: Engine) -> int:
-    """The fake model, registered as a worker would."""
+    """The fake model, served."""
     with transaction(engine) as connection:
-        return register_fake(connection)
+        return serve_fake(connection)
 
 
 @contextmanager
@@ -155,7 +168,7 @@ def own_api(
     with new_database(postgres, template) as database:
         engine = connect(database, "test")
         with transaction(engine) as connection:
-            register_fake(connection)
+            serve_fake(connection)
         engine.dispose()
         queue = QueueSettings(redis_url=valkey.url)
         with serving(settings, database, queue) as url, httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
@@ -189,7 +202,7 @@ def station(engine: Engine, model_id: int, queue: QueueSettings, classifier: Fak
     notifier = Notifier(queue)
     thread = threading.Thread(target=notifier.run)
     thread.start()
-    yield Station(WorkerSettings(), engine, classifier, model_id, "test", notifier.notify, lambda _: None)
+    yield Station(WorkerSettings(), engine, classifier, model_id, "default", notifier.notify, lambda _: None)
     notifier.close()
     thread.join()
 

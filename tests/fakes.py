@@ -6,12 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from db.models import Lane, ModelLane
 from worker.classifier import Encoded, ModelInfo, Prediction, predictions
 
+MODEL = "default"
 LABELS = ("negative", "positive")
 POISON = "poison"  # breaks the forward pass
 UNREADABLE = "unreadable"  # breaks the tokeniser
 NOT_A_NUMBER = "nan"
+
+INTERACTIVE, BULK = ModelLane(MODEL, Lane.INTERACTIVE), ModelLane(MODEL, Lane.BULK)
 
 
 def expected_sentiment(text: str) -> str:
@@ -24,7 +28,7 @@ class FakeClassifier:
 
     def __init__(self) -> None:
         self.info = ModelInfo(
-            name="default",
+            name=MODEL,
             version="0",
             precision="fake",
             labels=LABELS,

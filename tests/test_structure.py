@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 import settings
-from db.models import Lane
+from db.models import Lane, ModelLane
 from monitoring import metrics
 from settings import ROOT, QueueSettings
 from worker import tasks
@@ -146,9 +146,9 @@ def test_every_metric_is_measured_somewhere() -> None:
     assert [name for name in names if f"{name}." not in code] == []
 
 
-def test_the_worker_consumes_the_queue_of_every_lane() -> None:
-    app = celery_app(QueueSettings(redis_url="redis://nowhere"))
-    assert {queue.name for queue in app.conf.task_queues} == {queue_name(lane) for lane in Lane}
+def test_the_worker_consumes_the_queue_of_every_lane_of_its_model() -> None:
+    app = celery_app(QueueSettings(redis_url="redis://nowhere"), "mine")
+    assert {queue.name for queue in app.conf.task_queues} == {queue_name(ModelLane("mine", lane)) for lane in Lane}
     app.close()
 
 

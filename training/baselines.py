@@ -16,7 +16,7 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from training.model import load_checkpoint
 from worker.classifier import Classifier, Encoded, ModelInfo, Prediction, pad, predictions
-from worker.embedding import TOKENIZER
+from worker.registry import TOKENIZER
 from worker.tokeniser import Tokeniser
 
 

@@ -17,7 +17,8 @@ from training.data import load_grouped
 from training.model import save_tokenizer
 from training.neighbours import measure
 from training.run import load_split
-from worker.embedding import TOKENIZER, Topics, words
+from worker.embedding import Topics, words
+from worker.registry import TOKENIZER
 from worker.tokeniser import NO_LIMIT, Tokeniser
 
 FILE = "embedder.npz"

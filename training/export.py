@@ -185,8 +185,9 @@ def _neutral(
     if not request.neutral:
         return {}
     texts = even(request.neutral, len(classifier.info.labels), bench.seed).texts
-    parts = [probabilities(classify(classifier, each, bench.token_budget)) for each in (texts, validation.texts)]
-    return {"neutral": fit_neutral(*parts, bench.seed).model_dump()}
+    budget = bench.token_budget
+    torn, leaning = (probabilities(classify(classifier, each, budget)) for each in (texts, validation.texts))
+    return {"neutral": fit_neutral(torn, leaning, bench.seed).model_dump()}
 
 
 def _parts(request: ExportRequest, composed: Composed | None) -> dict[str, Any]:

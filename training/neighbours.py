@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from training.config import EmbedderConfig
 from training.data import Reviews
 from worker.classifier import softmax
-from worker.embedding import TOKENIZER, Embedder, Topics
+from worker.embedding import Embedder, Topics
 from worker.ngrams import NgramModel
+from worker.registry import TOKENIZER
 from worker.tokeniser import NO_LIMIT, Tokeniser
 
 NEIGHBOURS = 3

@@ -27,4 +27,4 @@ def fit_neutral(even: Probabilities, leaning: Probabilities, seed: int) -> Neutr
 def _margins(probabilities: Probabilities) -> NDArray[np.float64]:
     """Return the absolute log odds of the two labels."""
     logs = np.log(np.clip(probabilities, 1e-9, 1))
-    return np.abs(logs[:, 1] - logs[:, 0])
+    return np.asarray(np.abs(logs[:, 1] - logs[:, 0]))

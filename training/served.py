@@ -74,4 +74,4 @@ def _dequantised(values: dict[str, NDArray[np.generic]], name: str, root: str = 
     if key in values:
         return values[key].astype(np.float32)
     whole = values[f"{key}_quantized"].astype(np.float32) - values[f"{key}_zero_point"].astype(np.float32)
-    return np.asarray(whole * values[f"{key}_scale"], dtype=np.float32)
+    return np.asarray(whole * values[f"{key}_scale"].astype(np.float32), dtype=np.float32)

@@ -79,7 +79,7 @@ def write_sentences(config: TemplatesConfig) -> dict[str, int]:
     The part for measuring is drawn with the next seed.
     """
     config.output.mkdir(parents=True, exist_ok=True)
-    counts = {}
+    counts: dict[str, int] = {}
     for place, part in enumerate(PARTS):
         made = sentences(part, config.per_pattern, config.seed + place)
         columns = {name: [getattr(each, name) for each in made] for name in ("text", "sentiment", "kind")}

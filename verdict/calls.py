@@ -211,10 +211,13 @@ class Calls:
         yield from answered(Send("DELETE", _path(job)), 0)
 
     @call
-    def classify(self, text: str, *, similar: int | None = None) -> Steps[Classification]:
-        """Classify one text and wait for it; `similar` labelled reviews come with the answer, 3 if not given."""
-        body, timeout = {"review_text": text} | _given({"similar": similar}), _timeout(WAIT_SECONDS)
-        send = Send("POST", "/v1/classify", headers=_key(None), json=body, timeout=timeout)
+    def classify(self, text: str, *, model: str | None = None, similar: int | None = None) -> Steps[Classification]:
+        """Classify one text, by the service's default model or by `model`, and wait for it.
+
+        `similar` labelled reviews come with the answer, 3 if not given.
+        """
+        body = {"review_text": text} | _given({"model": model, "similar": similar})
+        send = Send("POST", "/v1/classify", headers=_key(None), json=body, timeout=_timeout(WAIT_SECONDS))
         return read(Classification, (yield from answered(send, self._retry_seconds)))
 
     @call

@@ -137,6 +137,7 @@ class Job(_Answer):
     status: str
     lane: str
     model: str
+    warning: str | None = None
     metadata: dict[str, Any]
     counts: Counts
     progress: float

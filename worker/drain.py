@@ -21,7 +21,7 @@ from structlog.contextvars import bound_contextvars
 from db import jobs, leases
 from db.claims import Claim, Most
 from db.engine import Connection, transaction
-from db.models import Lane
+from db.models import Lane, ModelLane
 from monitoring.metrics import STEP_TIME
 from worker.classifier import micro_batches
 from worker.heartbeat import beat
@@ -70,7 +70,7 @@ class Drain:
             loop.result()
         if time.monotonic() >= self._ends_at:
             for lane in Lane:
-                self._station.ring(lane)
+                self._station.ring(ModelLane(self._station.settings.model, lane))
 
     def _guard(self, loop: Callable[[], None]) -> None:
         # A loop that dies ends the drain and its error ends the task, so nothing waits for it for ever.

@@ -62,7 +62,7 @@ class LanguageCheck:
         if self._split[ids].sum() / words < LEAST_SPLIT:
             return False
         ranked = dict(self._identifier.rank(text[:BEGINNING_CHARS].lower()))
-        return ranked[self._language] < LEAST_PROBABILITY
+        return bool(ranked[self._language] < LEAST_PROBABILITY)
 
 
 def _is_part(token: str) -> bool:

@@ -9,23 +9,27 @@ from celery.exceptions import SecurityWarning
 from kombu import Queue
 from pydantic import ValidationError
 
-from db.models import Lane
+from db.models import Lane, ModelLane
 from monitoring.logs import configure_logs
 from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
 from worker.messages import queue_name
 from worker.redis_address import connection_options
-from worker.registry import ModelError, load_manifest
+from worker.registry import ModelError
+from worker.served import served_manifest
 
 # On a machine that all share, the API and the store go first: they need little, and whoever waits waits for them.
 NICE = 5
 
 
-def celery_app(settings: QueueSettings) -> Celery:
+def celery_app(settings: QueueSettings, model: str) -> Celery:
     """Celery on Redis, used as a doorbell only: no results, no retries, no acknowledgements in Redis.
+
+    It listens to the queues of one model, so a ring never wakes a worker that cannot answer it.
 
     Without ack emulation nothing of a message stays in Redis once it is read, so there is nothing
     that a killed worker could leave behind or that a restarted one would choke on again.
     """
+    queues = [queue_name(ModelLane(model, lane)) for lane in Lane]
     # Our transport leaves the address to redis-py; Celery would take a `;` in it for the next address.
     app = Celery("verdict", broker=settings.redis_url.replace(";", "%3B"))
     app.conf.update(
@@ -45,9 +49,9 @@ def celery_app(settings: QueueSettings) -> Celery:
         accept_content=["json"],
         result_backend=None,
         task_ignore_result=True,
-        task_queues=[Queue(queue_name(lane), routing_key=queue_name(lane)) for lane in Lane],
+        task_queues=[Queue(name, routing_key=name) for name in queues],
         task_create_missing_queues=False,
-        task_default_queue=queue_name(Lane.INTERACTIVE),
+        task_default_queue=queues[0],
         task_time_limit=120,  # a hung native call: the child is replaced, its lease has ended before
         worker_prefetch_multiplier=1,
         worker_concurrency=1,
@@ -71,7 +75,7 @@ def main() -> None:
         DatabaseSettings()
         MetricsSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
-        load_manifest(settings.model_directory())
+        served_manifest(settings)
     except ValidationError as error:
         sys.exit(f"worker: {problem(error)}")
     except ModelError as error:
@@ -80,7 +84,7 @@ def main() -> None:
     os.nice(NICE)
     # A forged message can do no more than wake us (worker.transport), whoever we run as.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    worker = celery_app(queue_settings).Worker(
+    worker = celery_app(queue_settings, settings.model).Worker(
         quiet=True, loglevel="WARNING", without_gossip=True, without_mingle=True, without_heartbeat=True
     )
     worker.start()

@@ -1,6 +1,6 @@
 """The sweeper: `python -m worker.maintenance`. Whatever was lost on the way is found here within a second.
 
-Rings for lanes in which reviews wait, gives back the reviews of lost workers, ends overdue jobs, deletes what is past
+Rings for queues in which reviews wait, gives back the reviews of lost workers, ends overdue jobs, deletes what is past
 its retention, makes the coming days of the request log. Several may run at once.
 """
 
@@ -15,10 +15,10 @@ from functools import partial
 import structlog
 from pydantic import ValidationError
 
-from db import jobs, pool, prediction_cache, request_log, sweeps
-from db.engine import DatabaseError, Engine, connect, transaction
+from db import jobs, pool, prediction_cache, registrations, request_log, sweeps
+from db.engine import Connection, DatabaseError, Engine, connect, transaction
 from db.jobs import Ended
-from db.models import Lane
+from db.models import Lane, ModelLane
 from db.sweeps import Retention
 from monitoring.exporter import serve
 from monitoring.logs import configure_logs
@@ -27,7 +27,7 @@ from settings import DatabaseSettings, MaintenanceSettings, MetricsSettings, Que
 from worker.notify import Notifier
 from worker.queue import Doorbell
 
-# Now and then every lane is rung although nothing waits: a worker that answers has shown that the
+# Now and then every lane of every model is rung although nothing waits: a worker that answers has shown that the
 # whole chain works, and only that makes `/readyz` say so.
 CANARY_SECONDS = 5
 FORGET_SECONDS = 60
@@ -62,23 +62,25 @@ class Sweeper:
         SWEPT.labels("expired_jobs").inc(len(overdue))
         _count(overdue, "expired")
         with transaction(self._engine) as connection:
-            waiting = {lane.lane for lane in jobs.backlog(connection)}
+            waiting = {each.queue for each in jobs.backlog(connection)}
+            due = waiting | self._canaries(connection)
         SWEPT.labels("waiting_lanes").inc(len(waiting))
         if leases or overdue:
             log.warning("swept", lost_leases=leases, expired_jobs=len(overdue))
         self._notifier.notify(job.job_id for job in overdue)
-        for lane in self._due(waiting):
-            self._doorbell.ring(lane)
+        for queue in due:
+            self._doorbell.ring(queue)
 
     def _give_back(self) -> list[Ended] | None:
         with transaction(self._engine) as connection:
             return sweeps.give_back_lost(connection, self._settings.max_attempts)
 
-    def _due(self, waiting: set[Lane]) -> set[Lane]:
+    def _canaries(self, connection: Connection) -> set[ModelLane]:
+        """Every queue that a worker may listen to, now and then; else none."""
         if time.monotonic() < self._canary_at:
-            return waiting
+            return set()
         self._canary_at = time.monotonic() + CANARY_SECONDS
-        return set(Lane)
+        return {ModelLane(model, lane) for model in registrations.loaded_models(connection) for lane in Lane}
 
 
 def _count(ended: Iterable[Ended], status: str) -> None:

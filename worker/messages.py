@@ -1,4 +1,4 @@
-"""What goes through Redis: rings in a list for each lane, and words about jobs on one channel."""
+"""What goes through Redis: rings in a list for each model and lane, and words about jobs on one channel."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from db.models import Lane
+from db.models import ModelLane
 from monitoring.metrics import POOL
 from settings import QueueSettings
 from worker.redis_address import tls_options
@@ -27,9 +27,9 @@ SOCKET_TIMEOUT_SECONDS = 1
 _clients: "WeakSet[redis.Redis]" = WeakSet()
 
 
-def queue_name(lane: Lane) -> str:
-    """The Celery queue, and so the Redis list, of a lane."""
-    return f"verdict.{lane}"
+def queue_name(queue: ModelLane) -> str:
+    """The Celery queue, and so the Redis list, of one model's lane: only workers of that model listen to it."""
+    return f"verdict.{queue.model}.{queue.lane}"
 
 
 def ring_message(queue: str) -> bytes:

@@ -81,7 +81,7 @@ class NgramModel:
             shares = self.weights[found] * (self.scale / np.float32(length))
             for place in range(length):
                 total[place : place + len(shares)] += shares
-        return np.abs(total).sum(axis=1)
+        return np.asarray(np.abs(total).sum(axis=1), dtype=np.float32)
 
     def judge(self, reviews: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Return calibrated logits [reviews, labels]; there must be a review."""

@@ -1,7 +1,6 @@
-"""The doorbell: `ring(lane)` says that reviews wait in a lane, and carries nothing else.
+"""The doorbell: `ring(queue)` says that reviews wait in a lane of a model, and carries nothing else.
 
-Called by api.jobs after COMMIT, by the sweeper and by a worker that leaves work behind. Celery brings
-the ring to `worker.tasks.drain`, which claims whatever waits in Postgres. A lost ring costs one sweep.
+Celery brings it to a worker of that model (`worker.tasks.drain`), which claims what waits. A lost ring costs a sweep.
 """
 
 import threading
@@ -10,11 +9,11 @@ from typing import Self
 import redis
 import structlog
 
-from db.models import Lane
+from db.models import Lane, ModelLane
 from settings import QueueSettings
 from worker.messages import SOCKET_TIMEOUT_SECONDS, connect_redis, queue_name, ring_message
 
-# Coalesced: of many rings for one lane only so many stand in Redis, whatever the backlog.
+# Coalesced: of many rings for one queue only so many stand in Redis, whatever the backlog.
 # Something else than a list under our key is dropped: nothing but rings can be lost with it.
 _RING = """
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -32,7 +31,7 @@ class Doorbell:
         self._redis = connect_redis(settings)
         self._ring_script = self._redis.register_script(_RING)
         self._outstanding = settings.rings_outstanding
-        self._pending: set[Lane] = set()
+        self._pending: set[ModelLane] = set()
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
@@ -48,10 +47,10 @@ class Doorbell:
         self._thread.join(timeout=3 * SOCKET_TIMEOUT_SECONDS)
         self._redis.close()
 
-    def ring(self, lane: Lane) -> None:
-        """Wake a worker for this lane soon; returns at once and never fails."""
+    def ring(self, queue: ModelLane) -> None:
+        """Wake a worker of this model for this lane soon; returns at once and never fails."""
         with self._changed:
-            self._pending.add(lane)
+            self._pending.add(queue)
             self._changed.notify()
 
     def _run(self) -> None:
@@ -60,9 +59,9 @@ class Doorbell:
                 self._changed.wait_for(lambda: self._pending or self._closing)
                 if not self._pending:
                     return
-                lanes, self._pending = self._pending, set()
-            for lane in sorted(lanes, key=list(Lane).index):
-                self._ring(queue_name(lane))
+                queues, self._pending = self._pending, set()
+            for queue in sorted(queues, key=lambda queue: list(Lane).index(queue.lane)):
+                self._ring(queue_name(queue))
 
     def _ring(self, queue: str) -> None:
         try:

@@ -13,7 +13,7 @@ import structlog
 
 from db import pool, registrations
 from db.engine import Connection, DatabaseError, Engine, connect, transaction
-from db.models import Lane
+from db.models import Lane, ModelLane
 from db.registrations import NewModel
 from db.vectors import EMBEDDING_DIMENSIONS
 from monitoring.metrics import MODEL_INFO
@@ -24,8 +24,9 @@ from worker.notify import Notifier
 from worker.pace import Pace
 from worker.prediction_cache import fingerprint
 from worker.queue import Doorbell
-from worker.registry import Manifest, ModelError, load_classifier, load_manifest
+from worker.registry import Manifest, ModelError, load_classifier
 from worker.samples import add_samples, embed_feedback
+from worker.served import served_manifest
 
 SEEN_SECONDS = 1
 
@@ -42,7 +43,7 @@ class Station:
     model_id: int
     name: str
     notify: Callable[[Iterable[UUID]], None]
-    ring: Callable[[Lane], None]
+    ring: Callable[[ModelLane], None]
     embedder: Embedder | None = None
     fingerprint: bytes | None = None  #: of the model, by which its predictions are kept; None keeps none
     seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
@@ -70,12 +71,12 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
         ModelError: the model directory cannot be served.
         DatabaseError: the store is out of reach.
     """
-    directory = settings.model_directory()
+    directory, manifest = settings.model_directory(), served_manifest(settings)
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
     classifier = load_classifier(directory, threads=threads, point=settings.operating_point, neutral=settings.neutral)
     engine = connect(database, "verdict-worker", plan_once=True)
     pool.show(engine)
-    info, manifest = classifier.info, load_manifest(directory)
+    info = classifier.info
     point = _point(manifest, settings.operating_point)
     MODEL_INFO.labels(info.name, info.version, info.precision, info.backend, point).set(1)
     metrics = [each.model_dump() for each in manifest.metrics]
@@ -92,6 +93,8 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     if embedder:
         add_samples(engine, embedder, directory.parent)
         embed_feedback(engine, embedder)
+    # To be woken through the queue is what makes it count as live: it does not wait for the sweeper's next look.
+    doorbell.ring(ModelLane(info.name, Lane.INTERACTIVE))
     kept = fingerprint(directory, point) if settings.prediction_cache_rows else None
     return Station(settings, engine, classifier, model_id, name, notifier.notify, doorbell.ring, embedder, kept)
 

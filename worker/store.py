@@ -62,7 +62,7 @@ def count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
             RESULT_SECONDS.labels(lane, model).observe(each.seconds)
             STAGE_REVIEWS.labels(model, each.stage).inc()
         if each.queued_seconds is not None:
-            QUEUE_SECONDS.labels(lane).observe(each.queued_seconds)
+            QUEUE_SECONDS.labels(lane, model).observe(each.queued_seconds)
 
 
 def show_zeros(model: str) -> None:
@@ -72,4 +72,4 @@ def show_zeros(model: str) -> None:
         RESULTS.labels(lane, "succeeded", "")
         RESULTS.labels(lane, "failed", "exhausted")
         RESULT_SECONDS.labels(lane, model)
-        QUEUE_SECONDS.labels(lane)
+        QUEUE_SECONDS.labels(lane, model)

@@ -2,6 +2,7 @@
 
 import { startFile } from "./file.js";
 import { startJobs } from "./jobs.js";
+import { startModels } from "./models.js";
 import { startReview } from "./review.js";
 import { startStatus } from "./status.js";
 
@@ -9,6 +10,7 @@ const EVERY_MS = 5000;
 
 const jobs = startJobs(), status = startStatus();
 const refresh = () => Promise.all([jobs(), status()]);
+startModels();
 startReview(refresh);
 startFile(refresh);
 

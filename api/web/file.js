@@ -3,6 +3,7 @@
 import { byId, el, number, percent } from "./dom.js";
 import { newKey, problemBox, refused, unreachable } from "./http.js";
 import { jobCard } from "./job.js";
+import { chosenModel } from "./models.js";
 
 const TYPES = {
   csv: "text/csv",
@@ -58,7 +59,7 @@ function nameParts(name) {
 function upload(file, column, key, report) {
   const { isPacked, type } = nameParts(file.name);
   const request = new XMLHttpRequest();
-  const query = new URLSearchParams(column ? { text_column: column } : {});
+  const query = new URLSearchParams({ ...(column ? { text_column: column } : {}), ...chosenModel("file-model") });
   request.open("POST", `/v1/jobs?${query}`);
   request.setRequestHeader("Content-Type", type);
   request.setRequestHeader("Idempotency-Key", key);

@@ -18,7 +18,8 @@ export function jobCard(job, onEnd) {
   const draw = (now) => {
     status.textContent = now.status;
     status.className = `state ${now.status}`;
-    body.replaceChildren(progress(now), details(now), actions(now, act), evaluation(now.evaluation));
+    const parts = [progress(now), note(now.warning), details(now), actions(now, act), evaluation(now.evaluation)];
+    body.replaceChildren(...parts.filter(Boolean));
   };
   const act = async (path) => {
     try {
@@ -66,6 +67,8 @@ async function why(path) {
     return problem;
   }
 }
+
+const note = (warning) => (warning ? el("p", { class: "note" }, warning) : null);
 
 function progress(job) {
   const { total, succeeded, failed, cancelled } = job.counts;

@@ -2,6 +2,7 @@
 
 import { byId, button, el, facts, milliseconds, number, percent } from "./dom.js";
 import { ask, newKey, problemBox } from "./http.js";
+import { chosenModel } from "./models.js";
 
 const FINAL = new Set(["succeeded", "failed", "cancelled", "expired"]);
 const STAGES = { ngram: "n-grams, which were sure enough", transformer: "the network and the n-grams together" };
@@ -14,7 +15,8 @@ export function startReview(onSubmitted) {
     send.disabled = true;
     result.replaceChildren(el("p", { class: "hint" }, "Waiting for the answer…"));
     try {
-      const job = await finished(text.value, key);
+      const wait = (job) => job.warning && result.replaceChildren(el("p", { class: "note" }, job.warning));
+      const job = await finished(text.value, key, wait);
       result.replaceChildren(shown(job.results[0]));
       onSubmitted();
     } catch (problem) {
@@ -34,10 +36,13 @@ export function startReview(onSubmitted) {
 }
 
 /** The job of this one review, at its end; it may take a while when much waits. */
-async function finished(text, key) {
+async function finished(text, key, onWait) {
   const headers = { Prefer: "wait=20", "Idempotency-Key": key };
-  let job = await ask("/v1/jobs", { method: "POST", body: { reviews: [{ text }] }, headers });
-  while (!FINAL.has(job.status)) job = await ask(`${job.urls.self}?wait=20`);
+  let job = await ask("/v1/jobs", { method: "POST", body: { reviews: [{ text }], ...chosenModel("review-model") }, headers });
+  while (!FINAL.has(job.status)) {
+    onWait(job);
+    job = await ask(`${job.urls.self}?wait=20`);
+  }
   return job;
 }
 

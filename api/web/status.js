@@ -2,6 +2,7 @@
 
 import { byId, el, facts, milliseconds, number, percent, plural, seconds, table } from "./dom.js";
 import { ask, noteProblem } from "./http.js";
+import { offerModels } from "./models.js";
 
 const WORDS = { true: "met", false: "missed", null: "nothing to judge" };
 const MARKS = { true: "✓", false: "✗", null: "–" };
@@ -28,6 +29,7 @@ export function startStatus() {
 }
 
 function draw(sla, models) {
+  offerModels(models);
   const missed = sla.targets.filter((each) => each.met === false).map((each) => each.title.toLowerCase());
   const words = { true: "Every target that can be judged is met", false: `Missed: ${missed.join(", ")}`, null: "Nothing happened that could be judged" };
   said(byId("status-verdict"), el("p", { class: `verdict ${sla.met === null ? "unknown" : WORDS[sla.met]}` },
@@ -72,10 +74,13 @@ const counted = (target) =>
 function now(lanes, models) {
   const working = models.filter((model) => model.workers);
   const workers = working.reduce((sum, model) => sum + model.workers, 0);
-  const lane = (each) => [each.lane, `${plural(each.queued, "row")} waiting${each.oldest_seconds >= 1 ? ` (since ${seconds(each.oldest_seconds)})` : ""}, ${number(each.processing)} in work`];
+  const several = new Set(lanes.map((each) => each.model)).size > 1;
+  const lane = (each) => [several ? `${each.model}, ${each.lane}` : each.lane, `${plural(each.queued, "row")} waiting${each.oldest_seconds >= 1 ? ` (since ${seconds(each.oldest_seconds)})` : ""}, ${number(each.processing)} in work`];
+  const left = new Set(lanes.map((each) => each.model).filter((name) => !working.some((model) => model.name === name)));
   return facts([
     ...lanes.map(lane),
-    ["workers", workers ? plural(workers, "live worker") : "none is live: reviews are kept and wait"],
+    ["workers", workers ? plural(workers, "live worker") : "none is live: what waits is kept, new reviews are refused"],
     ...working.map((model) => ["model", `${model.name} ${model.version}, ${model.precision}, on ${plural(model.workers, "worker")}`]),
+    ...(workers ? [...left] : []).map((name) => ["model", `${name} has no live worker: what waits for it is kept, new jobs for it are refused`]),
   ]);
 }

@@ -45,49 +45,52 @@ def _requests() -> list[Panel]:
 
 def _admission() -> list[Panel]:
     return [
-        lines("Rows accepted", "Per second, by lane.", "rowsps", Query(
-            "sum by (lane) (rate(verdict_rows_submitted_total[$__rate_interval]))", "{{lane}}",
+        lines("Rows accepted", "Per second, by model and lane.", "rowsps", Query(
+            "sum by (model, lane) (rate(verdict_rows_submitted_total[$__rate_interval]))", "{{model}} {{lane}}",
         )),
         lines(
             "Submissions", "Accepted, and refused because too much waits (429), per second.", "ops",
-            Query("sum by (lane) (rate(verdict_jobs_submitted_total[$__rate_interval]))", "{{lane}} accepted"),
             Query(
-                f"sum by (lane, reason) (rate(verdict_shed_total[$__rate_interval])) {NONE}",
-                "{{lane}} refused {{reason}}",
+                "sum by (model, lane) (rate(verdict_jobs_submitted_total[$__rate_interval]))",
+                "{{model}} {{lane}} accepted",
+            ),
+            Query(
+                f"sum by (model, lane, reason) (rate(verdict_shed_total[$__rate_interval])) {NONE}",
+                "{{model}} {{lane}} refused {{reason}}",
             ),
         ),
         lines("Share refused", "Of the submissions, over five minutes.", "percentunit", Query(
-            "verdict:shed:ratio5m", "{{lane}}",
+            "verdict:shed:ratio5m", "{{model}} {{lane}}",
         ), limit=0.1),
     ]  # fmt: skip
 
 
 def _waiting() -> list[Panel]:
     return [
-        lines("Rows waiting", "To be claimed, by lane.", "none", Query(
-            "max by (lane) (verdict_backlog_rows)", "{{lane}}",
+        lines("Rows waiting", "To be claimed, by model and lane.", "none", Query(
+            "max by (model, lane) (verdict_backlog_rows)", "{{model}} {{lane}}",
         )),
         lines(
-            "Wait ahead", "What a new review of the lane would wait: tokens before it by what the workers judge.", "s",
+            "Wait ahead", "What a new review would wait: tokens before it by what its model's workers judge.", "s",
             Query(
-                "max by (lane) (verdict_backlog_tokens) / on () group_left () "
-                '(max(verdict_capacity_tokens_per_second{job="api"}) > 0)'
-                " or max by (lane) (verdict_backlog_tokens) * 0",  # no worker has been busy long enough to know
-                "{{lane}}",
+                "max by (model, lane) (verdict_backlog_tokens) / on (model) group_left () "
+                "(max by (model) (verdict_capacity_tokens_per_second) > 0)"
+                " or max by (model, lane) (verdict_backlog_tokens) * 0",  # no worker was busy long enough to know
+                "{{model}} {{lane}}",
             ),
         ),
         lines("Oldest waiting", "Age of the oldest job with a waiting review.", "s", Query(
-            "max by (lane) (verdict_backlog_oldest_seconds)", "{{lane}}",
+            "max by (model, lane) (verdict_backlog_oldest_seconds)", "{{model}} {{lane}}",
         )),
-        lines("Rows being judged", "Claimed and not yet stored, by lane.", "none", Query(
-            "max by (lane) (verdict_in_flight_rows)", "{{lane}}",
+        lines("Rows being judged", "Claimed and not yet stored, by model and lane.", "none", Query(
+            "max by (model, lane) (verdict_in_flight_rows)", "{{model}} {{lane}}",
         )),
         lines("Time in the queue, p95", "From submit to the beginning of the prediction.", "s", Query(
-            "histogram_quantile(0.95, sum by (lane, le) (rate(verdict_queue_seconds_bucket[$__rate_interval])))",
-            "{{lane}}",
+            "histogram_quantile(0.95, sum by (model, lane, le) (rate(verdict_queue_seconds_bucket[$__rate_interval])))",
+            "{{model}} {{lane}}",
         )),
-        lines("Tokens waiting", "Estimated, by lane.", "none", Query(
-            "max by (lane) (verdict_backlog_tokens)", "{{lane}}",
+        lines("Tokens waiting", "Estimated, by model and lane.", "none", Query(
+            "max by (model, lane) (verdict_backlog_tokens)", "{{model}} {{lane}}",
         )),
     ]  # fmt: skip
 
@@ -98,10 +101,10 @@ def _results() -> list[Panel]:
             "sum by (status, reason) (rate(verdict_results_total[$__rate_interval]))", "{{status}} {{reason}}",
         )),
         lines(
-            "Time to the result", "From submit to the stored result, by lane.", "s",
-            Query("verdict:result_seconds:p50_5m", "{{lane}} p50"),
-            Query("verdict:result_seconds:p95_5m", "{{lane}} p95"),
-            Query("verdict:result_seconds:p99_5m", "{{lane}} p99"),
+            "Time to the result", "From submit to the stored result, by model and lane.", "s",
+            Query("verdict:result_seconds:p50_5m", "{{model}} {{lane}} p50"),
+            Query("verdict:result_seconds:p95_5m", "{{model}} {{lane}} p95"),
+            Query("verdict:result_seconds:p99_5m", "{{model}} {{lane}} p99"),
         ),
         lines("Reviews judged", "Per second, by model.", "ops", Query(
             "sum by (model) (rate(verdict_stage_reviews_total[$__rate_interval]))", "{{model}}",

@@ -89,8 +89,8 @@ def _courses() -> list[Panel]:
         ),
         lines(
             "95 % of results within", "Of interactive reviews, over five minutes.", "s",
-            Query('verdict:result_seconds:p95_5m{lane="interactive"}', "p95"),
-            Query('verdict:result_seconds:p50_5m{lane="interactive"}', "p50"), limit=sla.P95_MS / 1000,
+            Query('verdict:result_seconds:p95_5m{lane="interactive"}', "{{model}} p95"),
+            Query('verdict:result_seconds:p50_5m{lane="interactive"}', "{{model}} p50"), limit=sla.P95_MS / 1000,
         ),
         lines(
             "Burn rate, 1 hour", "1 spends the budget in 30 days; 14.4 wakes somebody.", "none",

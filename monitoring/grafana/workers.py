@@ -20,16 +20,16 @@ def build() -> Dashboard:
 def _present() -> list[Panel]:
     return [
         floor(
-            "Workers", "That asked for work lately.",
-            Query('max(verdict_workers_live{job="api"})', "live"), "none", least=1,
+            "Workers", "That asked for work lately, by model.",
+            Query("max by (model) (verdict_workers_live)", "{{model}}"), "none", least=1,
         ),
         floor(
             "Ready", "Share of workers whose model is loaded, warmed up and checked.",
             Query('avg(verdict_worker_ready{job="worker"})', "ready"), "percentunit", least=1,
         ),
         figure(
-            "Capacity", "Estimated tokens that the live workers judge in a second.",
-            Query('max(verdict_capacity_tokens_per_second{job="api"})', "tokens/s"), "none",
+            "Capacity", "Estimated tokens that the live workers of a model judge in a second.",
+            Query("max by (model) (verdict_capacity_tokens_per_second)", "{{model}} tokens/s"), "none",
         ),
         figure(
             "Models", "Workers by model, version, precision and operating point.",

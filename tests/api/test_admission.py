@@ -18,6 +18,7 @@ from db.models import Lane
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import WAIT_SECONDS, serving, wait_until
 from tests.db import steps
+from tests.fakes import BULK, INTERACTIVE, MODEL
 
 TEXT = "a fine film"  # an estimated 4 tokens
 JOB = {"reviews": [{"text": TEXT}]}
@@ -62,13 +63,13 @@ def test_an_idle_lane_takes_any_job_and_a_full_one_says_when_to_come_back(
     client: httpx.Client, engine: Engine, pace: Callable[[float], None]
 ) -> None:
     pace(2)
-    shed = metric("verdict_shed_total", lane="interactive", reason="backlog")
+    shed = metric("verdict_shed_total", model=MODEL, lane="interactive", reason="backlog")
     assert client.post("/v1/jobs", json=JOB).status_code == 202
     refused = client.post("/v1/jobs", json=JOB)
     assert is_told_when_to_come_back(refused)
     assert "2.00 s of work stand before this job, more than the 0.12 s that may" in refused.json()["detail"]
     assert is_told_when_to_come_back(client.post("/v1/classify", json={"review_text": TEXT}))
-    assert metric("verdict_shed_total", lane="interactive", reason="backlog") == shed + 2
+    assert metric("verdict_shed_total", model=MODEL, lane="interactive", reason="backlog") == shed + 2
     assert len(steps.rows(engine, "SELECT FROM jobs")) == 1
 
 
@@ -86,17 +87,17 @@ def test_between_two_refusals_of_the_store_no_body_is_parsed(
     assert client.post("/v1/jobs", json={"reviews": [{"text": TEXT}] * 17}).status_code == 202
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_lane_that_has_drained_takes_jobs_again(
-    client: httpx.Client, pace: Callable[[float], None], engine: Engine
+    client: httpx.Client, pace: Callable[[float], None], engine: Engine, drain: Callable[[], None]
 ) -> None:
-    job_id = steps.submit(engine, 1, lane=Lane.INTERACTIVE, tokens=80, model="no worker has this")
+    job_id = steps.submit(engine, 1, lane=Lane.INTERACTIVE, tokens=80)
     pace(100)
     assert client.post("/v1/jobs", json=JOB, headers={"idempotency-key": "k"}).status_code == FULL
     steps.stop(engine, job_id)
-    again = {"idempotency-key": "k", "prefer": "wait=10"}
     # The refusal was not kept with the key.
-    wait_until(lambda: client.post("/v1/jobs", json=JOB, headers=again).status_code == 200)
+    wait_until(lambda: client.post("/v1/jobs", json=JOB, headers={"idempotency-key": "k"}).status_code == 202)
+    drain()
+    assert client.post("/v1/jobs", json=JOB, headers={"idempotency-key": "k", "prefer": "wait=10"}).status_code == 200
 
 
 def test_what_one_process_took_the_other_counts(
@@ -157,8 +158,8 @@ def test_a_large_file_is_not_read_while_bulk_is_full(
 def test_submissions_are_counted_by_rows_copies_and_codes(client: httpx.Client) -> None:
     def counts() -> list[float]:
         return [
-            metric("verdict_jobs_submitted_total", lane="interactive"),
-            metric("verdict_rows_submitted_total", lane="interactive"),
+            metric("verdict_jobs_submitted_total", model=MODEL, lane="interactive"),
+            metric("verdict_rows_submitted_total", model=MODEL, lane="interactive"),
             metric("verdict_cache_hits_total", kind="duplicate"),
             metric("verdict_results_total", lane="interactive", status="failed", reason="empty_text"),
         ]
@@ -177,10 +178,10 @@ def test_the_api_refuses_what_would_wait_for_its_own_threads(monkeypatch: pytest
     with gate.submitting(4):
         now[0] += 2.0
     with gate.submitting(4):
-        gate.check(Lane.INTERACTIVE, 4)  # the only thread is in use, and nobody waits for it
+        gate.check(INTERACTIVE, 4)  # the only thread is in use, and nobody waits for it
         with gate.submitting(4), pytest.raises(Overloaded) as refused:
-            gate.check(Lane.INTERACTIVE, 4)
-        gate.check(Lane.INTERACTIVE, 4)
+            gate.check(INTERACTIVE, 4)
+        gate.check(INTERACTIVE, 4)
     assert int(refused.value.headers["Retry-After"]) >= 1
 
 
@@ -188,14 +189,14 @@ def test_a_burst_may_wait_longer_until_somebody_was_refused(monkeypatch: pytest.
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     gate = Admission(ApiSettings(admit_interactive_seconds=0.2, admit_bulk_seconds=60), threads=1)
-    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.8)
-    assert gate.within(Lane.BULK) == 60
+    assert gate.within(INTERACTIVE) == pytest.approx(0.8)
+    assert gate.within(BULK) == 60
     with pytest.raises(Overloaded), gate.heeding(4):
-        raise LaneFull(Lane.INTERACTIVE, Ahead(61, 100))
+        raise LaneFull(INTERACTIVE, Ahead(61, 100))
     now[0] += QUIET_SECONDS
-    assert gate.within(Lane.INTERACTIVE) == 0.2
+    assert gate.within(INTERACTIVE) == 0.2
     now[0] += 0.1
-    assert gate.within(Lane.INTERACTIVE) == pytest.approx(0.8)
+    assert gate.within(INTERACTIVE) == pytest.approx(0.8)
 
 
 def test_a_full_lane_is_asked_again_when_it_may_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,10 +204,10 @@ def test_a_full_lane_is_asked_again_when_it_may_have_room(monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     gate = Admission(ApiSettings(admit_interactive_seconds=0.2), threads=1)
     with pytest.raises(Overloaded), gate.heeding(4):
-        raise LaneFull(Lane.INTERACTIVE, Ahead(50, 100))
+        raise LaneFull(INTERACTIVE, Ahead(50, 100))
     now[0] += 0.29
     with pytest.raises(Overloaded):
-        gate.check(Lane.INTERACTIVE, 4)
-    gate.check(Lane.BULK, 4)
+        gate.check(INTERACTIVE, 4)
+    gate.check(BULK, 4)
     now[0] += 0.02
-    gate.check(Lane.INTERACTIVE, 4)
+    gate.check(INTERACTIVE, 4)

@@ -43,12 +43,14 @@ def test_it_is_alive_without_a_store(storeless: httpx.Client) -> None:
 
 
 def test_it_is_ready_when_a_worker_was_seen(client: httpx.Client, engine: Engine, model_id: int) -> None:
+    steps.run(engine, "DELETE FROM workers")
     with transaction(engine) as connection:
         registrations.worker_seen(connection, "w", model_id)
     assert readiness(client) == (200, set())
 
 
-def test_it_is_not_ready_without_a_worker(client: httpx.Client) -> None:
+def test_it_is_not_ready_without_a_worker(client: httpx.Client, engine: Engine) -> None:
+    steps.run(engine, "DELETE FROM workers")
     assert readiness(client) == (503, {"worker"})
 
 
@@ -77,6 +79,7 @@ def test_a_job_is_refused_without_a_store(storeless: httpx.Client) -> None:
 
 def test_a_job_is_refused_before_any_model_was_loaded(client: httpx.Client, engine: Engine) -> None:
     with transaction(engine) as connection:
+        connection.execute(text("DELETE FROM workers"))
         connection.execute(text("DELETE FROM models"))
     answer = client.post("/v1/jobs", json=ONE)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:verdict:not-ready")
@@ -90,23 +93,23 @@ def test_models_are_listed_with_their_live_workers(client: httpx.Client, engine:
         registrations.worker_seen(connection, "gone", model_id)
         registrations.worker_gone(connection, "gone")
     [model] = client.get("/v1/models").json()["data"]
-    assert (model["name"], model["version"], model["workers"]) == ("default", "0", 2)
+    assert (model["name"], model["version"], model["workers"], model["default"]) == ("default", "0", 3, False)
 
 
 def test_metrics_show_the_backlog_of_each_lane(client: httpx.Client) -> None:
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 17})
     assert sample(client, "verdict_store_up") == 1
-    assert sample(client, 'verdict_backlog_rows{lane="bulk"}') == 17
-    assert sample(client, 'verdict_backlog_rows{lane="interactive"}') == 0
-    assert (sample(client, 'verdict_backlog_oldest_seconds{lane="bulk"}') or 0) > 0
-    assert sample(client, 'verdict_backlog_oldest_seconds{lane="interactive"}') == 0
+    assert sample(client, 'verdict_backlog_rows{lane="bulk",model="default"}') == 17
+    assert sample(client, 'verdict_backlog_rows{lane="interactive",model="default"}') == 0
+    assert (sample(client, 'verdict_backlog_oldest_seconds{lane="bulk",model="default"}') or 0) > 0
+    assert sample(client, 'verdict_backlog_oldest_seconds{lane="interactive",model="default"}') == 0
 
 
 def test_metrics_of_the_backlog_fall_when_it_is_done(client: httpx.Client, drain: Callable[[], None]) -> None:
     client.post("/v1/jobs", json=ONE)
     drain()
-    assert sample(client, 'verdict_backlog_rows{lane="interactive"}') == 0
-    assert sample(client, "verdict_workers_live") == 1
+    assert sample(client, 'verdict_backlog_rows{lane="interactive",model="default"}') == 0
+    assert sample(client, 'verdict_workers_live{model="default"}') == 1
 
 
 def test_metrics_weigh_what_waits_and_count_what_is_judged(client: httpx.Client, engine: Engine) -> None:
@@ -114,10 +117,10 @@ def test_metrics_weigh_what_waits_and_count_what_is_judged(client: httpx.Client,
     steps.run(engine, "UPDATE jobs SET tokens_estimate = 300")
     claimed = steps.must_claim(engine, reviews=1)
     assert [each.text for each in claimed.reviews] == ["twice"]
-    assert sample(client, 'verdict_backlog_rows{lane="bulk"}') == 2
-    assert sample(client, 'verdict_backlog_tokens{lane="bulk"}') == 150
-    assert sample(client, 'verdict_in_flight_rows{lane="bulk"}') == 2
-    assert sample(client, 'verdict_in_flight_rows{lane="interactive"}') == 0
+    assert sample(client, 'verdict_backlog_rows{lane="bulk",model="default"}') == 2
+    assert sample(client, 'verdict_backlog_tokens{lane="bulk",model="default"}') == 150
+    assert sample(client, 'verdict_in_flight_rows{lane="bulk",model="default"}') == 2
+    assert sample(client, 'verdict_in_flight_rows{lane="interactive",model="default"}') == 0
 
 
 def test_metrics_add_up_what_the_live_workers_can(client: httpx.Client, engine: Engine, model_id: int) -> None:
@@ -127,8 +130,8 @@ def test_metrics_add_up_what_the_live_workers_can(client: httpx.Client, engine: 
         registrations.worker_seen(connection, "new", model_id)
         registrations.worker_seen(connection, "silent", model_id, 9_000.0)
     steps.run(engine, "UPDATE workers SET seen_at = now() - interval '31 s' WHERE name = 'silent'")
-    assert sample(client, "verdict_workers_live") == 3
-    assert sample(client, "verdict_capacity_tokens_per_second") == 1_500
+    assert sample(client, 'verdict_workers_live{model="default"}') == 4
+    assert sample(client, 'verdict_capacity_tokens_per_second{model="default"}') == 1_500
 
 
 def test_metrics_count_what_was_cancelled_once(client: httpx.Client) -> None:
@@ -149,7 +152,7 @@ def test_metrics_show_pools_container_and_process(client: httpx.Client) -> None:
 
 
 def test_metrics_count_what_was_submitted(client: httpx.Client) -> None:
-    series = 'verdict_rows_submitted_total{lane="interactive"}'
+    series = 'verdict_rows_submitted_total{lane="interactive",model="default"}'
     before = sample(client, series) or 0
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})  # replayed
@@ -162,8 +165,8 @@ def test_metrics_are_served_without_a_store(storeless: httpx.Client) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert "verdict_backlog_rows{" not in answer.text
     assert "verdict_store_up 0.0" in answer.text
-    assert "verdict_workers_live NaN" in answer.text
-    assert "verdict_capacity_tokens_per_second NaN" in answer.text
+    assert "verdict_workers_live{" not in answer.text
+    assert "verdict_capacity_tokens_per_second{" not in answer.text
 
 
 def test_a_frozen_store_keeps_no_scrape_waiting(client: httpx.Client, engine: Engine) -> None:

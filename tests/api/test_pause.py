@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from db.engine import Engine
-from db.models import Lane
 from settings import QueueSettings
 from tests.conftest import wait_until
 from tests.db import steps
+from tests.fakes import BULK
 from worker.messages import queue_name
 
 UNKNOWN = "/v1/jobs/0199aaaa-0000-7000-8000-000000000000"
@@ -68,9 +68,9 @@ def test_a_repeated_key_does_not_pause_again(client: httpx.Client, job: dict[str
 def test_resume_rings(client: httpx.Client, job: dict[str, Any], queue: QueueSettings) -> None:
     change(client, job, "pause")
     with redis.Redis.from_url(queue.redis_url) as valkey:
-        wait_until(lambda: valkey.delete(queue_name(Lane.BULK)))  # what the submission rang
+        wait_until(lambda: valkey.delete(queue_name(BULK)))  # what the submission rang
         change(client, job, "resume")
-        wait_until(lambda: valkey.llen(queue_name(Lane.BULK)))
+        wait_until(lambda: valkey.llen(queue_name(BULK)))
 
 
 def test_a_paused_job_can_be_cancelled(client: httpx.Client, job: dict[str, Any]) -> None:

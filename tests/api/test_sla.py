@@ -174,14 +174,17 @@ def test_a_window_holds_what_is_in_it(engine: Engine, model_id: int, log: Engine
     assert measured(engine).requests == measured(engine).feedbacks == measured(engine).rows == 1
 
 
-def test_what_waits_is_said_by_lane(client: httpx.Client, engine: Engine) -> None:
+def test_what_waits_is_said_by_model_and_lane(client: httpx.Client, engine: Engine) -> None:
     submit(engine, 3)
     must_claim(engine, reviews=1)
     run(engine, "UPDATE jobs SET created_at = now() - interval '7 s'")
-    lanes = {each["lane"]: each for each in asked(client)["lanes"]}
-    assert (lanes["bulk"]["queued"], lanes["bulk"]["processing"]) == (2, 1)
-    assert 7 <= lanes["bulk"]["oldest_seconds"] < 30
-    assert lanes["interactive"] == {"lane": "interactive", "queued": 0, "processing": 0, "oldest_seconds": 0.0}
+    submit(engine, 4, model="other")
+    lanes = {(each["model"], each["lane"]): each for each in asked(client)["lanes"]}
+    bulk, nothing = lanes["default", "bulk"], {"queued": 0, "processing": 0, "oldest_seconds": 0.0}
+    assert (bulk["queued"], bulk["processing"]) == (2, 1)
+    assert 7 <= bulk["oldest_seconds"] < 30
+    assert lanes["default", "interactive"] == {"model": "default", "lane": "interactive"} | nothing
+    assert [each["queued"] for (model, _), each in lanes.items() if model == "other"] == [0, 4]
 
 
 def test_figures_are_kept_for_a_while_and_what_waits_is_not(

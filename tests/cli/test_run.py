@@ -55,9 +55,9 @@ def test_a_review_is_classified_and_its_job_is_there_after_a_restart(tmp_path: P
         metrics = scrape(tmp_path)
         assert set(metrics) == {"api", "worker", "maintenance"}
         assert 'verdict_results_total{lane="interactive",reason="",status="succeeded"} 2.0' in metrics["worker"]
-        assert 'verdict_rows_submitted_total{lane="interactive"} 2.0' in metrics["api"]
+        assert 'verdict_rows_submitted_total{lane="interactive",model="default"} 2.0' in metrics["api"]
         assert "verdict_worker_ready 1.0" in metrics["worker"]
-        assert "verdict_workers_live 1.0" in metrics["api"]
+        assert 'verdict_workers_live{model="default"} 1.0' in metrics["api"]
         assert 'verdict_model_info{backend="cascade",model="default",operating_point="balanced"' in metrics["worker"]
         assert [each for each in metrics.values() if "verdict_container_memory_limit_bytes" not in each] == []
     assert first.returncode == 0

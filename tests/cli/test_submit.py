@@ -16,8 +16,12 @@ import pytest
 
 from cli._follow import follow
 from cli.output import CommandError
+from db.engine import Engine, transaction
+from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.cli.conftest import ROOT
 from tests.client.wire import answer, scripted
+from tests.conftest import register_fake, serving
+from tests.db import steps
 from tests.fakes import POISON, expected_sentiment
 from verdict import Client
 
@@ -238,3 +242,39 @@ def test_a_terminal_sees_a_bar(url: str, reviews: Path) -> None:
     assert code == 0, err
     assert "uploading" in err
     assert "4 of 4 rows" in err
+
+
+@pytest.fixture
+def lenient(database: DatabaseSettings, queue: QueueSettings, engine: Engine) -> Iterator[str]:
+    """A service that keeps jobs for `mine`, which a worker has loaded and none serves."""
+    with transaction(engine) as connection:
+        register_fake(connection, "mine")
+    with serving(ApiSettings(accept_without_worker=True), database, queue) as url:
+        yield url
+
+
+WARNING = "No live worker serves the model mine; the job is kept and waits until one does."
+
+
+def test_a_job_that_waits_for_a_worker_says_so(lenient: str, reviews: Path, engine: Engine, wait_for: WaitFor) -> None:
+    code, said, err = verdict("submit", str(reviews), "--no-wait", "--model", "mine", "--url", lenient)
+    assert (code, WARNING in err) == (0, True), err
+    assert WARNING in verdict("job", said.strip(), "--url", lenient)[1]
+    with started("submit", str(reviews), "--url", lenient) as following:
+        wait_for(lambda: len(steps.rows(engine, "SELECT FROM jobs WHERE model = 'mine'")) == 2)
+        assert following.stderr is not None
+        assert WARNING in following.stderr.readline()
+
+
+def test_a_model_that_nobody_serves_is_one_line(url: str, reviews: Path) -> None:
+    for command in (["submit", str(reviews)], ["classify", "good"]):
+        code, _, err = verdict(*command, "--model", "nothing", "--url", url)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert "is not one of the models that are served: default" in err
+
+
+def test_a_model_can_be_named_for_this_process_too(reviews: Path, out: Path, tmp_path: Path) -> None:
+    code, _, err = verdict(
+        *("submit", str(reviews), "--local", "--model", "mine", "-o", str(out)), MODELS_DIR=str(tmp_path)
+    )
+    assert (code, err) == (2, f"error: There is no model in {tmp_path}/mine: manifest.json is missing.\n")

@@ -1,6 +1,7 @@
 """The calls against a real service: what is asked is done, what is refused is said."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,18 @@ def test_feedback_is_told_and_shared_only_when_asked(ask: Ask, url: str) -> None
     assert ask(url, "feedback", result.review_id, "negative", share=True).shared
     with pytest.raises(Refused, match="sentiment"):
         ask(url, "feedback", result.review_id, "mixed")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_model_can_be_named_in_every_call(ask: Ask, url: str, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("text\ngood\n")
+    assert ask(url, "classify", "good", model="default").sentiment == expected_sentiment("good")
+    for job in (ask(url, "submit", ["good"], model="default"), ask(url, "submit_file", path, model="default")):
+        assert (job.model, job.warning) == ("default", None)
+    for call, what in (("classify", "good"), ("submit", ["good"]), ("submit_file", path)):
+        with pytest.raises(Refused, match="is not one of the models that are served: default"):
+            ask(url, call, what, model="nothing")
 
 
 @pytest.mark.usefixtures("worker")

@@ -71,7 +71,7 @@ def scales(project: Project, client: httpx.Client, workers: int) -> Outcome:
 
 def live_workers(client: httpx.Client) -> int:
     """How many the API knows of."""
-    found = re.search(r"^verdict_workers_live (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    found = re.search(r'^verdict_workers_live{model="default"} (\S+)$', client.get("/metrics").text, re.MULTILINE)
     return int(float(found[1])) if found and found[1] != "NaN" else 0
 
 

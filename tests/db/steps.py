@@ -32,7 +32,7 @@ def submit(
     chosen = texts or [f"review {number}" for number in range(reviews)]
     sent = [NewReview(text, f"id-{place}", tokens) for place, text in enumerate(chosen)]
     with transaction(engine) as connection:
-        return submissions.add(connection, NewJob(lane, model, {}, deadline, sent))
+        return submissions.add(connection, NewJob(lane, {}, deadline, sent), model)
 
 
 def claim(

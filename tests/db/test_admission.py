@@ -11,18 +11,25 @@ import pytest
 from db import admission, submissions, uploads
 from db.admission import Ahead, LaneFull
 from db.engine import Connection, Engine, one_trip, reading, transaction
-from db.models import Lane
+from db.models import Lane, ModelLane
 from db.submissions import NewJob, NewReview
 from db.uploads import NewUpload
 from files.row import Row, text_error
+from tests.conftest import register_fake
 from tests.db import steps
+from tests.fakes import BULK, INTERACTIVE, MODEL
 
 How: TypeAlias = Callable[[Engine], AbstractContextManager[Connection]]
 
 
 def ahead(engine: Engine, lane: Lane = Lane.BULK) -> Ahead:
     with reading(engine) as connection:
-        return admission.ahead(connection, lane)
+        return admission.ahead(connection, ModelLane(MODEL, lane))
+
+
+def within(_: ModelLane) -> float:
+    """How many seconds of work may stand before a file."""
+    return 0.5
 
 
 def add_worker(engine: Engine, model_id: int, pace: float | None, *, seen: timedelta = timedelta()) -> None:
@@ -33,14 +40,14 @@ def add_worker(engine: Engine, model_id: int, pace: float | None, *, seen: timed
 
 
 def job(lane: Lane = Lane.BULK, *, tokens: int = steps.TOKENS) -> NewJob:
-    return NewJob(lane, "default", {}, None, [NewReview("a fine film", None, tokens)])
+    return NewJob(lane, {}, None, [NewReview("a fine film", None, tokens)])
 
 
 def submit(engine: Engine, within: float, lane: Lane = Lane.BULK) -> bool:
     """Whether the job was let in."""
     try:
         with one_trip(engine) as connection:
-            return bool(submissions.add(connection, job(lane), within))
+            return bool(submissions.add(connection, job(lane), MODEL, within))
     except LaneFull:
         return False
 
@@ -82,6 +89,30 @@ def test_interactive_work_stands_before_bulk_and_bulk_before_no_interactive(engi
     assert ahead(engine, Lane.BULK).tokens == 3 * steps.TOKENS
 
 
+def test_work_for_another_model_stands_before_nothing_and_its_workers_help_nobody(
+    engine: Engine, model_id: int
+) -> None:
+    with transaction(engine) as connection:
+        other = register_fake(connection, "other")
+    add_worker(engine, model_id, 100)
+    add_worker(engine, other, 7)
+    for lane in Lane:
+        steps.submit(engine, 5, lane=lane, model="other")
+        steps.submit(engine, 2, lane=lane)
+        steps.must_claim(engine, lane=lane, reviews=1)
+    assert ahead(engine, Lane.INTERACTIVE) == Ahead(2 * steps.TOKENS, 100)
+    assert ahead(engine, Lane.BULK) == Ahead(4 * steps.TOKENS, 100)
+    with reading(engine) as connection:
+        found = [admission.ahead(connection, ModelLane("other", lane)) for lane in Lane]
+    assert found == [Ahead(5 * steps.TOKENS, 7), Ahead(10 * steps.TOKENS, 7)]
+
+
+def test_a_submission_waits_for_no_submission_to_another_model(engine: Engine) -> None:
+    with transaction(engine) as slow:
+        submissions.add(slow, job(), "other", 1.0)
+        assert submit(engine, within=1.0)  # a lock of its own: this one would wait until the other ends
+
+
 def test_a_copy_and_a_job_that_rests_or_is_late_weigh_nothing(engine: Engine) -> None:
     steps.submit(engine, texts=["twice", "twice", "once"])
     assert ahead(engine).tokens == 2 * steps.TOKENS
@@ -94,26 +125,23 @@ def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> 
     texts = ["x" * 45, "x" * 45, "y" * 90, ""]
     file = [Row(place, place + 1, each, None, None, [], text_error(each, 100)) for place, each in enumerate(texts)]
     with transaction(engine) as connection:
-        added = uploads.add(
-            connection, NewUpload("default", None, None, labelled=False, interactive_max_reviews=16), file
-        )
-    assert (added.lane, added.rows, added.reviews, added.refused) == (Lane.INTERACTIVE, 4, 2, {"empty_text": 1})
+        upload = NewUpload(None, None, labelled=False, interactive_max_reviews=16)
+        added = uploads.add(connection, upload, MODEL, file)
+    assert (added.queue, added.rows, added.reviews, added.refused) == (INTERACTIVE, 4, 2, {"empty_text": 1})
     [job] = steps.rows(engine, "SELECT tokens_estimate FROM jobs")
     assert job.tokens_estimate == 12 + 22
 
 
 def test_a_file_is_let_in_like_any_job(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 1)
-    upload = NewUpload(
-        "default", None, None, labelled=False, interactive_max_reviews=1, within=dict.fromkeys(Lane, 0.5)
-    )
+    upload = NewUpload(None, None, labelled=False, interactive_max_reviews=1)
     file = [Row(0, 1, "fine", None, None, [], None), Row(1, 2, "dull", None, None, [], None)]
     with transaction(engine) as connection:
-        assert uploads.add(connection, upload, file).lane == Lane.BULK
+        assert uploads.add(connection, upload, MODEL, file, within).queue == BULK
     with pytest.raises(LaneFull), transaction(engine) as connection:
-        uploads.add(connection, upload, file)
+        uploads.add(connection, upload, MODEL, file, within)
     with transaction(engine) as connection:
-        assert uploads.add(connection, upload, file[:1]).lane == Lane.INTERACTIVE
+        assert uploads.add(connection, upload, MODEL, file[:1], within).queue == INTERACTIVE
     assert len(steps.rows(engine, "SELECT FROM job_rows")) == 3
 
 
@@ -131,8 +159,8 @@ def test_a_refusal_says_what_stands_before(engine: Engine, model_id: int) -> Non
     add_worker(engine, model_id, 4)
     steps.submit(engine)
     with pytest.raises(LaneFull) as refused, one_trip(engine) as connection:
-        submissions.add(connection, job(), 1.0)
-    assert refused.value.lane == Lane.BULK
+        submissions.add(connection, job(), MODEL, 1.0)
+    assert refused.value.queue == BULK
     assert refused.value.ahead == Ahead(steps.TOKENS, 4)
 
 
@@ -148,7 +176,7 @@ def test_of_many_at_once_exactly_as_many_as_fit_are_let_in(engine: Engine, model
     def try_one(_: int) -> bool:
         try:
             with how(engine) as connection:
-                return bool(submissions.add(connection, job(), 0.5))
+                return bool(submissions.add(connection, job(), MODEL, 0.5))
         except LaneFull:
             return False
 

@@ -14,6 +14,7 @@ from db.engine import Engine, transaction
 from db.models import Lane, ReviewStatus
 from tests.db import steps
 from tests.db.steps import TOKENS, claim, complete, complete_all, judged, must_claim, submit
+from tests.fakes import BULK, INTERACTIVE
 
 
 def by_job(claimed: Claim) -> dict[UUID, int]:
@@ -262,5 +263,5 @@ def test_the_backlog_counts_what_waits_in_each_lane(engine: Engine) -> None:
     submit(engine, 2, lane=Lane.INTERACTIVE)
     must_claim(engine, reviews=1)
     with transaction(engine) as connection:
-        found = {each.lane: each.reviews for each in jobs.backlog(connection)}
-    assert found == {Lane.BULK: 4, Lane.INTERACTIVE: 2}
+        found = {each.queue: each.reviews for each in jobs.backlog(connection)}
+    assert found == {BULK: 4, INTERACTIVE: 2}

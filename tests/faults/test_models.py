@@ -11,12 +11,12 @@ import pytest
 from settings import ROOT, WorkerSettings
 
 
-def _ended(models: Path) -> "subprocess.CompletedProcess[str]":
+def _ended(models: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     env = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "REDIS_URL": "redis://127.0.0.1:9/0"}
     return subprocess.run(
         [sys.executable, "-m", "worker.main"],
         cwd=ROOT,
-        env={**os.environ, **env, "MODELS_DIR": str(models)},
+        env={**os.environ, **env, "MODELS_DIR": str(models)} | settings,
         capture_output=True,
         text=True,
         timeout=60,
@@ -45,3 +45,15 @@ def test_a_corrupt_model(tmp_path: Path) -> None:
     [line] = ended.stderr.splitlines()
     assert line.startswith("worker: The file model.onnx")
     assert "corrupt" in line
+
+
+def test_a_model_under_another_name_than_its_own(tmp_path: Path) -> None:
+    shipped = WorkerSettings().model_directory()
+    if not (shipped / "manifest.json").exists():
+        pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "1").symlink_to(shipped)
+    ended = _ended(tmp_path, MODEL="mine")
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert "is named default in its manifest, but MODEL is mine" in line

@@ -9,18 +9,27 @@ from pathlib import Path
 import pytest
 import yaml
 
+from settings import ROOT
 from tests.kubernetes.reading import named, of_kind, queries, written
 
 needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool comes with Debian's prometheus")
 
+BACKLOG = 'verdict_backlog_tokens{{model="default",lane="{}"}}'
+CAPACITY = 'verdict_capacity_tokens_per_second{model="default"}'
+WORKERS = 'verdict_workers_live{model="default"}'
 UP = {
-    'verdict_backlog_tokens{lane="interactive"}': "0x20",
-    'verdict_backlog_tokens{lane="bulk"}': "0x20",
-    "verdict_capacity_tokens_per_second": "93600x20",
-    "verdict_workers_live": "2x20",
+    BACKLOG.format("interactive"): "0x20",
+    BACKLOG.format("bulk"): "0x20",
+    CAPACITY: "93600x20",
+    WORKERS: "2x20",
+    # Another model's, of which nothing shall be seen here.
+    'verdict_backlog_tokens{model="other",lane="bulk"}': "99999999x20",
+    'verdict_capacity_tokens_per_second{model="other"}': "1x20",
+    'verdict_workers_live{model="other"}': "9x20",
 }
 BUSY = 'verdict_container_cpu_seconds_total{{job="worker",pod="{}"}}'
-STARTED = 'verdict_queue_seconds_count{{lane="{}"}}'
+SERVES = 'verdict_model_info{{job="worker",pod="{}",model="{}"}}'
+STARTED = 'verdict_queue_seconds_count{{model="{}",lane="{}"}}'
 
 
 def value(tmp_path: Path, query: str, series: dict[str, str]) -> float | None:
@@ -45,21 +54,21 @@ def value(tmp_path: Path, query: str, series: dict[str, str]) -> float | None:
     [
         ({}, 0.0),
         # 468,000 tokens for workers of 46,800 a second each: ten seconds of one, however many there are.
-        ({'verdict_backlog_tokens{lane="bulk"}': "468000x20"}, 10.0),
+        ({BACKLOG.format("bulk"): "468000x20"}, 10.0),
         # Every API process tells the same of the store; it counts once.
         (
             {
-                'verdict_backlog_tokens{lane="bulk",pod="a"}': "468000x20",
-                'verdict_backlog_tokens{lane="bulk",pod="b"}': "468000x20",
+                'verdict_backlog_tokens{model="default",lane="bulk",pod="a"}': "468000x20",
+                'verdict_backlog_tokens{model="default",lane="bulk",pod="b"}': "468000x20",
             },
             10.0,
         ),
         # No worker is there to tell how fast it is.
         (
             {
-                'verdict_backlog_tokens{lane="bulk"}': "468000x20",
-                "verdict_capacity_tokens_per_second": "0x20",
-                "verdict_workers_live": "0x20",
+                BACKLOG.format("bulk"): "468000x20",
+                CAPACITY: "0x20",
+                WORKERS: "0x20",
             },
             10.0,
         ),
@@ -90,12 +99,23 @@ def test_without_the_store_nothing_is_said_and_nothing_scaled(tmp_path: Path) ->
     ids=["idle", "interactive", "bulk", "both"],
 )
 def test_only_interactive_reviews_make_workers_busy(tmp_path: Path, interactive: str, bulk: str, cores: float) -> None:
-    # Two workers, 1.5 cores each.
-    series = {BUSY.format("a"): "0+22.5x20", BUSY.format("b"): "0+22.5x20"}
-    series |= {STARTED.format("interactive"): interactive, STARTED.format("bulk"): bulk}
+    # Two workers of this model and one of another, 1.5 cores each.
+    series = {BUSY.format(pod): "0+22.5x20" for pod in "abc"}
+    series |= {SERVES.format("a", "default"): "1x20", SERVES.format("b", "default"): "1x20"}
+    series |= {SERVES.format("c", "other"): "1x20", STARTED.format("other", "interactive"): "0+900x20"}
+    series |= {STARTED.format("default", "interactive"): interactive, STARTED.format("default", "bulk"): bulk}
     found = value(tmp_path, dict(queries())["worker interactive"], series)
     assert found is not None
     assert math.isclose(found, cores, abs_tol=1e-9)
+
+
+def test_workers_are_scaled_by_the_model_that_they_serve() -> None:
+    image = (ROOT / "Dockerfile.worker").read_text()
+    named = {model for _, query in queries() for model in re.findall(r'model="([^"]+)"', query)}
+    assert named == set(re.findall(r"^ARG MODEL=(\w+)$", image, re.MULTILINE))
+    for _, query in queries():
+        for series in re.findall(r"verdict_(?:backlog|capacity|workers|queue)\w*(?:{[^}]*})?", query):
+            assert 'model="' in series, series
 
 
 def test_one_worker_is_never_alone_and_a_gpu_is_not_kept() -> None:

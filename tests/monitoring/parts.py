@@ -31,7 +31,9 @@ class Parts:
         self.targets = targets_file(folder / "prometheus.json", addresses)
         common = {"DATABASE_URL": self._store.url, "REDIS_URL": redis_url, "HOST": embedded.LOOPBACK}
         self._env = {
-            "api": common | {"PORT": str(ports["api"]), "DATABASE_TIMEOUT_SECONDS": "1"},
+            # Without a worker jobs are kept, so that there is something that waits too long.
+            "api": common
+            | {"PORT": str(ports["api"]), "DATABASE_TIMEOUT_SECONDS": "1", "ACCEPT_WITHOUT_WORKER": "true"},
             "worker": common | {"METRICS_PORT": str(ports["worker"])},
         }
 

@@ -27,7 +27,7 @@ def words(order: int, temperature: float = 1.0) -> NgramModel:
     for ids, weight in zip(Tokeniser(SHIPPED / "tokenizer.json", 512).whole(list(SURE)), SURE.values(), strict=True):
         weights[buckets(ids[1:-1], 1, 12)] = weight
     one = np.ones(1, dtype=np.float32)
-    return NgramModel(weights, scale=one, bias=one / 8, order=order, temperatures=(temperature,))
+    return NgramModel(weights, scale=one, bias=one / np.float32(8), order=order, temperatures=(temperature,))
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,6 @@ def test_a_child_that_stops_says_so(station: Station, monkeypatch: pytest.Monkey
 
 def test_lines_of_a_child_are_not_caught_by_celery() -> None:
     """Celery would make lines of what the lines are written to, and drop them."""
-    app = celery_app(QueueSettings(redis_url="redis://nowhere"))
+    app = celery_app(QueueSettings(redis_url="redis://nowhere"), "default")
     assert app.conf.worker_redirect_stdouts is False
     app.close()

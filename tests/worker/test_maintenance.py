@@ -10,9 +10,11 @@ from prometheus_client import REGISTRY
 from cli import embedded
 from db import request_log
 from db.engine import Engine, StoreBusy, StoreUnavailable, connect, transaction
-from db.models import Lane
+from db.models import Lane, ModelLane
 from settings import DatabaseSettings, MaintenanceSettings, QueueSettings
+from tests.conftest import register_fake
 from tests.db import steps
+from tests.fakes import BULK, MODEL
 from worker import main as worker
 from worker import maintenance
 from worker.maintenance import DAYS_AHEAD, Sweeper, forget, keep_days
@@ -21,7 +23,7 @@ from worker.notify import Notifier
 from worker.queue import Doorbell
 
 SETTINGS = MaintenanceSettings(max_attempts=2)
-Sweep = Callable[[Engine], set[Lane]]
+Sweep = Callable[[Engine], set[ModelLane]]
 
 
 @pytest.fixture
@@ -34,9 +36,9 @@ def notifier(queue: QueueSettings) -> Iterator[Notifier]:
 
 @pytest.fixture
 def sweep(queue: QueueSettings, notifier: Notifier) -> Sweep:
-    """Sweeps once with a sweeper that has shown its canary already; the lanes that it rang."""
+    """Sweeps once with a sweeper that has shown its canary already; the queues that it rang."""
 
-    def once(engine: Engine) -> set[Lane]:
+    def once(engine: Engine) -> set[ModelLane]:
         with Doorbell(queue) as doorbell:
             sweeper = Sweeper(engine, SETTINGS, doorbell, notifier)
             sweeper._canary_at = float("inf")
@@ -46,18 +48,20 @@ def sweep(queue: QueueSettings, notifier: Notifier) -> Sweep:
     return once
 
 
-def rung(queue: QueueSettings) -> set[Lane]:
+def rung(queue: QueueSettings) -> set[ModelLane]:
+    queues = [ModelLane(model, lane) for model in (MODEL, "other") for lane in Lane]
     with redis.Redis.from_url(queue.redis_url) as client:
-        return {lane for lane in Lane if client.llen(queue_name(lane))}
+        return {each for each in queues if client.llen(queue_name(each))}
 
 
 def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"verdict_{name}_total", labels) or 0
 
 
-def test_only_lanes_in_which_reviews_wait_are_rung(engine: Engine, sweep: Sweep) -> None:
+def test_only_queues_in_which_reviews_wait_are_rung(engine: Engine, sweep: Sweep) -> None:
     steps.submit(engine, lane=Lane.BULK)
-    assert sweep(engine) == {Lane.BULK}
+    steps.submit(engine, lane=Lane.INTERACTIVE, model="other")
+    assert sweep(engine) == {BULK, ModelLane("other", Lane.INTERACTIVE)}
 
 
 def test_nothing_is_rung_when_nothing_waits(engine: Engine, sweep: Sweep) -> None:
@@ -66,23 +70,29 @@ def test_nothing_is_rung_when_nothing_waits(engine: Engine, sweep: Sweep) -> Non
     assert sweep(engine) == set()
 
 
-def test_now_and_then_every_lane_is_rung(engine: Engine, queue: QueueSettings, notifier: Notifier) -> None:
-    with Doorbell(queue) as doorbell:
-        Sweeper(engine, SETTINGS, doorbell, notifier).sweep()
-    assert rung(queue) == set(Lane)
-
-
-def test_the_next_canary_waits_for_its_time(engine: Engine, queue: QueueSettings, notifier: Notifier) -> None:
+def test_now_and_then_every_lane_of_every_loaded_model_is_rung(
+    engine: Engine, queue: QueueSettings, notifier: Notifier
+) -> None:
+    with transaction(engine) as connection:
+        register_fake(connection)
+        register_fake(connection, "other")
     with Doorbell(queue) as doorbell:
         sweeper = Sweeper(engine, SETTINGS, doorbell, notifier)
-        assert [sweeper._due(set()), sweeper._due(set())] == [set(Lane), set()]
+        sweeper.sweep()
+    assert rung(queue) == {ModelLane(model, lane) for model in (MODEL, "other") for lane in Lane}
+    with redis.Redis.from_url(queue.redis_url) as client:
+        client.flushall()
+    with Doorbell(queue) as doorbell:
+        sweeper._doorbell = doorbell
+        sweeper.sweep()  # the next canary waits for its time
+    assert rung(queue) == set()
 
 
 def test_every_lost_lease_is_given_back_and_rung_for_in_the_same_round(engine: Engine, sweep: Sweep) -> None:
     job = steps.submit(engine, 3)
     for _ in range(3):
         steps.lose(engine, steps.must_claim(engine, reviews=1).token)
-    assert sweep(engine) == {Lane.BULK}
+    assert sweep(engine) == {BULK}
     assert steps.one(engine, "jobs", job).queued == 3
 
 

@@ -13,15 +13,15 @@ import pytest
 import redis
 
 from cli import embedded
-from db.models import Lane
 from settings import QueueSettings
 from tests.conftest import wait_until
+from tests.fakes import BULK, INTERACTIVE
 from tests.servers import RunningServer, valkey_server
 from worker.messages import DONE_CHANNEL, DRAIN, done_message, job_ids, queue_name, ring_message
 from worker.notify import BACKLOG, Notifier
 from worker.queue import Doorbell
 
-BULK = queue_name(Lane.BULK)
+BULK_LIST = queue_name(BULK)
 INSTANT_SECONDS = 0.05
 
 
@@ -56,12 +56,12 @@ def frozen(server: RunningServer) -> Iterator[None]:
         os.kill(server.pid, signal.SIGCONT)
 
 
-def ring_until_heard(doorbell: Doorbell, client: redis.Redis, lane: Lane = Lane.BULK) -> None:
+def ring_until_heard(doorbell: Doorbell, client: redis.Redis) -> None:
     """Ring as the sweeper does: again and again."""
 
     def heard() -> bool:
-        doorbell.ring(lane)
-        return client.type(queue_name(lane)) == b"list"
+        doorbell.ring(BULK)
+        return client.type(BULK_LIST) == b"list"
 
     wait_until(heard)
 
@@ -69,22 +69,22 @@ def ring_until_heard(doorbell: Doorbell, client: redis.Redis, lane: Lane = Lane.
 def seconds_of_100_rings(doorbell: Doorbell) -> float:
     started = time.perf_counter()
     for _ in range(50):
-        for lane in Lane:
-            doorbell.ring(lane)
+        for queue in (INTERACTIVE, BULK):
+            doorbell.ring(queue)
     return time.perf_counter() - started
 
 
 def test_a_ring_stands_in_its_lane(queue: QueueSettings, client: redis.Redis) -> None:
     with Doorbell(queue) as doorbell:
-        doorbell.ring(Lane.BULK)
-    assert (client.llen(BULK), client.llen(queue_name(Lane.INTERACTIVE))) == (1, 0)
+        doorbell.ring(BULK)
+    assert (client.llen(BULK_LIST), client.llen(queue_name(INTERACTIVE))) == (1, 0)
 
 
 def test_a_ring_carries_no_review_and_no_id_of_one(queue: QueueSettings, client: redis.Redis) -> None:
     with Doorbell(queue) as doorbell:
-        doorbell.ring(Lane.BULK)
-    [entry] = client.lrange(BULK, 0, -1)
-    assert len(entry) == len(ring_message(BULK))
+        doorbell.ring(BULK)
+    [entry] = client.lrange(BULK_LIST, 0, -1)
+    assert len(entry) == len(ring_message(BULK_LIST))
     assert DRAIN.encode() in entry
 
 
@@ -93,23 +93,23 @@ def test_rings_are_coalesced(queue: QueueSettings, client: redis.Redis, outstand
     with Doorbell(queue.model_copy(update={"rings_outstanding": outstanding})) as doorbell:
 
         def all_stand() -> bool:
-            doorbell.ring(Lane.BULK)
-            return client.llen(BULK) == outstanding
+            doorbell.ring(BULK)
+            return client.llen(BULK_LIST) == outstanding
 
         wait_until(all_stand)
         seconds_of_100_rings(doorbell)
-    assert client.llen(BULK) == outstanding
+    assert client.llen(BULK_LIST) == outstanding
 
 
 def test_many_doorbells_at_once_are_coalesced(queue: QueueSettings, client: redis.Redis) -> None:
     def ring(_: int) -> None:
         with Doorbell(queue) as doorbell:
             for _ in range(20):
-                doorbell.ring(Lane.BULK)
+                doorbell.ring(BULK)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(ring, range(8)))
-    assert client.llen(BULK) == 2
+    assert client.llen(BULK_LIST) == 2
 
 
 def test_a_ring_is_instant_while_valkey_is_frozen(own_queue: QueueSettings, own_valkey: RunningServer) -> None:
@@ -120,7 +120,7 @@ def test_a_ring_is_instant_while_valkey_is_frozen(own_queue: QueueSettings, own_
 def test_rings_are_heard_again_after_valkey_was_frozen(own_queue: QueueSettings, own_valkey: RunningServer) -> None:
     with Doorbell(own_queue) as doorbell, redis.Redis.from_url(own_valkey.url) as client:
         with frozen(own_valkey):
-            doorbell.ring(Lane.BULK)
+            doorbell.ring(BULK)
         ring_until_heard(doorbell, client)
 
 
@@ -135,13 +135,13 @@ def test_a_ring_is_instant_and_no_error_without_valkey() -> None:
 def test_a_doorbell_outlives(queue: QueueSettings, client: redis.Redis, fault: Callable[[redis.Redis], object]) -> None:
     with Doorbell(queue) as doorbell:
         ring_until_heard(doorbell, client)
-        client.delete(BULK)
+        client.delete(BULK_LIST)
         fault(client)
         ring_until_heard(doorbell, client)
 
 
 def test_a_key_of_another_type_is_taken_away(queue: QueueSettings, client: redis.Redis) -> None:
-    client.set(BULK, "not a list")
+    client.set(BULK_LIST, "not a list")
     with Doorbell(queue) as doorbell:
         ring_until_heard(doorbell, client)
 
@@ -152,7 +152,7 @@ def test_a_doorbell_outlives_a_valkey_that_refuses_to_write(own_queue: QueueSett
         refused = client.info("errorstats").get("errorstat_NOREPLICAS", {"count": 0})["count"]
 
         def tried() -> bool:
-            doorbell.ring(Lane.BULK)
+            doorbell.ring(BULK)
             return bool(client.info("errorstats").get("errorstat_NOREPLICAS", {"count": 0})["count"] > refused)
 
         wait_until(tried)
@@ -162,9 +162,9 @@ def test_a_doorbell_outlives_a_valkey_that_refuses_to_write(own_queue: QueueSett
 
 def test_a_doorbell_that_closes_rings_what_it_was_told(queue: QueueSettings, client: redis.Redis) -> None:
     with Doorbell(queue) as doorbell:
-        for lane in Lane:
-            doorbell.ring(lane)
-    assert [client.llen(queue_name(lane)) for lane in Lane] == [1, 1]
+        for each in (INTERACTIVE, BULK):
+            doorbell.ring(each)
+    assert [client.llen(queue_name(each)) for each in (INTERACTIVE, BULK)] == [1, 1]
 
 
 def test_what_is_notified_is_heard(queue: QueueSettings, client: redis.Redis) -> None:

@@ -28,6 +28,7 @@ from cli import embedded
 from db.models import Lane
 from settings import QueueSettings, RunSettings
 from tests.conftest import wait_until
+from tests.fakes import BULK
 from tests.servers import RunningServer
 from worker.main import celery_app
 from worker.messages import connect_redis, queue_name
@@ -144,14 +145,14 @@ def acl_user(valkey: RunningServer) -> str:
 def every_client_works(settings: QueueSettings) -> None:
     """Ring and hear it as Celery does, say that a job has ended and hear it as the API does."""
     with Doorbell(settings) as doorbell, connect_redis(settings) as client:
-        doorbell.ring(Lane.BULK)
-        wait_until(lambda: client.llen(queue_name(Lane.BULK)))
+        doorbell.ring(BULK)
+        wait_until(lambda: client.llen(queue_name(BULK)))
     assert heard_by_celery(settings) == [[[Lane.BULK], {}, {}]]
     asyncio.run(_hears_an_end(settings))
 
 
 def heard_by_celery(settings: QueueSettings) -> list[object]:
-    app, come = celery_app(settings), list[object]()
+    app, come = celery_app(settings, BULK.model), list[object]()
 
     def take(body: object, message: object) -> None:
         message.ack()  # type: ignore[attr-defined]  # kombu has no types here
@@ -194,7 +195,7 @@ def test_rediss_sends_nothing_in_clear_text(valkey: RunningServer, authority: Au
     wire = b"".join(terminator.wire)
     assert len(wire) > 5_000
     assert {data[:1] for data in terminator.wire if data[:1] == b"*"} == set()  # a command of Redis begins so
-    for secret in (PASSWORD, USER, "AUTH", "verdict.bulk", "BRPOP"):
+    for secret in (PASSWORD, USER, "AUTH", "verdict.default.bulk", "BRPOP"):
         assert secret.encode() not in wire
 
 
@@ -206,7 +207,7 @@ def test_a_server_that_the_authority_did_not_vouch_for_gets_nothing(
     port, other = urlsplit(valkey.url).port or 0, Authority(tmp_path)
     with terminating(port, other.server_context()) as terminator:
         settings = authority.settings(f"rediss://{acl_user}@localhost:{terminator.server_address[1]}/0")
-        app = celery_app(settings)
+        app = celery_app(settings, BULK.model)
         with app.connection_for_read() as connection, pytest.raises(OperationalError, match="CERTIFICATE_VERIFY"):
             connection.ensure_connection(max_retries=1)
         with connect_redis(settings) as client, pytest.raises(redis.ConnectionError, match="CERTIFICATE_VERIFY"):

@@ -50,7 +50,7 @@ def test_times_and_stages_are_those_of_distinct_reviews(engine: Engine, drain: R
     with (
         rise("verdict_result_seconds_count", 2, lane="interactive", model="default"),
         rise("verdict_stage_reviews_total", 2, model="default", stage="fake"),
-        rise("verdict_queue_seconds_count", 2, lane="interactive"),
+        rise("verdict_queue_seconds_count", 2, lane="interactive", model="default"),
         rise("verdict_result_seconds_count", 0, lane="bulk", model="default"),
     ):
         drain()
@@ -61,12 +61,12 @@ def test_the_time_to_a_result_is_the_databases(engine: Engine, drain: Run) -> No
     with transaction(engine) as connection:
         connection.execute(text("UPDATE reviews SET queued_at = queued_at - interval '10 s'"))
     before = value("verdict_result_seconds_sum", lane="bulk", model="default")
-    queued = value("verdict_queue_seconds_sum", lane="bulk")
+    queued = value("verdict_queue_seconds_sum", lane="bulk", model="default")
     drain()
     [took] = steps.rows(engine, "SELECT extract(epoch FROM finished_at - queued_at)::float AS seconds FROM reviews")
     seen = value("verdict_result_seconds_sum", lane="bulk", model="default") - before
     assert seen == pytest.approx(took.seconds)
-    assert 10 <= value("verdict_queue_seconds_sum", lane="bulk") - queued <= seen
+    assert 10 <= value("verdict_queue_seconds_sum", lane="bulk", model="default") - queued <= seen
 
 
 def test_a_result_that_is_refused_is_not_counted(engine: Engine, station: Station) -> None:
@@ -102,12 +102,12 @@ def workers(engine: Engine) -> dict[str, float | None]:
 def test_a_worker_says_its_pace_with_its_sign_of_life(engine: Engine, station: Station) -> None:
     station.pace = Pace(1234.5)
     Drain(station).run()
-    assert workers(engine) == {"test": 1234.5}
+    assert workers(engine) == {"default": 1234.5}
 
 
 def test_a_worker_whose_pace_is_unknown_says_none(engine: Engine, drain: Run) -> None:
     drain()
-    assert workers(engine) == {"test": None}
+    assert workers(engine) == {"default": None}
 
 
 def test_a_worker_that_ends_is_forgotten_at_once(engine: Engine, station: Station) -> None:

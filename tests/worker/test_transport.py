@@ -13,13 +13,14 @@ from kombu import Consumer
 
 from db.models import Lane
 from settings import QueueSettings
+from tests.fakes import BULK, INTERACTIVE, MODEL
 from worker.main import celery_app
 from worker.messages import DRAIN, queue_name, ring_message
 
 
 def envelope(**changes: Any) -> bytes:
     """A ring with some members changed."""
-    return json.dumps(json.loads(ring_message("verdict.bulk")) | changes).encode()
+    return json.dumps(json.loads(ring_message("verdict.default.bulk")) | changes).encode()
 
 
 class Bomb:
@@ -30,11 +31,11 @@ class Bomb:
 
 
 HOSTILE = {
-    "a ring": ring_message("verdict.bulk"),
+    "a ring": ring_message("verdict.default.bulk"),
     "nothing": b"",
     "garbage": b"\x00\x01garbage",
     "invalid UTF-8": b"\xff\xfe\xfd",
-    "half an envelope": ring_message("verdict.bulk")[:100],
+    "half an envelope": ring_message("verdict.default.bulk")[:100],
     "JSON of another shape": b'["drain", null, 1e999]',
     "deep JSON": b"[" * 100_000,
     "1 MB": b"x" * 1_000_000,
@@ -56,7 +57,7 @@ HOSTILE = {
 @contextmanager
 def listening(queue: QueueSettings) -> Iterator[list[tuple[Any, Any]]]:
     """A consumer as the Celery worker has it; yields what has come: payload and headers."""
-    app = celery_app(queue)
+    app = celery_app(queue, MODEL)
     come: list[tuple[Any, Any]] = []
 
     def take(body: Any, message: Any) -> None:
@@ -68,7 +69,7 @@ def listening(queue: QueueSettings) -> Iterator[list[tuple[Any, Any]]]:
         Consumer(connection, queues=app.conf.task_queues, callbacks=[take], accept=["json"]),
         redis.Redis.from_url(queue.redis_url) as client,
     ):
-        while any(client.exists(queue_name(lane)) for lane in Lane) or not come:
+        while any(client.exists(queue_name(each)) for each in (INTERACTIVE, BULK)) or not come:
             connection.drain_events(timeout=10)
         yield come
     app.close()
@@ -77,7 +78,7 @@ def listening(queue: QueueSettings) -> Iterator[list[tuple[Any, Any]]]:
 @pytest.mark.parametrize("entry", HOSTILE.values(), ids=HOSTILE)
 def test_each_entry_is_a_ring_of_the_lane_it_stood_in(queue: QueueSettings, entry: bytes) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
-        client.lpush(queue_name(Lane.INTERACTIVE), entry)
+        client.lpush(queue_name(INTERACTIVE), entry)
     with listening(queue) as come:
         [(body, headers)] = come
     assert body == [[Lane.INTERACTIVE], {}, {}]
@@ -86,21 +87,21 @@ def test_each_entry_is_a_ring_of_the_lane_it_stood_in(queue: QueueSettings, entr
 
 def test_a_ring_behind_hostile_entries_is_heard(queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
-        client.lpush(queue_name(Lane.BULK), *HOSTILE.values(), ring_message(queue_name(Lane.BULK)))
+        client.lpush(queue_name(BULK), *HOSTILE.values(), ring_message(queue_name(BULK)))
     with listening(queue) as come:
         assert [body for body, _ in come] == [[[Lane.BULK], {}, {}]] * (len(HOSTILE) + 1)
 
 
 def test_every_ring_has_an_id_of_its_own(queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
-        client.lpush(queue_name(Lane.BULK), *[ring_message(queue_name(Lane.BULK))] * 3)
+        client.lpush(queue_name(BULK), *[ring_message(queue_name(BULK))] * 3)
     with listening(queue) as come:
         assert len({headers["id"] for _, headers in come}) == 3
 
 
 def test_nothing_of_a_ring_stays_in_redis(queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
-        client.lpush(queue_name(Lane.BULK), b"junk", ring_message(queue_name(Lane.BULK)))
+        client.lpush(queue_name(BULK), b"junk", ring_message(queue_name(BULK)))
         with listening(queue):
             left = {key for key in client.keys("*") if not key.startswith(b"_kombu.binding.")}
     assert left == set()

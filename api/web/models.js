@@ -1,0 +1,27 @@
+// Which model judges: a choice where several are served, nothing to choose where one is.
+
+import { byId, el } from "./dom.js";
+
+const CHOICES = ["review-model", "file-model"];
+
+/** Begins the choices: what somebody chose stays on offer even if no worker serves it any more, and is then refused. */
+export function startModels() {
+  for (const id of CHOICES) byId(id).addEventListener("change", (event) => { event.target.dataset.chosen = event.target.value; });
+}
+
+/** Offers the models that live workers serve, the service's default first. */
+export function offerModels(models) {
+  const served = models.filter((each) => each.workers);
+  const inOrder = [...served.filter((each) => each.default), ...served].map((each) => each.name);
+  for (const id of CHOICES) {
+    const select = byId(id), { chosen } = select.dataset;
+    const names = [...new Set(chosen ? [...inOrder, chosen] : inOrder)];
+    byId(`${id}-choice`).hidden = names.length < 2;
+    if ([...select.options].map((each) => each.value).join("\n") === names.join("\n")) continue;
+    select.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+    if (chosen) select.value = chosen;
+  }
+}
+
+/** The chosen model as a part of a request; nothing where there is no choice. */
+export const chosenModel = (id) => (byId(`${id}-choice`).hidden ? {} : { model: byId(id).value });
