@@ -7,7 +7,7 @@ from datetime import timedelta
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
-from db import pool
+from db import pool, sla
 from db.engine import DatabaseError, Engine, reading
 from db.measures import Measures, measure
 from monitoring.metrics import (
@@ -16,9 +16,16 @@ from monitoring.metrics import (
     BACKLOG_TOKENS,
     CAPACITY,
     IN_FLIGHT_ROWS,
+    OVERDUE_REVIEWS,
+    OVERDUE_SECONDS,
     STORE_UP,
+    STRANDED_ROWS,
+    STRANDED_SECONDS,
+    UNFINISHED_ROWS,
     WORKERS_LIVE,
 )
+from monitoring.parts import UNFINISHED
+from monitoring.sla import Unfinished
 
 LONGEST_SECONDS = 1.0  # a scrape waits no longer for the store, which it may have come to report as lost
 
@@ -31,19 +38,32 @@ _looking: RunVar[CapacityLimiter] = RunVar("looking")
 async def refresh(engine: Engine, fresh: timedelta) -> None:
     """Set every gauge; without the store those that only it knows are missing or NaN, never what they were."""
     pool.show(engine)
-    found: Measures | None = None
+    found, unfinished = None, None
     with move_on_after(LONGEST_SECONDS), suppress(DatabaseError):
-        found = await to_thread.run_sync(_look, engine, fresh, abandon_on_cancel=True, limiter=_limiter())
+        found, unfinished = await to_thread.run_sync(_look, engine, fresh, abandon_on_cancel=True, limiter=_limiter())
     STORE_UP.set(found is not None)
     for gauge in _LANES:
         gauge.clear()
     WORKERS_LIVE.set(found.workers if found else math.nan)
     CAPACITY.set(found.tokens_per_second if found else math.nan)
+    _show(unfinished)
     for lane, standing in found.lanes.items() if found else ():
         BACKLOG_ROWS.labels(lane).set(standing.rows)
         BACKLOG_TOKENS.labels(lane).set(standing.tokens)
         BACKLOG_OLDEST_SECONDS.labels(lane).set(standing.oldest_seconds)
         IN_FLIGHT_ROWS.labels(lane).set(standing.in_flight)
+
+
+def _show(found: Unfinished | None) -> None:
+    if found is None:
+        for gauge in UNFINISHED:
+            gauge.set(math.nan)
+        return
+    OVERDUE_REVIEWS.set(found.overdue)
+    OVERDUE_SECONDS.set(found.overdue_seconds)
+    UNFINISHED_ROWS.set(found.waiting)
+    STRANDED_ROWS.set(found.stranded)
+    STRANDED_SECONDS.set(found.stranded_seconds)
 
 
 def _limiter() -> CapacityLimiter:
@@ -54,6 +74,6 @@ def _limiter() -> CapacityLimiter:
         return limiter
 
 
-def _look(engine: Engine, fresh: timedelta) -> Measures:
+def _look(engine: Engine, fresh: timedelta) -> tuple[Measures, Unfinished]:
     with reading(engine) as connection:
-        return measure(connection, fresh)
+        return measure(connection, fresh), sla.unfinished(connection, fresh)

@@ -2,6 +2,7 @@
 
 import http.client
 import sys
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 
@@ -16,6 +17,7 @@ from settings import ApiSettings, MetricsSettings, RunSettings, problem
 
 STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
 ENV = Path(".env")
+BEATS = "heartbeats"  # a file for each process of ours, in the home
 SERVER_SECONDS = 60
 READY_SECONDS = 120
 
@@ -56,6 +58,7 @@ def run() -> None:
             names = [targets.MAINTENANCE, *(f"worker-{number}" for number in range(1, settings.workers + 1))]
             exporters = targets.exporters(metrics, names, address[1])
             with Supervisor(folder / "logs", say) as supervisor:
+                (folder / BEATS).mkdir(exist_ok=True, mode=0o700)
                 _serve(supervisor, folder, settings, address, exporters)
     except OSError as exc:
         raise CommandError(f"{folder}: {exc.strerror} ({exc.filename})") from exc
@@ -69,7 +72,7 @@ def _serve(
         env |= {"HOST": address[0], "PORT": str(address[1]), home.MARK: str(folder)}
         say("migrating the database")
         supervisor.complete(_python("db.migrate", env, stage=MAINTENANCE))
-        _start_own(supervisor, env, exporters)
+        _start_own(supervisor, folder, env, exporters)
         metrics = targets.write(folder, address, exporters)
         _wait_until_ready(supervisor, address, folder / "logs")
         database = "" if settings.database_url else f'; psql "$(cat {folder}/postgres.url)"'
@@ -109,15 +112,19 @@ def _start_server(supervisor: Supervisor, server: embedded.Server, stage: int) -
     return server.url
 
 
-def _start_own(supervisor: Supervisor, env: dict[str, str], exporters: dict[str, Address]) -> None:
+def _start_own(supervisor: Supervisor, folder: Path, env: dict[str, str], exporters: dict[str, Address]) -> None:
     """Start workers, maintenance and the API, each with an address for its metrics but the API, which has its own."""
     for name, (host, port) in exporters.items():
         own = env | {"METRICS_HOST": host, "METRICS_PORT": str(port)}
         if name == targets.MAINTENANCE:
-            supervisor.start(_python("worker.maintenance", own, MAINTENANCE))
+            supervisor.start(_beating(folder, _python("worker.maintenance", own, MAINTENANCE)))
         else:
-            supervisor.start(_python("worker.main", own, WORKERS, name=name, grace_seconds=28))
-    supervisor.start(_python("api.main", env, API))
+            supervisor.start(_beating(folder, _python("worker.main", own, WORKERS, name=name, grace_seconds=28)))
+    supervisor.start(_beating(folder, _python("api.main", env, API)))
+
+
+def _beating(folder: Path, command: Command) -> Command:
+    return replace(command, heartbeat=folder / BEATS / command.name)
 
 
 def _python(module: str, env: dict[str, str], stage: int, *, name: str = "", grace_seconds: float = 10) -> Command:

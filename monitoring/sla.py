@@ -15,6 +15,14 @@ P95_MS = 500.0
 ACCURACY = 0.9
 RESOURCES = 1.0  # of what the container may have
 
+# The calls that count as requests: those that submit, read or change a job or a review. Not those that look at the
+# service as a whole, as machines and every open page do all the time: /livez, /metrics, /v1/sla, the list of jobs.
+# The same in SQL (db.sla) and in monitoring/prometheus/rules/slo.yml.
+CALLS = (
+    'verdict_http_requests_total{route=~"/v1/(classify|jobs/.+|reviews/.+)"%s}',
+    'verdict_http_requests_total{route="/v1/jobs",method="POST"%s}',
+)
+
 LEAST_FEEDBACK = 20  # fewer words from callers say nothing about accuracy
 LONGEST = timedelta(days=30)
 
@@ -42,12 +50,25 @@ class Measured:
     requests_failed: int  # answered with 5xx
     rows: int  # that ended, but those that were cancelled or held nothing to judge
     rows_failed: int  # dead letters, and those whose deadline passed
-    reviews: int  # interactive, with a stored result
-    reviews_slow: int  # that took longer than P95_MS
+    reviews: int  # interactive, with a stored result or overdue
+    reviews_slow: int  # that took longer than P95_MS, or have waited longer
     mean_ms: float | None
     p95_ms: float | None
     feedbacks: int
     feedbacks_agreeing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What has no result now. Rows are stranded while no live worker serves their model."""
+
+    overdue: int  # interactive reviews that are older than P95_MS
+    overdue_seconds: float  # their ages together
+    waiting: int  # rows, those that are being judged among them
+    stranded: int
+    stranded_seconds: float  # age of the oldest job with stranded rows
+    stranded_models: tuple[str, ...]
+    any_live: bool  # whether any worker is live
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +77,7 @@ class Verdict:
 
     name: str
     title: str
-    unit: Literal["ratio", "ms"]
+    unit: Literal["ratio", "ms", "rows"]
     figure: float | None
     limit: float
     met: bool | None
@@ -81,6 +102,29 @@ def judge(measured: Measured) -> list[Verdict]:
 def resource(name: str, title: str, highest_share: float | None, processes: int) -> Verdict:
     """A verdict on memory or CPU: the highest share of its limit that any of the processes took."""
     return _at_most(name, title, "ratio", highest_share, RESOURCES, processes)
+
+
+def served(waiting: int, stranded: int) -> Verdict:
+    """A verdict on what waits now: every row must have a live worker. There is no budget of rows without one."""
+    figure, met = (float(stranded), stranded == 0) if waiting else (None, None)
+    return Verdict("waiting", "Rows without a worker", "rows", figure, 0, met, None, waiting, stranded)
+
+
+def headline(verdicts: Iterable[Verdict], unfinished: Unfinished) -> str:
+    """The first line: what stands still goes before what was missed."""
+    if unfinished.stranded:
+        models = "" if not unfinished.any_live else f" for {', '.join(unfinished.stranded_models)}"
+        reviews = "1 review waits" if unfinished.stranded == 1 else f"{unfinished.stranded:,} reviews wait"
+        oldest = f"the oldest for {unfinished.stranded_seconds:.0f} s"
+        return f"No worker{models} is live: {reviews}, {oldest}; they are kept"
+    verdicts = list(verdicts)
+    if missed := [each.title.lower() for each in verdicts if each.met is False]:
+        return f"Missed: {', '.join(missed)}"
+    return (
+        "Nothing happened that could be judged"
+        if all_met(verdicts) is None
+        else "Every target that can be judged is met"
+    )
 
 
 def all_met(verdicts: Iterable[Verdict]) -> bool | None:
@@ -111,8 +155,8 @@ def _p95(measured: Measured) -> Verdict:
 
 
 def _accuracy(counted: int, wrong: int) -> Verdict:
-    figure = (counted - wrong) / counted if counted else None
-    met = left = None
-    if figure is not None and counted >= LEAST_FEEDBACK:
+    figure = met = left = None  # of a few words a share says nothing: the first one would make it 0 or 100 %
+    if counted >= LEAST_FEEDBACK:
+        figure = (counted - wrong) / counted
         met, left = figure >= ACCURACY, (figure - ACCURACY) / (1 - ACCURACY)
     return Verdict("accuracy", "Accuracy by feedback", "ratio", figure, ACCURACY, met, left, counted, wrong, True)

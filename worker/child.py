@@ -10,10 +10,12 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from db.engine import DatabaseError
 from monitoring import exporter, parts
+from monitoring.liveness import Heartbeat, Steps
 from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
 from monitoring.traces import configure_traces
-from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
+from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings
+from worker.parent import child_file
 from worker.station import Station, open_station
 from worker.store import show_zeros
 
@@ -25,6 +27,9 @@ stations: list[Station] = []  # one, opened after the child process has started
 def start(**_: Any) -> None:
     """Open the child's station; a child that cannot ends, and is made anew."""
     configure_logs("worker")
+    path = LivenessSettings().heartbeat_file
+    steps = Steps(Heartbeat(path and child_file(path)))
+    steps.start()
     configure_traces("worker")
     exporter.serve(MetricsSettings(), own=parts.WORKER)
     try:
@@ -38,6 +43,7 @@ def start(**_: Any) -> None:
     except Exception as error:
         log.exception("worker_not_ready")
         raise SystemExit(1) from error
+    station.step = steps.step
     stations.append(station)
     model = station.classifier.info
     WORKER_READY.set(1)

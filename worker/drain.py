@@ -149,7 +149,7 @@ class Drain:
     def _cut(self, claim: Claim) -> None:
         """Tokenise a claim and cut it into micro-batches, ready to be predicted."""
         self._held.add(claim.token)
-        with bound_contextvars(batch=str(claim.token)):
+        with bound_contextvars(batch=str(claim.token)), self._station.step():
             items, broken = tokenise(self._station, claim.reviews)
         budget = self._station.settings.micro_batch_tokens
         groups = micro_batches([encoded for _, encoded in items], budget) or [[]]
@@ -169,7 +169,7 @@ class Drain:
             self._changed.notify_all()
 
     def _predict(self, batch: MicroBatch) -> None:
-        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"):
+        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"), self._station.step():
             batch.outcomes.extend(predict(self._station, batch.items))
         self._station.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
         self._predicted.put(batch)

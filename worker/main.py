@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from db.models import Lane
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
+from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
+from worker import parent
 from worker.messages import queue_name
 from worker.registry import ModelError, load_manifest
 
@@ -45,7 +46,7 @@ def celery_app(settings: QueueSettings) -> Celery:
         task_queues=[Queue(queue_name(lane), routing_key=queue_name(lane)) for lane in Lane],
         task_create_missing_queues=False,
         task_default_queue=queue_name(Lane.INTERACTIVE),
-        task_time_limit=120,  # a hung native call: the child is replaced, its lease has ended before
+        task_time_limit=120,  # the last resort: worker.parent notices a hung child sooner
         worker_prefetch_multiplier=1,
         worker_concurrency=1,
         worker_pool="prefork",
@@ -67,6 +68,7 @@ def main() -> None:
     try:
         DatabaseSettings()
         MetricsSettings()
+        liveness = LivenessSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
         load_manifest(settings.model_directory())
     except ValidationError as error:
@@ -74,6 +76,7 @@ def main() -> None:
     except ModelError as error:
         sys.exit(f"worker: {error}")
     configure_logs("worker")
+    parent.watch(liveness.heartbeat_file)
     os.nice(NICE)
     # A forged message can do no more than wake us (worker.transport), whoever we run as.
     warnings.filterwarnings("ignore", category=SecurityWarning)

@@ -28,10 +28,8 @@ export function startStatus() {
 }
 
 function draw(sla, models) {
-  const missed = sla.targets.filter((each) => each.met === false).map((each) => each.title.toLowerCase());
-  const words = { true: "Every target that can be judged is met", false: `Missed: ${missed.join(", ")}`, null: "Nothing happened that could be judged" };
   said(byId("status-verdict"), el("p", { class: `verdict ${sla.met === null ? "unknown" : WORDS[sla.met]}` },
-    el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), words[sla.met]));
+    el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), sla.headline));
   byId("status-targets").replaceChildren(targets(sla));
   byId("status-now").replaceChildren(now(sla.lanes, models));
 }
@@ -43,7 +41,7 @@ function said(place, element) {
 
 function quantity(value, unit) {
   if (value === null) return "–";
-  return unit === "ms" ? milliseconds(value) : percent(value, 2);
+  return { ms: milliseconds, rows: number }[unit]?.(value) ?? percent(value, 2);
 }
 
 function targets(sla) {
