@@ -18,6 +18,7 @@ export function startStatus() {
     const failed = [sla, models].find((each) => each.status === "rejected");
     noteProblem(byId("status-problem"), failed ? failed.reason : null);
     for (const id of ["status-targets", "status-now"]) byId(id).classList.toggle("old", Boolean(failed));
+    outage(failed ? failed.reason.message : stranded(sla.value));
     if (failed) {
       said(byId("status-verdict"), el("p", { class: "verdict unknown" }, "Unknown. What stands below is old."));
     } else draw(sla.value, models.value.data);
@@ -32,6 +33,14 @@ function draw(sla, models) {
     el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), sla.headline));
   byId("status-targets").replaceChildren(targets(sla));
   byId("status-now").replaceChildren(now(sla.lanes, models));
+}
+
+/** What stands still, where rows wait without a live worker. */
+const stranded = (sla) => (sla.targets.some((each) => each.name === "waiting" && each.met === false) ? sla.headline : "");
+
+/** The first line of the page: an outage, or nothing. */
+function outage(words) {
+  said(byId("outage"), el("p", words ? { class: "problem" } : {}, words));
 }
 
 /** Says it again to a screen reader only when it is another thing. */

@@ -245,6 +245,11 @@ def test_a_total_outage_is_no_success(client: httpx.Client, engine: Engine, mode
     assert 78_000 < p95["figure"] < 90_000
     assert 60_000 <= target(found, "mean_latency")["figure"] < 70_000
     assert (target(found, "waiting")["figure"], target(found, "waiting")["missed"]) == (5, 5)
+    metrics = client.get("/metrics").text
+    assert "verdict_overdue_reviews 5.0\n" in metrics
+    assert "verdict_unfinished_rows 5.0\n" in metrics
+    assert "verdict_stranded_rows 5.0\n" in metrics
+    assert re.search(r"^verdict_stranded_oldest_seconds 8\d\.", metrics, re.MULTILINE)
 
 
 def test_a_worker_that_is_thought_live_hides_no_review_that_waits(
