@@ -20,6 +20,7 @@ from settings import ROOT
 CALLERS = 4
 PAUSE_SECONDS = 1.0  # of a caller between two calls: light load
 QUICK_SECONDS = 2.0  # a caller who waits for longer is hurt
+RECOVERY_SECONDS = PAUSE_SECONDS + QUICK_SECONDS  # until every caller has seen that the service is back
 ANSWER_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 COMMAND_SECONDS = 5.0  # between two runs of `verdict sla`, a process each
@@ -78,8 +79,8 @@ class Witnesses:
                 thread.join()
 
     def is_hurt(self, since: float, until: float) -> bool:
-        """Whether callers were hurt all the time between: no call that was under way then was fine."""
-        fine = any(call.was_fine and since <= call.ended <= until for call in self.calls)
+        """Whether callers were hurt all the time between, and did not recover right after."""
+        fine = any(call.was_fine and since <= call.ended <= until + RECOVERY_SECONDS for call in self.calls)
         under_way = any(call.began <= since + PAUSE_SECONDS and call.ended >= since for call in self.calls)
         return under_way and not fine
 

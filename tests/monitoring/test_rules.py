@@ -162,6 +162,7 @@ def test_the_targets_of_the_rules_are_those_of_verdict_sla() -> None:
         "p95_latency": 0.05,
         "accuracy": sla.ACCURACY,
         "waiting": 0,
+        "api": 0,
         "memory": sla.RESOURCES,
         "cpu": sla.RESOURCES,
     }
