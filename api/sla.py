@@ -19,7 +19,7 @@ from api.service import Service, ServiceDep
 from db import sla
 from db.engine import transaction
 from db.models import Lane
-from monitoring.sla import Measured, Unfinished, all_met, headline, judge, served, window_of
+from monitoring.sla import Measured, Unfinished, all_met, headline, judge, served, window_of, with_overdue
 
 # Of one core of the store at most, however many look: figures are measured anew when they are so many times as old
 # as their measurement took.
@@ -117,7 +117,7 @@ async def show_sla(
     """
     measured, at = await figures.of(service, _parsed(window))
     lanes, unfinished = await run_in_threadpool(_now, service)
-    verdicts = [*judge(measured), served(unfinished.waiting, unfinished.stranded)]
+    verdicts = [*judge(with_overdue(measured, unfinished)), served(unfinished.waiting, unfinished.stranded)]
     return SlaOut(
         window=window,
         measured_at=at,

@@ -23,6 +23,7 @@ from monitoring.sla import (
     resource,
     served,
     window_of,
+    with_overdue,
 )
 
 JOBS = 'job=~"api|worker|maintenance"'
@@ -71,7 +72,7 @@ def verdict(url: str, window: str) -> dict[str, Any]:
         raise CommandError(f"{url} has scraped no process of Verdict in the last {window}")
     unfinished = _unfinished(prometheus)
     verdicts = [
-        *judge(_measured(prometheus, unfinished)),
+        *judge(with_overdue(_measured(prometheus), unfinished)),
         served(unfinished.waiting, unfinished.stranded),
         resource("memory", "Memory, of its limit", prometheus.value(MEMORY.format(window)), int(scraped)),
         resource("cpu", "CPU, of its limit", prometheus.value(CPU.format(window)), int(scraped)),
@@ -102,38 +103,24 @@ def _unfinished(prometheus: Prometheus) -> Unfinished:
     )
 
 
-def _measured(prometheus: Prometheus, unfinished: Unfinished) -> Measured:
-    count = prometheus.count
-    stored, fast = count(RESULTS % ("count", "")), count(RESULTS % ("bucket", f',le="{P95_MS / 1000:g}"'))
-    mean_ms, p95_ms = _latency(prometheus, stored, unfinished)
+def _measured(prometheus: Prometheus) -> Measured:
+    count, window = prometheus.count, prometheus.window
+    reviews, fast = count(RESULTS % ("count", "")), count(RESULTS % ("bucket", f',le="{P95_MS / 1000:g}"'))
+    seconds = prometheus.value(f"sum({_grown(RESULTS % ('sum', ''), window)})")
+    quantile = f"histogram_quantile(0.95, sum by (le) ({_grown(RESULTS % ('bucket', ''), window)}))"
+    p95 = prometheus.value(quantile)
     return Measured(
         requests=sum(count(each % "") for each in CALLS),
         requests_failed=sum(count(each % ',status=~"5.."') for each in CALLS),
         rows=count(ROWS % "succeeded|failed|expired"),
         rows_failed=count(ROWS % "failed|expired"),
-        reviews=stored + unfinished.overdue,
-        reviews_slow=max(stored - fast, 0) + unfinished.overdue,
-        mean_ms=mean_ms,
-        p95_ms=p95_ms,
+        reviews=reviews,
+        reviews_slow=max(reviews - fast, 0),
+        mean_ms=None if not reviews or seconds is None else seconds / reviews * 1000,
+        p95_ms=None if not reviews or p95 is None else p95 * 1000,
         feedbacks=count(FEEDBACK % ""),
         feedbacks_agreeing=count(FEEDBACK % '{agrees="true"}'),
     )
-
-
-def _latency(prometheus: Prometheus, stored: int, unfinished: Unfinished) -> tuple[float | None, float | None]:
-    """Mean and 95th percentile in milliseconds, overdue reviews with their age; None where nothing was counted.
-
-    No histogram holds the overdue ones: where they are more than one in twenty, the percentile is one of them.
-    """
-    seconds = prometheus.value(f"sum({_grown(RESULTS % ('sum', ''), prometheus.window)})") if stored else 0.0
-    buckets = _grown(RESULTS % ("bucket", ""), prometheus.window)
-    p95 = prometheus.value(f"histogram_quantile(0.95, sum by (le) ({buckets}))") if stored else None
-    reviews = stored + unfinished.overdue
-    if not reviews or seconds is None:
-        return None, None
-    if unfinished.overdue / reviews > 0.05:
-        p95 = max(p95 or 0.0, unfinished.overdue_seconds / unfinished.overdue)
-    return (seconds + unfinished.overdue_seconds) / reviews * 1000, None if p95 is None else p95 * 1000
 
 
 def _grown(series: str, window: str) -> str:

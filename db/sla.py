@@ -41,22 +41,11 @@ FROM jobs WHERE finished_at > now() - CAST(:window AS interval)
 # Asked for by itself, so that the planner sees how much of the table lies behind it.
 _SINCE = text("SELECT uuidv7(- CAST(:window AS interval))")
 
-# Interactive reviews without a result that are older than a result may be. A paused job waits for its caller.
-_OVERDUE = """
-overdue AS (
-    SELECT date_part('epoch', now() - review.queued_at) AS seconds FROM jobs CROSS JOIN LATERAL (
-        SELECT queued_at FROM reviews WHERE job_id = jobs.id AND status IN ('queued', 'processing') OFFSET 0
-    ) AS review
-    WHERE jobs.status IN ('queued', 'processing') AND lane = 'interactive'
-      AND review.queued_at < now() - CAST(:slow AS float8) * interval '1 ms'
-)"""
-
 # Of a job of one row the job itself says all, in a fifth of the time; but after a retry by hand, which nobody does
 # within 5 s, only the review knows when it was queued. OFFSET 0: never a scan of all reviews, whatever the planner
 # thinks. `date_part`, since `extract` makes a numeric: twice as slow.
-# What has no result yet is as slow as it is old, in every window, since it stands now.
-_LATENCY = text(f"""
-WITH {_OVERDUE}, result AS (
+_LATENCY = text("""
+WITH result AS (
     SELECT date_part('epoch', finished_at - created_at) * 1000 AS ms FROM jobs
     WHERE id > :since AND lane = 'interactive' AND status = 'succeeded'
       AND total = 1 AND finished_at - created_at < interval '5 s'
@@ -65,13 +54,11 @@ WITH {_OVERDUE}, result AS (
         SELECT queued_at, finished_at FROM reviews WHERE job_id = jobs.id AND status = 'succeeded' OFFSET 0
     ) AS review
     WHERE jobs.id > :since AND lane = 'interactive' AND (total > 1 OR jobs.finished_at - created_at >= interval '5 s')
-    UNION ALL
-    SELECT seconds * 1000 FROM overdue
 )
 SELECT count(*) AS reviews, count(*) FILTER (WHERE ms > :slow) AS slow, avg(ms) AS mean,
        percentile_cont(0.95) WITHIN GROUP (ORDER BY ms) AS p95
 FROM result
-""")  # noqa: S608  our own text
+""")
 
 _FEEDBACK = text("""
 SELECT count(*) AS told, count(*) FILTER (WHERE agrees) AS agreeing
@@ -82,8 +69,8 @@ FROM feedback WHERE created_at > now() - CAST(:window AS interval)
 def measure(connection: Connection, window: timedelta) -> Measured:
     """Count what happened in the last `window`: requests, ended rows, results of interactive reviews, feedback.
 
-    Requests and feedback that came, jobs that ended and interactive reviews that were submitted within it. An overdue
-    interactive review counts with its age; rows of a job that still runs are not counted yet.
+    Requests and feedback that came, jobs that ended and interactive reviews that were submitted within it. What has no
+    result yet is counted by `unfinished`: it changes by the second, and these figures may be kept for a while.
     """
     connection.execute(_LONG)
     connection.execute(_SORT_MEMORY)
@@ -108,6 +95,15 @@ def measure(connection: Connection, window: timedelta) -> Measured:
     )
 
 
+# Interactive reviews without a result that are older than a result may be. A paused job waits for its caller.
+_OVERDUE = """
+overdue AS (
+    SELECT date_part('epoch', now() - review.queued_at) AS seconds FROM jobs CROSS JOIN LATERAL (
+        SELECT queued_at FROM reviews WHERE job_id = jobs.id AND status IN ('queued', 'processing') OFFSET 0
+    ) AS review
+    WHERE jobs.status IN ('queued', 'processing') AND lane = 'interactive'
+      AND review.queued_at < now() - CAST(:slow AS float8) * interval '1 ms'
+)"""
 _UNFINISHED = text(f"""
 WITH {_OVERDUE}, live AS (
     SELECT DISTINCT model.name FROM workers JOIN models AS model ON model.id = workers.model_id

@@ -15,23 +15,25 @@ from signal import Signals
 
 BEAT_SECONDS = 1.0
 LIMIT_SECONDS = 15.0  # silent for longer: hung; with a start, it is replaced within 30 s
-START_SECONDS = 120.0  # until the first beat
+START_SECONDS = 120.0  # until the first beat of a process that is ready
 STEP_SECONDS = 10.0  # a forward pass that takes longer hangs: it takes 0.2 s
 LOOK_SECONDS = 2.0  # counted for one look at most
 CHILD = ".child"  # what the name of a worker's file has after it for its child
 
 
 class Heartbeat:
-    """This process's file: its id and the time of the last beat. Without a path nothing is written."""
+    """This process's file: its id, the time of the last beat, whether it has started. Without a path there is none."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, is_ready: bool = True) -> None:
+        self.is_ready = is_ready  # until then it has as long as a start may take
         self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def beat(self) -> None:
         """Say that this process goes on. Overwrites the same bytes in one call, so that no reader sees half."""
         if self._file is not None:
             with suppress(OSError):  # a full disk: the next one may succeed
-                os.pwrite(self._file, f"{os.getpid():10d} {time.monotonic():16.3f}\n".encode(), 0)
+                state = "ready" if self.is_ready else "start"
+                os.pwrite(self._file, f"{os.getpid():10d} {time.monotonic():16.3f} {state}\n".encode(), 0)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
@@ -109,7 +111,11 @@ class Watch:
         else:
             self.silent_seconds += min(now - self._looked_at, LOOK_SECONDS)
         self._looked_at = now
-        return self.silent_seconds > (self._limit if self._seen else self._start)
+        return self.silent_seconds > (self._limit if self.is_ready() else self._start)
+
+    def is_ready(self) -> bool:
+        """Whether the process has started, as far as it was seen."""
+        return self._seen.split()[2:] == ["ready"]
 
     def pid(self) -> int | None:
         """The process that has written the file last."""

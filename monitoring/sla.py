@@ -5,7 +5,7 @@ The figures come from the store (db.sla, for the API) or from Prometheus (cli.sl
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -50,8 +50,8 @@ class Measured:
     requests_failed: int  # answered with 5xx
     rows: int  # that ended, but those that were cancelled or held nothing to judge
     rows_failed: int  # dead letters, and those whose deadline passed
-    reviews: int  # interactive, with a stored result or overdue
-    reviews_slow: int  # that took longer than P95_MS, or have waited longer
+    reviews: int  # interactive, with a stored result; `with_overdue` adds those without
+    reviews_slow: int  # that took longer than P95_MS
     mean_ms: float | None
     p95_ms: float | None
     feedbacks: int
@@ -85,6 +85,21 @@ class Verdict:
     counted: int
     missed: int | None
     is_floor: bool = False  # the figure must be at least the limit, not at most
+
+
+def with_overdue(measured: Measured, unfinished: Unfinished) -> Measured:
+    """Count interactive reviews that are overdue as slow, each with its age.
+
+    Where they make more than one review in 20 slow, the 95th percentile is one of them: their mean age stands for it.
+    """
+    overdue, reviews = unfinished.overdue, measured.reviews + unfinished.overdue
+    if not overdue:
+        return measured
+    slow, p95 = measured.reviews_slow + overdue, measured.p95_ms
+    if p95 is None or slow / reviews > 0.05:
+        p95 = max(p95 or 0.0, unfinished.overdue_seconds / overdue * 1000)
+    mean = ((measured.mean_ms or 0.0) * measured.reviews + unfinished.overdue_seconds * 1000) / reviews
+    return replace(measured, reviews=reviews, reviews_slow=slow, mean_ms=mean, p95_ms=p95)
 
 
 def judge(measured: Measured) -> list[Verdict]:

@@ -28,7 +28,8 @@ def start(**_: Any) -> None:
     """Open the child's station; a child that cannot ends, and is made anew."""
     configure_logs("worker")
     path = LivenessSettings().heartbeat_file
-    steps = Steps(Heartbeat(path and child_file(path)))
+    heartbeat = Heartbeat(path and child_file(path), is_ready=False)  # a large model may take long to load
+    steps = Steps(heartbeat)
     steps.start()
     configure_traces("worker")
     exporter.serve(MetricsSettings(), own=parts.WORKER)
@@ -45,6 +46,7 @@ def start(**_: Any) -> None:
         raise SystemExit(1) from error
     station.step = steps.step
     stations.append(station)
+    heartbeat.is_ready = True
     model = station.classifier.info
     WORKER_READY.set(1)
     log.info("worker_ready", model=model.name, version=model.version)

@@ -40,7 +40,7 @@ class ChildWatch:
         """Look once; kill the child if it has fallen silent, or does not take a task that was handed to it."""
         hung = self._watch.is_hung()
         pid = self._watch.pid()
-        hung |= self._leaves_tasks(is_beating=pid is not None and self._watch.silent_seconds <= 3 * BEAT_SECONDS)
+        hung |= self._leaves_tasks(is_working=self._watch.is_ready() and self._watch.silent_seconds <= 3 * BEAT_SECONDS)
         if hung and pid is not None and _parent_of(pid) == os.getpid():
             log.error("worker_child_hung", child=pid, silent_seconds=round(self._watch.silent_seconds))
             with suppress(ProcessLookupError):
@@ -52,8 +52,8 @@ class ChildWatch:
         """Whether no child has come back for so long that the parent itself must be at fault."""
         return self._watch.silent_seconds > GIVEN_UP_SECONDS
 
-    def _leaves_tasks(self, *, is_beating: bool) -> bool:
-        if not is_beating or not self._has_untaken():
+    def _leaves_tasks(self, *, is_working: bool) -> bool:
+        if not is_working or not self._has_untaken():
             self._untaken_since = None  # nothing waits for it, or it is being replaced
             return False
         self._untaken_since = self._untaken_since or time.monotonic()

@@ -43,7 +43,7 @@ def test_what_is_killed_is_started_again(supervisor: Supervisor, said: list[str]
 
 
 def test_what_hangs_is_killed_and_started_again(supervisor: Supervisor, said: list[str], tmp_path: Path) -> None:
-    beats = "while :; do echo $$ $(date +%N) > $HEARTBEAT_FILE; sleep 0.05; done"
+    beats = "while :; do echo $$ $(date +%N) ready > $HEARTBEAT_FILE; sleep 0.05; done"
     process = supervisor.start(shell(beats, heartbeat=tmp_path / "beat", heartbeat_limit=0.5))
     first = process.pid
     assert supervisor.wait_until((tmp_path / "beat").exists, 5)

@@ -23,8 +23,8 @@ def child() -> Iterator["subprocess.Popen[bytes]"]:
     process.wait()
 
 
-def beat(path: Path, pid: int) -> None:
-    path.write_text(f"{pid:10d} {time.monotonic():16.6f}\n")
+def beat(path: Path, pid: int, state: str = "ready") -> None:
+    path.write_text(f"{pid:10d} {time.monotonic():16.6f} {state}\n")
 
 
 def is_killed(watch: ChildWatch, child: "subprocess.Popen[bytes]") -> bool:
@@ -50,6 +50,16 @@ def test_a_child_that_beats_but_takes_no_task_is_killed(tmp_path: Path, child: "
 
     assert not beats_and_is_killed()
     wait_until(beats_and_is_killed)
+
+
+def test_a_child_that_loads_its_model_is_left_alone(tmp_path: Path, child: "subprocess.Popen[bytes]") -> None:
+    """Tasks wait for it meanwhile, and the library may hold the interpreter for as long as it reads a file."""
+    watch = ChildWatch(tmp_path / "beat", lambda: True, limit_seconds=0)
+    for _ in range(3):
+        beat(tmp_path / "beat", child.pid, "start")
+        watch.look()
+        watch.look()
+    assert child.poll() is None
 
 
 def test_a_process_that_is_not_our_child_is_left_alone(tmp_path: Path) -> None:
