@@ -181,6 +181,14 @@ class MetricsSettings(_Settings):
     )
 
 
+class LivenessSettings(_Settings):
+    """Where each process says that it goes on."""
+
+    heartbeat_file: Path | None = Field(
+        None, description="file that a process beats in, for what replaces a hung one; none if not given"
+    )
+
+
 class MaintenanceSettings(_Settings):
     """How the sweeper keeps house."""
 

@@ -8,7 +8,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from api import classify, errors, events, feedback, health, job_actions, jobs, page, results, sla, uploads
+from api import classify, errors, events, feedback, health, job_actions, jobs, page, results, runbook, sla, uploads
 from api.admission import Admission
 from api.known_models import KnownModels
 from api.request_context import RequestContext
@@ -57,6 +57,6 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
     )
     app.state.figures = Figures()
     errors.install(app)
-    for part in (classify, uploads, jobs, results, events, job_actions, feedback, health, sla, page):
+    for part in (classify, uploads, jobs, results, events, job_actions, feedback, health, sla, page, runbook):
         app.include_router(part.router)
     return app

@@ -1,11 +1,12 @@
 """The gauges of what stands in the store, set whenever metrics are asked for. Called by api.health."""
 
+import math
 from contextlib import suppress
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
-from db import pool
+from db import pool, sla
 from db.engine import DatabaseError, Engine, reading
 from db.measures import Measures, measure
 from db.registrations import FRESH
@@ -15,9 +16,16 @@ from monitoring.metrics import (
     BACKLOG_TOKENS,
     CAPACITY,
     IN_FLIGHT_ROWS,
+    OVERDUE_REVIEWS,
+    OVERDUE_SECONDS,
     STORE_UP,
+    STRANDED_ROWS,
+    STRANDED_SECONDS,
+    UNFINISHED_ROWS,
     WORKERS_LIVE,
 )
+from monitoring.parts import UNFINISHED
+from monitoring.sla import Unfinished
 
 LONGEST_SECONDS = 1.0  # a scrape waits no longer for the store, which it may have come to report as lost
 
@@ -30,12 +38,15 @@ _looking: RunVar[CapacityLimiter] = RunVar("looking")
 async def refresh(engine: Engine, default_model: str | None) -> None:
     """Set every gauge; without the store those that only it knows are missing, never what they were."""
     pool.show(engine)
-    found: Measures | None = None
+    found, unfinished = None, None
     with move_on_after(LONGEST_SECONDS), suppress(DatabaseError):
-        found = await to_thread.run_sync(_look, engine, default_model, abandon_on_cancel=True, limiter=_limiter())
+        found, unfinished = await to_thread.run_sync(
+            _look, engine, default_model, abandon_on_cancel=True, limiter=_limiter()
+        )
     STORE_UP.set(found is not None)
     for gauge in _SHOWN:
         gauge.clear()
+    _show(unfinished)
     for model, serving in found.models.items() if found else ():
         WORKERS_LIVE.labels(model).set(serving.workers)
         CAPACITY.labels(model).set(serving.tokens_per_second)
@@ -46,6 +57,18 @@ async def refresh(engine: Engine, default_model: str | None) -> None:
         IN_FLIGHT_ROWS.labels(*queue).set(standing.in_flight)
 
 
+def _show(found: Unfinished | None) -> None:
+    if found is None:
+        for gauge in UNFINISHED:
+            gauge.set(math.nan)
+        return
+    OVERDUE_REVIEWS.set(found.overdue)
+    OVERDUE_SECONDS.set(found.overdue_seconds)
+    UNFINISHED_ROWS.set(found.waiting)
+    STRANDED_ROWS.set(found.stranded)
+    STRANDED_SECONDS.set(found.stranded_seconds)
+
+
 def _limiter() -> CapacityLimiter:
     try:
         return _looking.get()
@@ -54,6 +77,6 @@ def _limiter() -> CapacityLimiter:
         return limiter
 
 
-def _look(engine: Engine, default_model: str | None) -> Measures:
+def _look(engine: Engine, default_model: str | None) -> tuple[Measures, Unfinished]:
     with reading(engine) as connection:
-        return measure(connection, FRESH, default_model)
+        return measure(connection, FRESH, default_model), sla.unfinished(connection, FRESH)

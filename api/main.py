@@ -1,5 +1,6 @@
 """Start the HTTP side: `python -m api.main`."""
 
+import socket
 import sys
 from contextlib import suppress
 from types import FrameType
@@ -10,17 +11,23 @@ from pydantic import ValidationError
 
 from api.app import create_app
 from api.slots import LONGEST_SECONDS
+from monitoring.liveness import Heartbeat
 from monitoring.logs import configure_logs
 from monitoring.traces import configure_traces
-from settings import ApiSettings, DatabaseSettings, QueueSettings, problem
+from settings import ApiSettings, DatabaseSettings, LivenessSettings, QueueSettings, problem
 
 
 class Server(uvicorn.Server):
     """Uvicorn waits for requests that run before it ends the application, and event streams wait for their job."""
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(self, app: FastAPI, config: uvicorn.Config, heartbeat: Heartbeat) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._heartbeat = app, heartbeat
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until the last answer was given, and beat as long."""
+        async with self._heartbeat.beating():
+            await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End, and say so to the streams."""
@@ -33,6 +40,7 @@ def main() -> None:
     """Serve until a signal ends it; exit code 1 with one line when a setting is wrong."""
     try:
         settings, database, queue = ApiSettings(), DatabaseSettings(), QueueSettings()
+        liveness = LivenessSettings()
     except ValidationError as error:
         sys.exit(f"api: {problem(error)}")
     configure_logs("api")
@@ -50,7 +58,7 @@ def main() -> None:
         # Uvicorn waits for ever for slow clients by default.
         timeout_graceful_shutdown=int(settings.max_wait_seconds) + 5,
     )
-    server = Server(app, config)
+    server = Server(app, config, Heartbeat(liveness.heartbeat_file))
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
         server.run()
     if not server.started:

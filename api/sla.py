@@ -18,7 +18,8 @@ from api.service import Service, ServiceDep
 from db import sla
 from db.engine import transaction
 from db.models import Lane
-from monitoring.sla import Measured, all_met, judge, window_of
+from db.registrations import FRESH
+from monitoring.sla import Measured, Unfinished, all_met, headline, judge, served, window_of, with_overdue
 
 # Of one core of the store at most, however many look: figures are measured anew when they are so many times as old
 # as their measurement took.
@@ -35,15 +36,18 @@ class TargetOut(BaseModel):
 
     name: str
     title: str
-    unit: Literal["ratio", "ms"]
-    figure: float | None = Field(description="Null where nothing was counted.")
+    unit: Literal["ratio", "ms", "rows"]
+    figure: float | None = Field(description="Null where too little was counted to judge.")
     limit: float = Field(description="The figure must be at most this; of accuracy at least.")
     is_floor: bool = Field(description="Whether the figure must be at least the limit.")
     met: bool | None = Field(description="Null where there is nothing to judge.")
     budget_left: float | None = Field(
         description="Share of the error budget that is left: 1 at first, 0 at the limit, less than 0 beyond."
     )
-    counted: int = Field(description="Requests, rows, reviews or feedbacks that the figure is made of.")
+    counted: int = Field(
+        description="Requests, rows, reviews or feedbacks that the figure is made of. Requests are those that submit, "
+        "read or change a job or a review; reviews without a result count once they are slow."
+    )
     missed: int | None = Field(description="How many of them are against the target.")
 
 
@@ -65,6 +69,7 @@ class SlaOut(BaseModel):
     window: str
     measured_at: datetime = Field(description="Figures are kept for a while: 1 s, or 20 times what measuring took.")
     met: bool | None = Field(description="Whether every target is met that can be judged; null when none can.")
+    headline: str = Field(description="The same in a sentence; where rows wait without a live worker, how many.")
     targets: list[TargetOut]
     lanes: list[LaneOut]
 
@@ -112,15 +117,22 @@ async def show_sla(
     within the window.
     """
     measured, at = await figures.of(service, _parsed(window))
-    lanes = await run_in_threadpool(_lanes, service)
-    verdicts = judge(measured)
-    targets = [TargetOut.model_validate(each) for each in verdicts]
-    return SlaOut(window=window, measured_at=at, met=all_met(verdicts), targets=targets, lanes=lanes)
+    lanes, unfinished = await run_in_threadpool(_now, service)
+    verdicts = [*judge(with_overdue(measured, unfinished)), served(unfinished.waiting, unfinished.stranded)]
+    return SlaOut(
+        window=window,
+        measured_at=at,
+        met=all_met(verdicts),
+        headline=headline(verdicts, unfinished),
+        targets=[TargetOut.model_validate(each) for each in verdicts],
+        lanes=lanes,
+    )
 
 
-def _lanes(service: Service) -> list[LaneOut]:
+def _now(service: Service) -> tuple[list[LaneOut], Unfinished]:
     with transaction(service.engine) as connection:
-        return [LaneOut.model_validate(each) for each in sla.standing(connection)]
+        lanes = [LaneOut.model_validate(each) for each in sla.standing(connection)]
+        return lanes, sla.unfinished(connection, FRESH)
 
 
 def _parsed(window: str) -> timedelta:

@@ -12,13 +12,25 @@ from typing import Any
 
 from cli._answers import fetch
 from cli.output import CommandError
-from monitoring.sla import P95_MS, Measured, all_met, judge, resource, window_of
+from monitoring.sla import (
+    CALLS,
+    P95_MS,
+    Measured,
+    Unfinished,
+    all_met,
+    headline,
+    judge,
+    resource,
+    served,
+    window_of,
+    with_overdue,
+)
 
 JOBS = 'job=~"api|worker|maintenance"'
-REQUESTS = 'verdict_http_requests_total{route!~"/livez|/readyz|/metrics"%s}'
 ROWS = 'verdict_results_total{status=~"%s",reason=~"|exhausted"}'
 RESULTS = 'verdict_result_seconds_%s{lane="interactive"%s}'
 FEEDBACK = "verdict_feedback_total%s"
+NOW = 'max({}{{job="api"}} >= 0)'  # of several API processes, those that reach the store
 USED = "max_over_time(verdict_container_memory_bytes[{0}])"
 MEMORY = f"max({USED} / (max_over_time(verdict_container_memory_limit_bytes[{{0}}]) > 0))"
 # To 5 %: CPU time and scrapes are not read at one instant, and a busy worker is at its limit.
@@ -58,8 +70,10 @@ def verdict(url: str, window: str) -> dict[str, Any]:
     scraped = prometheus.value(f"count(last_over_time(up{{{JOBS}}}[{window}]))")
     if not scraped:
         raise CommandError(f"{url} has scraped no process of Verdict in the last {window}")
+    unfinished = _unfinished(prometheus)
     verdicts = [
-        *judge(_measured(prometheus)),
+        *judge(with_overdue(_measured(prometheus), unfinished)),
+        served(unfinished.waiting, unfinished.stranded),
         resource("memory", "Memory, of its limit", prometheus.value(MEMORY.format(window)), int(scraped)),
         resource("cpu", "CPU, of its limit", prometheus.value(CPU.format(window)), int(scraped)),
     ]
@@ -67,8 +81,26 @@ def verdict(url: str, window: str) -> dict[str, Any]:
         "window": window,
         "measured_at": datetime.fromtimestamp(prometheus.at, UTC).isoformat(),
         "met": all_met(verdicts),
+        "headline": headline(verdicts, unfinished),
         "targets": [asdict(each) for each in verdicts],
     }
+
+
+def _unfinished(prometheus: Prometheus) -> Unfinished:
+    """What has no result now; which models lack a worker is not in the metrics."""
+
+    def now(name: str) -> float:
+        return prometheus.value(NOW.format(name)) or 0.0
+
+    return Unfinished(
+        overdue=int(now("verdict_overdue_reviews")),
+        overdue_seconds=now("verdict_overdue_review_seconds"),
+        waiting=int(now("verdict_unfinished_rows")),
+        stranded=int(now("verdict_stranded_rows")),
+        stranded_seconds=now("verdict_stranded_oldest_seconds"),
+        stranded_models=("some model",),
+        any_live=now("verdict_workers_live") > 0,
+    )
 
 
 def _measured(prometheus: Prometheus) -> Measured:
@@ -78,8 +110,8 @@ def _measured(prometheus: Prometheus) -> Measured:
     quantile = f"histogram_quantile(0.95, sum by (le) ({_grown(RESULTS % ('bucket', ''), window)}))"
     p95 = prometheus.value(quantile)
     return Measured(
-        requests=count(REQUESTS % ""),
-        requests_failed=count(REQUESTS % ',status=~"5.."'),
+        requests=sum(count(each % "") for each in CALLS),
+        requests_failed=sum(count(each % ',status=~"5.."') for each in CALLS),
         rows=count(ROWS % "succeeded|failed|expired"),
         rows_failed=count(ROWS % "failed|expired"),
         reviews=reviews,

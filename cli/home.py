@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from cli import embedded, postgres_data
 from cli.output import CommandError
+from monitoring.cgroup import SHARED_BY
 
 # Set for every process of a run, children of children too, so that the next run finds what outlived it.
-MARK = "VERDICT_RUN"
+MARK = SHARED_BY
 
 
 @contextmanager

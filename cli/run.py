@@ -2,6 +2,7 @@
 
 import http.client
 import sys
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from settings import ApiSettings, MetricsSettings, RunSettings, WorkerSettings, 
 
 STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
 ENV = Path(".env")
+BEATS = "heartbeats"  # a file for each process of ours, in the home
 SERVER_SECONDS = 60
 READY_SECONDS = 120
 
@@ -60,6 +62,7 @@ def run() -> None:
             with Supervisor(folder / "logs", say) as supervisor:
                 # The workers here serve this model, so a job that names none is meant for it.
                 own = {"HOST": address[0], "PORT": str(address[1]), "DEFAULT_MODEL": listen.default_model or model}
+                (folder / BEATS).mkdir(exist_ok=True, mode=0o700)
                 _serve(supervisor, folder, settings, own, exporters, model)
     except OSError as exc:
         raise CommandError(f"{folder}: {exc.strerror} ({exc.filename})") from exc
@@ -78,7 +81,7 @@ def _serve(  # noqa: PLR0913, PLR0917  what is run, and where
         env = _start_servers(supervisor, folder, settings) | own | {home.MARK: str(folder)}
         say("migrating the database")
         supervisor.complete(_python("db.migrate", env, stage=MAINTENANCE))
-        _start_own(supervisor, env, exporters)
+        _start_own(supervisor, folder, env, exporters)
         metrics = targets.write(folder, address, exporters)
         _wait_until_ready(supervisor, address, model, folder / "logs")
         database = "" if settings.database_url else f'; psql "$(cat {folder}/postgres.url)"'
@@ -118,15 +121,19 @@ def _start_server(supervisor: Supervisor, server: embedded.Server, stage: int) -
     return server.url
 
 
-def _start_own(supervisor: Supervisor, env: dict[str, str], exporters: dict[str, Address]) -> None:
+def _start_own(supervisor: Supervisor, folder: Path, env: dict[str, str], exporters: dict[str, Address]) -> None:
     """Start workers, maintenance and the API, each with an address for its metrics but the API, which has its own."""
     for name, (host, port) in exporters.items():
         own = env | {"METRICS_HOST": host, "METRICS_PORT": str(port)}
         if name == targets.MAINTENANCE:
-            supervisor.start(_python("worker.maintenance", own, MAINTENANCE))
+            supervisor.start(_beating(folder, _python("worker.maintenance", own, MAINTENANCE)))
         else:
-            supervisor.start(_python("worker.main", own, WORKERS, name=name, grace_seconds=28))
-    supervisor.start(_python("api.main", env, API))
+            supervisor.start(_beating(folder, _python("worker.main", own, WORKERS, name=name, grace_seconds=28)))
+    supervisor.start(_beating(folder, _python("api.main", env, API)))
+
+
+def _beating(folder: Path, command: Command) -> Command:
+    return replace(command, heartbeat=folder / BEATS / command.name)
 
 
 def _python(module: str, env: dict[str, str], stage: int, *, name: str = "", grace_seconds: float = 10) -> Command:

@@ -37,7 +37,7 @@ def sla(
 
 def _of_service(url: str, window: str) -> dict[str, Any]:
     answer = fetch(url, "/v1/sla", {"window": window}, hint="start it with `verdict run`, or give --url")
-    if not isinstance(answer.get("targets"), list) or "met" not in answer:
+    if not isinstance(answer.get("targets"), list) or not {"met", "headline"} <= answer.keys():
         raise CommandError(f"{url} answered, and not as Verdict does: is it the right one?")
     return answer
 
@@ -55,14 +55,14 @@ def _drawn(verdict: dict[str, Any]) -> Group:
             "" if each["budget_left"] is None else f"{each['budget_left']:.0%}",
             f"of {each['counted']:,}" if each["missed"] is None else f"{each['missed']:,} of {each['counted']:,}",
         )
-    headline = "nothing to judge" if verdict["met"] is None else _word(verdict["met"])
+    headline = Text(verdict["headline"], "bold red" if verdict["met"] is False else "")
     return Group(Text.assemble(f"The last {verdict['window']}: ", headline), table)
 
 
 def _quantity(value: float | None, unit: str) -> str:
     if value is None:
         return "-"
-    return f"{value:,.0f} ms" if unit == "ms" else f"{value:.2%}"
+    return {"ms": f"{value:,.0f} ms", "rows": f"{value:,.0f}"}.get(unit, f"{value:.2%}")
 
 
 def _word(met: bool | None) -> Text:

@@ -1,7 +1,8 @@
 """Keeps named processes alive and stops them in order; what is kept is cli.run's to say.
 
 Each process leads its own group and writes to its own log file, so a Ctrl-C reaches the supervisor alone.
-One thread: signals (SIGCHLD among them) wake the loop, nothing polls but what a caller waits for.
+One thread: signals (SIGCHLD among them) wake the loop. Once a second it looks at the heartbeats (monitoring.liveness):
+a process that has stopped to beat is killed, and started again like any other that ends.
 """
 
 import os
@@ -22,6 +23,7 @@ from typing import Self
 
 from cli.log_file import LogFile
 from cli.output import CommandError
+from monitoring.liveness import LIMIT_SECONDS, Watch
 
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 5.0
@@ -55,17 +57,20 @@ class Command:
     orphan_signal: Signals = Signals.SIGKILL  # sent by the kernel when the supervisor itself is killed
     grace_seconds: float = 10.0
     prepare: Callable[[], object] = nothing  # before every start
+    heartbeat: Path | None = None  # the file that it beats in, given to it as HEARTBEAT_FILE
+    heartbeat_limit: float = LIMIT_SECONDS
 
 
 def spawn(command: Command, log: Path) -> "subprocess.Popen[bytes]":
     """Start `command` in a process group of its own, its output appended to `log`."""
     # The kernel's word, not a handler of ours: it holds for a supervisor that is killed with -9.
+    heartbeat = command.heartbeat
     tied = ["setpriv", f"--pdeathsig={command.orphan_signal.name.removeprefix('SIG')}", "--"]
     with log.open("ab") as output:
         return subprocess.Popen(
             [*(tied if shutil.which("setpriv") else ()), *command.argv],
             cwd=command.cwd,
-            env={**os.environ, **command.env},
+            env={**os.environ, **command.env, **({"HEARTBEAT_FILE": str(heartbeat)} if heartbeat else {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -83,10 +88,13 @@ class Process:
         self.due: float | None = None  # when to start it again
         self._deaths: deque[float] = deque(maxlen=DEATHS_ALLOWED)
         self._delay = FIRST_DELAY_SECONDS
+        self._watch = command.heartbeat and Watch(command.heartbeat, command.heartbeat_limit)
         self.start()
 
     def start(self) -> None:
         self.due = None
+        if self._watch:
+            self._watch.restart()
         self.command.prepare()
         self.log.rotate()
         self._started = time.monotonic()
@@ -107,6 +115,10 @@ class Process:
         """Signal the whole group, whose leader may be gone already."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, number)
+
+    def silent_seconds(self) -> float | None:
+        """How long it has not beaten, where that is too long; it hangs, and only SIGKILL ends what is stopped."""
+        return self._watch.silent_seconds if self._watch and self._watch.is_hung() else None
 
     def bury(self) -> str:
         """Clear up after a death and set the time of the next start; says how it died."""
@@ -236,8 +248,12 @@ class Supervisor:
             if process.is_hopeless():
                 raise CommandError(f"{end}, again and again: {process.log.last_line()}", exit_code=1)
             self._say(f"{end}; starting it again")
-        elif process.due is not None and process.due <= time.monotonic():
-            process.start()
+        elif process.due is not None:
+            if process.due <= time.monotonic():
+                process.start()
+        elif silent := process.silent_seconds():
+            self._say(f"{process.command.name} hangs: no heartbeat for {silent:.0f} s; killing it")
+            process.signal(Signals.SIGKILL)
 
     def _stop_signalled(self, seconds: float) -> bool:
         if not select.select([self._wakeups], [], [], seconds)[0]:

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg.errors
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from db import driver
 from settings import DatabaseSettings
 
 __all__ = [
@@ -71,7 +72,7 @@ def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = F
     With `plan_once` no statement is planned for its values: a claim of one review takes the server half the CPU.
     """
     milliseconds = int(settings.database_timeout_seconds * 1000)
-    return create_engine(
+    engine = create_engine(
         settings.database_url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=settings.database_pool_size,
         max_overflow=0,
@@ -81,7 +82,7 @@ def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = F
         pool_use_lifo=True,  # idle connections stay idle, so a small load uses few backends
         connect_args={
             "application_name": application,
-            "connect_timeout": 3,
+            "connect_timeout": driver.CONNECT_SECONDS,
             "keepalives_idle": 10,
             "tcp_user_timeout": 10_000,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
@@ -90,6 +91,12 @@ def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = F
             + (" -c plan_cache_mode=force_generic_plan" if plan_once else ""),
         },
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> driver.Connection:
+        return driver.Connection.connect(*arguments, **parameters)
+
+    return engine
 
 
 @contextmanager

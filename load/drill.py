@@ -32,7 +32,7 @@ def main(
     if as_json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
     else:
-        _show(console, outcomes)
+        show(console, outcomes, "Fault drill")
     raise typer.Exit(any(outcome.wrong for outcome in outcomes))
 
 
@@ -49,8 +49,9 @@ def drill(stack: Stack, reviews: int, kills: int, freeze_seconds: float) -> Iter
     yield break_by(file_faults.worker_killed_during_a_file(stack, reviews), stack)
 
 
-def _show(console: Console, outcomes: list[Outcome]) -> None:
-    table = Table("broken", "held", "figures", title="Fault drill", show_lines=True)
+def show(console: Console, outcomes: list[Outcome], title: str) -> None:
+    """Print what was broken, whether the promises held, and the figures."""
+    table = Table("broken", "held", "figures", title=title, show_lines=True)
     for outcome in outcomes:
         figures = "\n".join(f"{name} {value}" for name, value in outcome.figures.items())
         table.add_row(outcome.broken, "yes" if not outcome.wrong else "\n".join(outcome.wrong[:5]), figures)

@@ -3,12 +3,17 @@
 Called by monitoring.resources. Every figure is None where the kernel does not say it.
 """
 
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 SELF = Path("/proc/self/cgroup")
+# Set for every process of `verdict run` (cli.home): they are in one control group, with the servers and the shell.
+SHARED_BY = "VERDICT_RUN"
+_SESSION = re.compile(r"/session-\w+\.scope(/|$)")  # of somebody who has logged in
 UNLIMITED = 2**60  # version 1 writes about 2**63 for no limit
 
 
@@ -20,6 +25,7 @@ class Cgroup:
     cpu: Path
     cpuacct: Path
     memory: Path
+    is_shared: bool  # with other processes, so that what the group uses is not what this process does
 
     @classmethod
     def of_this_process(cls, root: Path = ROOT, own: Path = SELF) -> "Cgroup":
@@ -28,6 +34,7 @@ class Cgroup:
         return cls(
             unified=_folder(root, paths.get("", "/")),
             **{each: _folder(root / each, paths.get(each, "/")) for each in ("cpu", "cpuacct", "memory")},
+            is_shared=SHARED_BY in os.environ or any(map(_SESSION.search, paths.values())),
         )
 
     def cpu_seconds(self) -> float | None:

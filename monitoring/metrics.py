@@ -41,6 +41,11 @@ WORKERS_LIVE = Gauge("verdict_workers_live", "Workers that asked for work lately
 CAPACITY = Gauge(
     "verdict_capacity_tokens_per_second", "Estimated tokens that the live workers judge in a second", ["model"]
 )
+OVERDUE_REVIEWS = Gauge("verdict_overdue_reviews", "Interactive reviews without a result that are older than 500 ms")
+OVERDUE_SECONDS = Gauge("verdict_overdue_review_seconds", "Ages of the overdue interactive reviews, added up")
+UNFINISHED_ROWS = Gauge("verdict_unfinished_rows", "Rows that wait or are being judged")
+STRANDED_ROWS = Gauge("verdict_stranded_rows", "Unfinished rows whose model no live worker serves")
+STRANDED_SECONDS = Gauge("verdict_stranded_oldest_seconds", "Age of the oldest job with stranded rows; 0 without any")
 
 # Whoever ends a row: the worker, a cancel, a deadline.
 RESULTS = Counter(

@@ -1,11 +1,13 @@
 """What the container may use and does use, and its GPUs: read from the kernel whenever somebody asks for metrics.
 
-Registered once by each process (monitoring.exporter, api.health). CPU and memory of the process alone come from
-prometheus_client itself.
+Registered once by each process (monitoring.exporter, api.health). Under `verdict run` all processes, and the shell, are
+in one control group: what it uses says nothing about any of them, so each shows its own CPU and memory instead.
 """
 
 import os
+import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from prometheus_client import REGISTRY, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -29,7 +31,7 @@ def register() -> None:
 
 
 class ContainerCollector(Collector):
-    """The cgroup that this process is in; what the kernel does not say is left out."""
+    """The cgroup of this process, or the process alone where others share its cgroup; what is unknown is left out."""
 
     def __init__(self, cgroup: Cgroup) -> None:
         self._cgroup = cgroup
@@ -39,10 +41,11 @@ class ContainerCollector(Collector):
         cgroup = self._cgroup
         cores = min(cgroup.cores_limit() or float("inf"), len(os.sched_getaffinity(0)))
         memory = min(cgroup.memory_limit() or float("inf"), machine_memory())
-        if (seconds := cgroup.cpu_seconds()) is not None:
-            yield CounterMetricFamily("verdict_container_cpu_seconds", "CPU time of the container", seconds)
-        if (used := cgroup.memory_used()) is not None:
-            help_text = "Memory of the container without the file cache that can be dropped"
+        if (seconds := time.process_time() if cgroup.is_shared else cgroup.cpu_seconds()) is not None:
+            help_text = "CPU time of the container; of the process where others are in its control group"
+            yield CounterMetricFamily("verdict_container_cpu_seconds", help_text, seconds)
+        if (used := process_memory() if cgroup.is_shared else cgroup.memory_used()) is not None:
+            help_text = "Memory of the container, or of the process, without the file cache that can be dropped"
             yield GaugeMetricFamily("verdict_container_memory_bytes", help_text, used)
         yield GaugeMetricFamily("verdict_container_cpu_limit_cores", "CPUs that the container may use", cores)
         yield GaugeMetricFamily("verdict_container_memory_limit_bytes", "Memory that the container may use", memory)
@@ -67,6 +70,11 @@ class GpuCollector(Collector):
             used.add_metric([gpu.index], gpu.memory_used)
             size.add_metric([gpu.index], gpu.memory)
         return [busy, used, size]
+
+
+def process_memory() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def machine_memory() -> int:

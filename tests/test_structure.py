@@ -28,6 +28,7 @@ SETTINGS: list[type[BaseSettings]] = [
     settings.QueueSettings,
     settings.WorkerSettings,
     settings.MetricsSettings,
+    settings.LivenessSettings,
     settings.MaintenanceSettings,
 ]
 MOST_FILES = 10

@@ -10,10 +10,12 @@ from celery.signals import worker_process_init, worker_process_shutdown
 
 from db.engine import DatabaseError
 from monitoring import exporter, parts
+from monitoring.liveness import Heartbeat, Steps
 from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
 from monitoring.traces import configure_traces
-from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
+from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings
+from worker.parent import child_file
 from worker.station import Station, open_station
 from worker.store import show_zeros
 
@@ -25,6 +27,10 @@ stations: list[Station] = []  # one, opened after the child process has started
 def start(**_: Any) -> None:
     """Open the child's station; a child that cannot ends, and is made anew."""
     configure_logs("worker")
+    path = LivenessSettings().heartbeat_file
+    heartbeat = Heartbeat(path and child_file(path), is_ready=False)  # a large model may take long to load
+    steps = Steps(heartbeat)
+    steps.start()
     configure_traces("worker")
     exporter.serve(MetricsSettings(), own=parts.WORKER)
     try:
@@ -38,7 +44,9 @@ def start(**_: Any) -> None:
     except Exception as error:
         log.exception("worker_not_ready")
         raise SystemExit(1) from error
+    station.step = steps.step
     stations.append(station)
+    heartbeat.is_ready = True
     model = station.classifier.info
     WORKER_READY.set(1)
     log.info("worker_ready", model=model.name, version=model.version)

@@ -151,7 +151,7 @@ class Drain:
         fresh = [review for review in claim.reviews if review.known is None]
         if len(fresh) < len(claim.reviews):
             self._predicted.put(known_batch(claim, last=not fresh))
-        with bound_contextvars(batch=str(claim.token)):
+        with bound_contextvars(batch=str(claim.token)), self._station.step():
             items, broken = tokenise(self._station, fresh)
         budget = self._station.settings.micro_batch_tokens
         groups = micro_batches([encoded for _, encoded in items], budget) or ([[]] if fresh else [])
@@ -171,7 +171,7 @@ class Drain:
             self._changed.notify_all()
 
     def _predict(self, batch: MicroBatch) -> None:
-        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"):
+        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"), self._station.step():
             batch.outcomes.extend(predict(self._station, batch.items))
         self._station.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
         self._predicted.put(batch)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from db.models import Lane, ModelLane
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
+from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
+from worker import parent
 from worker.messages import queue_name
 from worker.redis_address import connection_options
 from worker.registry import ModelError
@@ -52,7 +53,7 @@ def celery_app(settings: QueueSettings, model: str) -> Celery:
         task_queues=[Queue(name, routing_key=name) for name in queues],
         task_create_missing_queues=False,
         task_default_queue=queues[0],
-        task_time_limit=120,  # a hung native call: the child is replaced, its lease has ended before
+        task_time_limit=120,  # the last resort: worker.parent notices a hung child sooner
         worker_prefetch_multiplier=1,
         worker_concurrency=1,
         worker_pool="prefork",
@@ -74,6 +75,7 @@ def main() -> None:
     try:
         DatabaseSettings()
         MetricsSettings()
+        liveness = LivenessSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
         served_manifest(settings)
     except ValidationError as error:
@@ -81,6 +83,7 @@ def main() -> None:
     except ModelError as error:
         sys.exit(f"worker: {error}")
     configure_logs("worker")
+    parent.watch(liveness.heartbeat_file)
     os.nice(NICE)
     # A forged message can do no more than wake us (worker.transport), whoever we run as.
     warnings.filterwarnings("ignore", category=SecurityWarning)

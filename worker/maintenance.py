@@ -21,9 +21,10 @@ from db.jobs import Ended
 from db.models import Lane, ModelLane
 from db.sweeps import Retention
 from monitoring.exporter import serve
+from monitoring.liveness import BEAT_SECONDS, Heartbeat
 from monitoring.logs import configure_logs
 from monitoring.metrics import RESULTS, SWEPT
-from settings import DatabaseSettings, MaintenanceSettings, MetricsSettings, QueueSettings, problem
+from settings import DatabaseSettings, LivenessSettings, MaintenanceSettings, MetricsSettings, QueueSettings, problem
 from worker.notify import Notifier
 from worker.queue import Doorbell
 
@@ -39,11 +40,19 @@ log = structlog.get_logger()
 class Sweeper:
     """Sweeps; `sweep` is one round."""
 
-    def __init__(self, engine: Engine, settings: MaintenanceSettings, doorbell: Doorbell, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: MaintenanceSettings,
+        doorbell: Doorbell,
+        notifier: Notifier,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._doorbell = doorbell
         self._notifier = notifier
+        self._beat = beat
         self._canary_at = 0.0
 
     def sweep(self) -> None:
@@ -55,6 +64,7 @@ class Sweeper:
         leases = 0
         while (exhausted := self._give_back()) is not None:
             leases += 1
+            self._beat()
             SWEPT.labels("lost_leases").inc()
             _count(exhausted, "failed")
         with transaction(self._engine) as connection:
@@ -128,10 +138,12 @@ def forget(engine: Engine, settings: MaintenanceSettings) -> None:
             more = prediction_cache.prune(connection, settings.prediction_cache_rows, age)
 
 
-def _every(seconds: float, stopping: threading.Event, act: Callable[[], None]) -> None:
+def _every(
+    seconds: float, stopping: threading.Event, act: Callable[[], None], beat: Callable[[], None] = lambda: None
+) -> None:
     """Do it again and again; any other error than the store's ends the process, and the supervisor starts it anew."""
     try:
-        while not stopping.wait(seconds):
+        while not _stops_within(seconds, stopping, beat):
             try:
                 act()
             except DatabaseError as error:
@@ -140,15 +152,25 @@ def _every(seconds: float, stopping: threading.Event, act: Callable[[], None]) -
         stopping.set()
 
 
+def _stops_within(seconds: float, stopping: threading.Event, beat: Callable[[], None]) -> bool:
+    """Wait, and beat meanwhile; whether it is time to stop."""
+    end = time.monotonic() + seconds
+    while not stopping.is_set() and (left := end - time.monotonic()) > 0:
+        beat()
+        stopping.wait(min(left, BEAT_SECONDS))
+    return stopping.is_set()
+
+
 def main() -> None:
     """Sweep until a signal ends it; exit code 1 with one line when a setting is wrong."""
     try:
         database, queue, settings = DatabaseSettings(), QueueSettings(), MaintenanceSettings()
-        metrics = MetricsSettings()
+        metrics, liveness = MetricsSettings(), LivenessSettings()
     except ValidationError as error:
         sys.exit(f"maintenance: {problem(error)}")
     configure_logs("maintenance")
-    stopping = threading.Event()
+    heartbeat, stopping = Heartbeat(liveness.heartbeat_file), threading.Event()
+    heartbeat.beat()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     engine, notifier = connect(database, "verdict-maintenance"), Notifier(queue)
@@ -163,8 +185,8 @@ def main() -> None:
         # Threads of their own: forgetting a large job takes longer than a sweep may wait.
         threading.Thread(target=_every, args=(FORGET_SECONDS, stopping, act), name=name, daemon=True).start()
     with Doorbell(queue) as doorbell:
-        sweeper = Sweeper(engine, settings, doorbell, notifier)
-        _every(settings.sweep_seconds, stopping, sweeper.sweep)
+        sweeper = Sweeper(engine, settings, doorbell, notifier, heartbeat.beat)
+        _every(settings.sweep_seconds, stopping, sweeper.sweep, heartbeat.beat)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -48,6 +49,7 @@ class Station:
     fingerprint: bytes | None = None  #: of the model, by which its predictions are kept; None keeps none
     seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
     pace: Pace = field(default_factory=Pace)
+    step: Callable[[], AbstractContextManager[None]] = nullcontext  #: around what may hang (monitoring.liveness)
 
     def say_seen(self, connection: Connection) -> None:
         """Record that this worker was woken and asks for work, once a second at most."""

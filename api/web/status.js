@@ -19,6 +19,7 @@ export function startStatus() {
     const failed = [sla, models].find((each) => each.status === "rejected");
     noteProblem(byId("status-problem"), failed ? failed.reason : null);
     for (const id of ["status-targets", "status-now"]) byId(id).classList.toggle("old", Boolean(failed));
+    outage(failed ? failed.reason.message : stranded(sla.value));
     if (failed) {
       said(byId("status-verdict"), el("p", { class: "verdict unknown" }, "Unknown. What stands below is old."));
     } else draw(sla.value, models.value.data);
@@ -30,12 +31,18 @@ export function startStatus() {
 
 function draw(sla, models) {
   offerModels(models);
-  const missed = sla.targets.filter((each) => each.met === false).map((each) => each.title.toLowerCase());
-  const words = { true: "Every target that can be judged is met", false: `Missed: ${missed.join(", ")}`, null: "Nothing happened that could be judged" };
   said(byId("status-verdict"), el("p", { class: `verdict ${sla.met === null ? "unknown" : WORDS[sla.met]}` },
-    el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), words[sla.met]));
+    el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), sla.headline));
   byId("status-targets").replaceChildren(targets(sla));
   byId("status-now").replaceChildren(now(sla.lanes, models));
+}
+
+/** What stands still, where rows wait without a live worker. */
+const stranded = (sla) => (sla.targets.some((each) => each.name === "waiting" && each.met === false) ? sla.headline : "");
+
+/** The first line of the page: an outage, or nothing. */
+function outage(words) {
+  said(byId("outage"), el("p", words ? { class: "problem" } : {}, words));
 }
 
 /** Says it again to a screen reader only when it is another thing. */
@@ -45,7 +52,7 @@ function said(place, element) {
 
 function quantity(value, unit) {
   if (value === null) return "–";
-  return unit === "ms" ? milliseconds(value) : percent(value, 2);
+  return { ms: milliseconds, rows: number }[unit]?.(value) ?? percent(value, 2);
 }
 
 function targets(sla) {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, timeseries
-from grafana_foundation_sdk.builders.dashboard import Dashboard, Row, ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, Row, ThresholdsConfig
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
     BigValueColorMode,
@@ -24,7 +24,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-SOURCE = DataSourceRef("prometheus", "prometheus")  # the uid in provisioning/datasources/prometheus.yml
+SOURCE = DataSourceRef("prometheus", "${datasource}")  # the variable of each dashboard: any Prometheus of any Grafana
 WIDTH = 24  # columns of a dashboard
 MET: list[ValueMapping] = [
     ValueMap({"0": ValueMappingResult(text="missed", color="red"), "1": ValueMappingResult(text="held", color="green")})
@@ -53,6 +53,7 @@ def dashboard(uid: str, title: str, description: str, rows: dict[str, list[Panel
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .readonly()
+        .with_variable(DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
     )
     for heading, panels in rows.items():
         made = made.with_row(Row(heading))

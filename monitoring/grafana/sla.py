@@ -22,7 +22,7 @@ def _verdicts() -> list[Panel]:
     return [
         verdict(
             "SLA, last hour",
-            "Held when every target is that can be judged; without traffic those are memory and CPU.",
+            "Held when every target is that can be judged; what has no result yet counts with its age.",
             Query("min(verdict:target:met1h)", "all targets"),
             span=4,
         ),
@@ -53,7 +53,7 @@ def _figures() -> list[Panel]:
             Query("verdict:result_seconds:mean1h", "mean"), "s", limit=sla.MEAN_MS / 1000,
         ),
         figure(
-            "Slower than 500 ms", "Of interactive reviews; the p95 holds while this is at most 5 %.",
+            "Slower than 500 ms", "Of interactive reviews, overdue ones too; the p95 holds up to 5 %.",
             Query("verdict:slow_results:ratio1h", "slow"), "percentunit", limit=SLOW,
         ),
         floor(
@@ -67,6 +67,18 @@ def _figures() -> list[Panel]:
         figure(
             "CPU", "The process that is nearest to its limit, over five minutes; a busy worker takes all it may have.",
             Query("max(verdict:cpu:share5m)", "share of limit"), "percentunit",
+        ),
+        figure(
+            "Rows without a worker", "That wait while no live worker serves their model; they are kept.",
+            Query('max(verdict_stranded_rows{job="api"} >= 0)', "rows"), "none", limit=1,
+        ),
+        figure(
+            "Longest without a worker", "Age of the oldest job with such rows.",
+            Query('max(verdict_stranded_oldest_seconds{job="api"} >= 0)', "age"), "s", limit=1,
+        ),
+        figure(
+            "Overdue reviews", "Interactive, without a result and older than 500 ms, now.",
+            Query("verdict:overdue:reviews", "reviews"), "none", limit=1,
         ),
         figure(
             "Alerts", "That fire now; docs/alerts.md says what to do about each.",

@@ -20,6 +20,7 @@ from api import events, waiting
 from api.app import create_app
 from api.main import Server
 from db.engine import Engine
+from monitoring.liveness import Heartbeat
 from monitoring.metrics import HTTP_REQUESTS
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import wait_until
@@ -180,7 +181,7 @@ def test_a_server_that_is_told_to_end_does_not_wait_for_a_stream(
     database: DatabaseSettings, queue: QueueSettings, engine: Engine
 ) -> None:
     app = create_app(ApiSettings(), database, queue)
-    server = Server(app, uvicorn.Config(app, port=0, log_config=None))
+    server = Server(app, uvicorn.Config(app, port=0, log_config=None), Heartbeat(None))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until(lambda: server.started)

@@ -121,6 +121,12 @@ def test_what_the_page_and_its_scripts_name_exists(page: Page) -> None:
     assert len(page.values("id")) == len(set(page.values("id")))
 
 
+def test_an_outage_is_the_first_line_of_the_page(page: Page) -> None:
+    tags = [attrs.get("id") for tag, attrs in page.tags if tag not in {"noscript", "link", "meta"}]
+    assert tags[tags.index("main") + 1] == "outage"
+    assert "outage(failed ? failed.reason.message : stranded(sla.value))" in (WEB / "status.js").read_text()
+
+
 def test_every_field_has_a_label_and_every_section_a_heading(page: Page) -> None:
     labelled = set(page.values("for"))
     fields = [attrs for tag, attrs in page.tags if tag in {"textarea", "input"}]

@@ -1,5 +1,6 @@
 """`GET /v1/sla`: the figures are those of what was done, window by window, and the targets judge them."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,10 @@ import httpx
 import pytest
 
 from cli import embedded
-from db import sla
+from db import registrations, sla
 from db.engine import Engine, transaction
 from db.models import Lane
+from monitoring import sla as sla_of
 from monitoring.sla import Measured, Verdict, judge, window_of
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import serving
@@ -19,7 +21,7 @@ from tests.db.steps import broken, complete, complete_all, judged, must_claim, r
 HOUR = timedelta(hours=1)
 REQUEST = """
 INSERT INTO request_log (at, request_id, method, route, status, duration_ms, request_bytes, response_bytes)
-SELECT now() - CAST(:age AS interval), 'r', 'POST', '/v1/jobs', :status, 1, 1, 1 FROM generate_series(1, :times)
+SELECT now() - CAST(:age AS interval), 'r', :method, :route, :status, 1, 1, 1 FROM generate_series(1, :times)
 """
 
 
@@ -53,8 +55,9 @@ def log(engine: Engine) -> Engine:
     return engine
 
 
-def requests(engine: Engine, status: int, times: int, minutes: float = 1) -> None:
-    run(engine, REQUEST, status=status, times=times, age=timedelta(minutes=minutes))
+def requests(engine: Engine, status: int, times: int, minutes: float = 1, call: str = "POST /v1/jobs") -> None:
+    method, _, route = call.partition(" ")
+    run(engine, REQUEST, status=status, times=times, age=timedelta(minutes=minutes), method=method, route=route)
 
 
 def finish(engine: Engine, model_id: int, took_ms: float, reviews: int = 1, lane: Lane = Lane.INTERACTIVE) -> UUID:
@@ -81,8 +84,9 @@ def test_where_nothing_happened_nothing_is_judged(client: httpx.Client) -> None:
     assert found["met"] is None
     assert {each["met"] for each in found["targets"]} == {each["figure"] for each in found["targets"]} == {None}
     assert [each["name"] for each in found["targets"]] == [
-        "request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy",
+        "request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy", "waiting",
     ]  # fmt: skip
+    assert found["headline"] == "Nothing happened that could be judged"
 
 
 def test_only_5xx_are_failed_requests(log: Engine) -> None:
@@ -93,6 +97,33 @@ def test_only_5xx_are_failed_requests(log: Engine) -> None:
     found = verdict(log, "request_failures")
     assert (found.figure, found.counted, found.missed, found.met) == (0.005, 1000, 5, True)
     assert found.budget_left == pytest.approx(0.5)
+
+
+CALLS = ("POST /v1/jobs", "POST /v1/classify", "GET /v1/jobs/{job_id}", "POST /v1/reviews/{review_id}/feedback")
+LOOKS = ("GET /v1/jobs", "GET /v1/sla", "GET /v1/models", "GET /", "GET /web/{name}", "OTHER unknown")
+
+
+def test_an_open_page_neither_dilutes_nor_makes_failed_requests(log: Engine) -> None:
+    for call in CALLS:
+        requests(log, 200, 9, call=call)
+        requests(log, 503, 1, call=call)
+    for look in LOOKS:
+        requests(log, 200, 720, call=look)
+        requests(log, 500, 50, call=look)
+    found = verdict(log, "request_failures")
+    assert (found.counted, found.missed) == (10 * len(CALLS), len(CALLS))
+
+
+def test_the_calls_that_count_are_those_of_prometheus(log: Engine) -> None:
+    """One after the other, as both see it."""
+    patterns = [re.search(r'route=~?"([^"]+)"(?:,method="(\w+)")?', call) for call in sla_of.CALLS]
+    routes = [(each[1], each[2]) for each in patterns if each]
+    for call in (*CALLS, *LOOKS, "GET /v1/jobs/{job_id}/events", "DELETE /v1/jobs/{job_id}", "GET /runbook/{alert}"):
+        method, _, route = call.partition(" ")
+        before = measured(log).requests
+        requests(log, 200, 1, call=call)
+        by_prometheus = any(re.fullmatch(path, route) and verb in {None, method} for path, verb in routes)
+        assert measured(log).requests - before == by_prometheus, call
 
 
 def test_a_breach_overspends_the_budget(log: Engine) -> None:
@@ -154,7 +185,7 @@ def test_accuracy_needs_some_feedback(client: httpx.Client, engine: Engine, mode
     for job in jobs[:19]:
         tell(engine, job, agrees=True)
     few = target(asked(client, "1d"), "accuracy")
-    assert (few["figure"], few["counted"], few["met"], few["budget_left"]) == (1, 19, None, None)
+    assert (few["figure"], few["counted"], few["met"], few["budget_left"]) == (None, 19, None, None)
     tell(engine, jobs[19], agrees=False)
     run(engine, "UPDATE feedback SET agrees = false WHERE review_id IN (SELECT review_id FROM feedback LIMIT 1)")
     enough = target(asked(client, "1h"), "accuracy")
@@ -185,6 +216,90 @@ def test_what_waits_is_said_by_model_and_lane(client: httpx.Client, engine: Engi
     assert 7 <= bulk["oldest_seconds"] < 30
     assert lanes["default", "interactive"] == {"model": "default", "lane": "interactive"} | nothing
     assert [each["queued"] for (model, _), each in lanes.items() if model == "other"] == [0, 4]
+
+
+def waits(engine: Engine, seconds: float, reviews: int = 1, lane: Lane = Lane.INTERACTIVE) -> UUID:
+    """A job that was submitted so long ago and has no result."""
+    job = submit(engine, reviews, lane=lane)
+    age = {"id": job, "age": timedelta(seconds=seconds)}
+    run(engine, "UPDATE reviews SET queued_at = now() - :age WHERE job_id = :id", **age)
+    run(engine, "UPDATE jobs SET created_at = now() - :age WHERE id = :id", **age)
+    return job
+
+
+def seen(engine: Engine, model_id: int, seconds_ago: float = 0) -> None:
+    """A worker asked for work."""
+    with transaction(engine) as connection:
+        registrations.worker_seen(connection, "one", model_id)
+    run(engine, "UPDATE workers SET seen_at = now() - :age", age=timedelta(seconds=seconds_ago))
+
+
+def test_a_total_outage_is_no_success(client: httpx.Client, engine: Engine, model_id: int) -> None:
+    seen(engine, model_id, seconds_ago=82)
+    for seconds in (80, 70, 60, 50, 40):
+        waits(engine, seconds)
+    found = asked(client, "1m")
+    assert found["met"] is False
+    assert re.fullmatch(r"No worker is live: 5 reviews wait, the oldest for 8\d s; they are kept", found["headline"])
+    missed = {each["name"] for each in found["targets"] if each["met"] is False}
+    assert missed == {"mean_latency", "p95_latency", "waiting"}
+    p95 = target(found, "p95_latency")
+    assert (p95["counted"], p95["missed"]) == (5, 5)
+    assert 60_000 <= p95["figure"] < 70_000
+    assert 60_000 <= target(found, "mean_latency")["figure"] < 70_000
+    assert (target(found, "waiting")["figure"], target(found, "waiting")["missed"]) == (5, 5)
+    metrics = client.get("/metrics").text
+    assert "verdict_overdue_reviews 5.0\n" in metrics
+    assert "verdict_unfinished_rows 5.0\n" in metrics
+    assert "verdict_stranded_rows 5.0\n" in metrics
+    assert re.search(r"^verdict_stranded_oldest_seconds 8\d\.", metrics, re.MULTILINE)
+
+
+def test_a_worker_that_is_thought_live_hides_no_review_that_waits(
+    client: httpx.Client, engine: Engine, model_id: int
+) -> None:
+    seen(engine, model_id)
+    waits(engine, 3)
+    must_claim(engine, lane=Lane.INTERACTIVE)
+    found = asked(client)
+    assert found["headline"] == "Missed: mean time to the result, 95 % of results within"
+    assert target(found, "waiting")["met"] is True
+
+
+def test_what_waits_for_another_model_than_those_of_the_workers_is_named(
+    client: httpx.Client, engine: Engine, model_id: int
+) -> None:
+    seen(engine, model_id)
+    job = waits(engine, 7, reviews=3, lane=Lane.BULK)
+    run(engine, "UPDATE jobs SET model = 'mine' WHERE id = :id", id=job)
+    found = asked(client)
+    assert found["met"] is False
+    assert re.fullmatch(
+        r"No worker for mine is live: 3 reviews wait, the oldest for \d+ s; they are kept", found["headline"]
+    )
+
+
+def test_a_review_that_is_young_paused_or_bulk_is_not_overdue(engine: Engine) -> None:
+    waits(engine, 0.01)
+    waits(engine, 60, lane=Lane.BULK)
+    run(engine, "UPDATE jobs SET status = 'paused' WHERE id = :id", id=waits(engine, 60))
+    stop(engine, waits(engine, 60))
+    with transaction(engine) as connection:
+        assert sla.unfinished(connection, HOUR).overdue == 0
+
+
+def test_figures_that_are_kept_hide_no_outage(
+    client: httpx.Client, engine: Engine, model_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month takes 10 s to measure and is kept for minutes."""
+    monkeypatch.setattr("api.sla.LEAST_SECONDS", 60.0)
+    finish(engine, model_id, 100)
+    assert asked(client)["met"] is True
+    waits(engine, 30)
+    found = asked(client)
+    assert found["met"] is False
+    assert target(found, "mean_latency")["figure"] == pytest.approx(15_000, rel=0.1)
+    assert (target(found, "p95_latency")["counted"], target(found, "p95_latency")["missed"]) == (2, 1)
 
 
 def test_figures_are_kept_for_a_while_and_what_waits_is_not(

@@ -23,7 +23,7 @@ from tests.conftest import wait_until
 from tests.db.steps import broken, complete, must_claim, submit
 
 Verdict = Callable[..., Result]
-TARGETS = ["request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy"]
+TARGETS = ["request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy", "waiting"]
 needs_prometheus = pytest.mark.skipif(not shutil.which("prometheus"), reason="Debian's package `prometheus` is missing")
 
 
@@ -41,7 +41,7 @@ def verdict() -> Verdict:
 def test_a_service_that_has_done_nothing_misses_nothing(verdict: Verdict, url: str) -> None:
     done = verdict("--url", url)
     assert done.exit_code == 0
-    assert "The last 1h: nothing to judge" in done.stdout
+    assert "The last 1h: Nothing happened that could be judged" in done.stdout
 
 
 def test_a_breach_is_exit_code_1_and_named(verdict: Verdict, url: str, engine: Engine, model_id: int) -> None:
@@ -50,9 +50,17 @@ def test_a_breach_is_exit_code_1_and_named(verdict: Verdict, url: str, engine: E
     complete(engine, claim.token, model_id, [broken(claim.reviews[0])], last=True)
     done = verdict("--url", url, "--window", "5m")
     assert done.exit_code == 1
-    assert "The last 5m: MISSED" in done.stdout
+    assert "The last 5m: Missed: failed results" in done.stdout
     [line] = [line for line in done.stdout.splitlines() if "Failed results" in line]
     assert all(words in line for words in ("100.00%", "≤ 1.00%", "MISSED", "-9900%"))
+
+
+def test_an_outage_is_exit_code_1_and_the_first_line(verdict: Verdict, url: str, engine: Engine) -> None:
+    submit(engine)
+    done = verdict("--url", url)
+    assert done.exit_code == 1
+    said = " ".join(done.stdout.split())
+    assert "The last 1h: No worker is live: 1 review waits, the oldest for 0 s; they are kept" in said
 
 
 def test_json_is_what_the_service_says(verdict: Verdict, url: str) -> None:
@@ -220,6 +228,28 @@ def test_a_prometheus_says_the_same_with_memory_and_cpu(verdict: Verdict, expose
     assert (found["accuracy"]["figure"], found["accuracy"]["met"]) == (0.9, True)
     assert (found["memory"]["figure"], found["memory"]["met"]) == (0.25, True)
     assert found["cpu"]["met"]
+
+
+@needs_prometheus
+def test_a_prometheus_knows_of_an_outage_too(verdict: Verdict, exposed: Exposed, tmp_path: Path) -> None:
+    with exposing(exposed) as target, prometheus(tmp_path, target) as url:
+        exposed.series |= {
+            "verdict_overdue_reviews": 5,
+            "verdict_overdue_review_seconds": 400,
+            "verdict_unfinished_rows": 6,
+            "verdict_stranded_rows": 5,
+            "verdict_stranded_oldest_seconds": 80,
+            "verdict_workers_live": 0,
+        }
+        exposed.scraped_again()
+        done = verdict("--prometheus", url, "--json")
+    said = json.loads(done.stdout)
+    found = {each["name"]: each for each in said["targets"]}
+    assert done.exit_code == 1
+    assert said["headline"] == "No worker is live: 5 reviews wait, the oldest for 80 s; they are kept"
+    assert (found["mean_latency"]["figure"], found["mean_latency"]["met"]) == (80_000, False)
+    assert (found["p95_latency"]["figure"], found["p95_latency"]["missed"]) == (80_000, 5)
+    assert (found["waiting"]["missed"], found["waiting"]["counted"], found["waiting"]["met"]) == (5, 6, False)
 
 
 @needs_prometheus

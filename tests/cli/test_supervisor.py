@@ -42,6 +42,19 @@ def test_what_is_killed_is_started_again(supervisor: Supervisor, said: list[str]
     assert said == ["one was killed by SIGKILL; starting it again"]
 
 
+def test_what_hangs_is_killed_and_started_again(supervisor: Supervisor, said: list[str], tmp_path: Path) -> None:
+    beats = "while :; do echo $$ $(date +%N) ready > $HEARTBEAT_FILE; sleep 0.05; done"
+    process = supervisor.start(shell(beats, heartbeat=tmp_path / "beat", heartbeat_limit=0.5))
+    first = process.pid
+    assert supervisor.wait_until((tmp_path / "beat").exists, 5)
+    assert not supervisor.wait_until(lambda: bool(said), 1)
+    os.kill(first, Signals.SIGSTOP)
+    assert supervisor.wait_until(lambda: process.pid != first and process.is_running(), 10)
+    assert said[0].startswith("one hangs: no heartbeat for ")
+    assert said[1:] == ["one was killed by SIGKILL; starting it again"]
+    assert not supervisor.wait_until(lambda: len(said) > 2, 1)
+
+
 def test_what_was_healthy_once_is_started_again_for_ever(supervisor: Supervisor, said: list[str]) -> None:
     process = supervisor.start(shell(FOREVER))
     supervisor.vouch()

@@ -12,6 +12,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 import settings
+from monitoring import liveness
 from settings import ROOT
 from tests.compose.keeping import of_the_runbook
 
@@ -118,6 +119,18 @@ def test_a_process_has_time_to_finish_what_it_has_begun() -> None:
     (in_run,) = re.findall(r"grace_seconds=(\d+)\)\)", (ROOT / "cli" / "run.py").read_text())
     assert grace["worker"] == grace["worker-gpu"] >= int(in_run)
     assert grace["api"] >= settings.ApiSettings().max_wait_seconds + 5
+
+
+@pytest.mark.parametrize("name", sorted(OURS - ONE_SHOT))
+def test_a_process_that_hangs_is_replaced_within_half_a_minute(name: str) -> None:
+    """Docker itself only says that a container is unhealthy."""
+    check = SERVICES[name]["healthcheck"]
+    image = "worker" if name.startswith("worker") else "api"
+    [path] = re.findall(r"HEARTBEAT_FILE=(\S+)", (ROOT / f"Dockerfile.{image}").read_text())
+    assert f'replace_if_hung(Path("{path}"))' in check["test"][-1]
+    assert f"{path.rpartition('/')[0]}:size=64m" in SERVICES[name]["tmpfs"]
+    seconds = [int(check[each].removesuffix("s")) for each in ("interval", "timeout")]
+    assert liveness.LIMIT_SECONDS + sum(seconds) <= 30
 
 
 def test_the_exporters_and_every_process_are_scraped() -> None:

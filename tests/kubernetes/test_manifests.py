@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from pydantic_settings import BaseSettings
 
 import settings
+from monitoring import liveness
 from monitoring.metrics import WORKER_READY
 from settings import ROOT
 from tests.kubernetes import rules
@@ -159,6 +160,27 @@ def test_a_process_has_time_to_finish_what_it_has_begun() -> None:
 def test_a_process_is_asked_whether_it_is_ready_and_alive(workload: Document) -> None:
     for each in pod(workload)["containers"]:
         assert {"readinessProbe", "livenessProbe"} <= set(each)
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [each for each in of_kind(ALL, "Deployment") if component(each) in {"api", "worker", "maintenance"}],
+    ids=lambda each: each["metadata"]["name"],
+)
+def test_a_process_that_hangs_is_replaced_within_half_a_minute(workload: Document) -> None:
+    main = pod(workload)["containers"][0]
+    probe = main["livenessProbe"]
+    assert probe["terminationGracePeriodSeconds"] == 1  # SIGTERM is not heard by what is stopped
+    noticed = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+    if component(workload) == "api":
+        assert probe["httpGet"]["path"] == "/livez"
+        assert noticed <= 30
+        return
+    kind = "worker" if component(workload) == "worker" else "api"
+    [path] = re.findall(r"HEARTBEAT_FILE=(\S+)", (ROOT / f"Dockerfile.{kind}").read_text())
+    assert probe["exec"]["command"] == ["python", "-S", "-m", "monitoring.liveness", path]
+    assert main["startupProbe"]["exec"] == probe["exec"]
+    assert liveness.LIMIT_SECONDS + noticed <= 30
 
 
 def test_a_drained_node_takes_one_pod_of_a_kind_at_a_time() -> None:

@@ -12,6 +12,7 @@ from settings import ROOT
 PROMETHEUS = ROOT / "monitoring" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+WINDOW = re.compile(r"\* (\d+) \+")  # the seconds of a window, which make a count of a rate
 DURATION = r"\d+(?:ms|[smhd])"
 
 
@@ -45,6 +46,7 @@ def divided(path: Path, by: float) -> dict[str, Any]:
             group["interval"] = shorter(group["interval"], by)
         for rule in group["rules"]:
             rule["expr"] = re.sub(rf"\[({DURATION})\]", lambda found: f"[{shorter(found[1], by)}]", rule["expr"])
+            rule["expr"] = WINDOW.sub(lambda found: f"* {int(found[1]) / by:.10g} +", rule["expr"])
             if "for" in rule:
                 rule["for"] = shorter(rule["for"], by)
     return document

@@ -18,9 +18,10 @@ from tests.servers import RunningServer
 DIVIDED_BY = 60
 FIRES_SECONDS = 30.0
 
+SLOW = {"VerdictSlowResults", "VerdictMeanLatency"}
 PAGES = {
-    "worker": {"VerdictNoWorker", "VerdictInteractiveWaits"},
-    "slow": {"VerdictSlowResults", "VerdictMeanLatency"},
+    "worker": {"VerdictNoWorker", "VerdictRowsStranded", "VerdictInteractiveWaits", *SLOW},
+    "slow": SLOW,
     "model": {"VerdictResultFailures"},
     "store": {"VerdictStoreDown", "VerdictRequestFailures"},
     "api": {"VerdictApiDown"},

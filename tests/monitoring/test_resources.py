@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 
 from monitoring.cgroup import Cgroup
 from monitoring.gpu import Gpus
-from monitoring.resources import ContainerCollector, GpuCollector, machine_memory
+from monitoring.resources import ContainerCollector, GpuCollector, machine_memory, process_memory
 
 MEBIBYTE = 2**20
 
@@ -95,6 +96,31 @@ def test_a_container_shows_what_it_uses_and_may_use(tmp_path: Path) -> None:
         "verdict_container_cpu_limit_cores": 0.5,
         "verdict_container_memory_limit_bytes": 200 * MEBIBYTE,
     }
+
+
+def test_in_a_group_with_others_a_process_shows_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `make run` the API at rest would show the CPU of the workers, and alarm."""
+    monkeypatch.setenv("VERDICT_RUN", "/somewhere")
+    found = samples(ContainerCollector(cgroup(tmp_path, VERSION_2)))
+    assert found["verdict_container_cpu_seconds_total"] == pytest.approx(time.process_time(), abs=1)
+    assert found["verdict_container_memory_bytes"] == pytest.approx(process_memory(), rel=0.2)
+    assert found["verdict_container_cpu_limit_cores"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("own", "is_shared"),
+    [
+        ("0::/user.slice/user-1000.slice/session-3.scope\n", True),
+        ("0::/system.slice/verdict-api.service\n", False),
+        ("0::/system.slice/docker-0123.scope\n", False),
+        ("0::/\n", False),
+    ],
+)
+def test_the_group_of_a_session_is_shared_and_that_of_a_container_is_not(
+    tmp_path: Path, own: str, *, is_shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VERDICT_RUN", raising=False)
+    assert cgroup(tmp_path, VERSION_2, own).is_shared == is_shared
 
 
 class DriverError(Exception):

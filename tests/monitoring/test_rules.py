@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring import sla
+from monitoring import runbook, sla
 from settings import ROOT
 from tests.monitoring.names import asked, existing
 from tests.monitoring.rules import PROMETHEUS, RULES, UNITS, alerts, divided, load, rules, shorter
@@ -93,14 +93,41 @@ def test_every_alert_says_how_urgent_it_is_and_where_its_runbook_is() -> None:
     for rule in alerts():
         assert rule["labels"]["severity"] in {"page", "ticket"}, rule
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, rule
-        assert rule["annotations"]["runbook_url"] == f"docs/alerts.md#{rule['alert'].lower()}", rule
+        assert rule["annotations"]["runbook_url"] == runbook.address(rule["alert"]), rule
         assert "for" in rule, rule
+
+
+def test_the_addresses_of_the_runbook_can_be_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = [tmp_path / str(number) for number in range(len(runbook.files()))]
+    originals = [path.read_text() for path in runbook.files()]
+    for copy, text in zip(copies, originals, strict=True):
+        copy.write_text(text)
+    monkeypatch.setattr(runbook, "files", lambda: copies)
+    monkeypatch.setattr("sys.argv", ["runbook", "https://wiki.example.com/verdict#{anchor}"])
+    runbook.main()
+    changed = "".join(path.read_text() for path in copies)
+    assert runbook.address("Verdict").partition("/runbook")[0] not in changed
+    for rule in alerts():
+        assert changed.count(f"runbook_url: https://wiki.example.com/verdict#{rule['alert'].lower()}\n") >= 2
+    monkeypatch.setattr("sys.argv", ["runbook", runbook.DEFAULT])
+    runbook.main()
+    assert [path.read_text() for path in copies] == originals
+
+
+@pytest.mark.parametrize("words", [[], ["docs/alerts.md#{anchor}"], ["https://wiki.example.com/"], ["a", "b"]])
+def test_what_is_no_address_of_a_runbook_is_one_line(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["runbook", *words])
+    with pytest.raises(SystemExit) as raised:
+        runbook.main()
+    assert (raised.value.code, capsys.readouterr().err.count("\n")) == (2, 1)
 
 
 def test_every_alert_has_a_section_of_the_runbook_and_every_section_an_alert() -> None:
     sections = re.findall(r"^## (Verdict\w+)$", RUNBOOK.read_text(), re.MULTILINE)
     assert len(sections) == len(set(sections))
-    assert set(sections) == {rule["alert"] for rule in alerts()}
+    assert set(sections) == {rule["alert"] for rule in alerts()} == set(runbook.sections())
 
 
 def test_links_of_the_runbook_lead_to_its_sections() -> None:
@@ -134,11 +161,18 @@ def test_the_targets_of_the_rules_are_those_of_verdict_sla() -> None:
         "mean_latency": sla.MEAN_MS / 1000,
         "p95_latency": 0.05,
         "accuracy": sla.ACCURACY,
+        "waiting": 0,
+        "api": 0,
         "memory": sla.RESOURCES,
         "cpu": sla.RESOURCES,
     }
-    assert f'le="{sla.P95_MS / 1000:g}"' in (PROMETHEUS / "rules" / "slo.yml").read_text()
-    assert f">= {sla.LEAST_FEEDBACK}" in limits["accuracy"]
+    text = (PROMETHEUS / "rules" / "slo.yml").read_text()
+    assert f'le="{sla.P95_MS / 1000:g}"' in text
+    [accuracy] = [rule["expr"] for rule in rules() if rule.get("record") == "verdict:accuracy:ratio1d"]
+    assert f">= {sla.LEAST_FEEDBACK})" in accuracy
+    for call in sla.CALLS:
+        assert f"rate({call % ''}[5m])" in text
+        assert text.count(call % ',status=~"5.."') == 2
 
 
 def test_alertmanager_sends_every_severity_to_a_receiver_that_exists() -> None:
