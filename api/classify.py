@@ -28,4 +28,9 @@ async def classify(
     if answer.sentiment is None or answer.confidence is None:
         raise NotJudged(headers=where)
     response.headers.update(where)
-    return ClassifyOut(sentiment=answer.sentiment, confidence=answer.confidence, similar_reviews=answer.similar_reviews)
+    return ClassifyOut(
+        sentiment=answer.sentiment,
+        confidence=answer.confidence,
+        warnings=answer.warnings,
+        similar_reviews=answer.similar_reviews,
+    )

@@ -192,6 +192,10 @@ class Result(BaseModel):
     sentiment: str | None
     confidence: float | None = Field(description="Calibrated probability of `sentiment`.")
     probabilities: dict[str, float] | None
+    warnings: list[str] = Field(
+        description="What lowers the confidence: `language` where the text is in a language that the model does not"
+        " know, or in none."
+    )
     similar_reviews: list[SimilarReview]
     model: ResultModel | None
     cached: bool = Field(
@@ -244,10 +248,13 @@ class ClassifyOut(BaseModel):
 
     sentiment: str
     confidence: float
+    warnings: list[str] = Field(description="As those of a result in a job.")
     similar_reviews: list[SimilarReview]
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"sentiment": "positive", "confidence": 0.92, "similar_reviews": []}]}
+        json_schema_extra={
+            "examples": [{"sentiment": "positive", "confidence": 0.92, "warnings": [], "similar_reviews": []}]
+        }
     )
 
 

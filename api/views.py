@@ -129,6 +129,7 @@ def result(row: Any) -> Result:
         model=ResultModel(name=row.model, version=row.version, precision=row.precision, stage=row.stage)
         if row.model
         else None,
+        warnings=row.warnings,
         cached=row.cached,
         truncated=row.truncated,
         tokens=row.tokens,

@@ -50,11 +50,15 @@ def cells(result: Result) -> tuple[str, str, str, str]:
     colour = "green" if result.sentiment == "positive" else "magenta"
     timing = " + ".join(f"{stage} {ms:.1f} ms" for stage, ms in result.timings_ms.items() if ms is not None)
     return (
-        f"[{colour}]{result.sentiment}[/]" + (" (truncated)" if result.truncated else ""),
+        " ".join([f"[{colour}]{result.sentiment}[/]", *(f"({note})" for note in _notes(result))]),
         f"{result.confidence:.3f}",
         f"{result.model.name} {result.model.version}" if result.model else "",
         timing,
     )
+
+
+def _notes(result: Result) -> list[str]:
+    return [*(["truncated"] if result.truncated else []), *(f"warning: {name}" for name in result.warnings)]
 
 
 def _table(reviews: list[str], results: list[Result]) -> Table:

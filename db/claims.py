@@ -19,6 +19,7 @@ class KnownPrediction:
     stage: str
     tokens: int
     truncated: bool
+    warnings: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Outcome:
     label: int | None = None
     probabilities: Sequence[float] | None = None
     stage: str | None = None
+    warnings: Sequence[str] = ()
     similar_reviews: Sequence[object] | None = None
     cached: bool = False
     cache_key: str | None = None  #: in hex, where the prediction shall be kept

@@ -97,8 +97,8 @@ _COMPLETE = text(f"""
 WITH outcome AS (
     SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb)) AS sent (
         review_id uuid, tokens int, truncated bool, waited_ms real, inference_ms real, label smallint,
-        probabilities real[], stage text, similar_reviews jsonb, cached boolean, cache_key text, attempts smallint,
-        error_code text, error_detail text)
+        probabilities real[], stage text, warnings text[], similar_reviews jsonb, cached boolean, cache_key text,
+        attempts smallint, error_code text, error_detail text)
 ), kept AS ({prediction_cache.KEEP}), written AS (
     UPDATE reviews SET
         status = CASE WHEN outcome.error_code IS NULL THEN 'succeeded' ELSE 'failed' END,
@@ -106,7 +106,7 @@ WITH outcome AS (
         truncated = outcome.truncated, label = outcome.label, inference_ms = outcome.inference_ms,
         queued_ms = extract(epoch FROM claimed_at - queued_at) * 1000 + outcome.waited_ms,
         probabilities = outcome.probabilities, stage = outcome.stage, similar_reviews = outcome.similar_reviews,
-        cached = outcome.cached,
+        cached = outcome.cached, warnings = outcome.warnings,
         attempts = reviews.attempts + outcome.attempts,
         error_code = outcome.error_code, error_detail = outcome.error_detail
     FROM outcome

@@ -178,6 +178,7 @@ class Review(Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: times it broke us alone
     suspect: Mapped[bool] = mapped_column(server_default="false")  #: was in a lost batch: claimed alone
     cached: Mapped[bool] = mapped_column(server_default="false")  #: its prediction is one that was kept
+    warnings: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  #: what lowers the confidence
     truncated: Mapped[bool | None]
     status: Mapped[str] = mapped_column(server_default=ReviewStatus.QUEUED)
     stage: Mapped[str | None]
@@ -249,6 +250,7 @@ class CachedPrediction(Base):
     tokens: Mapped[int]
     label: Mapped[int] = mapped_column(SmallInteger)
     truncated: Mapped[bool]
+    warnings: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 
 class Lease(Base):

@@ -12,7 +12,7 @@ BATCH = 10_000
 
 #: Parts of `leases.claim`, which knows the text as `sent.text`: what is found for it, and how. OFFSET and LIMIT keep
 #: both subqueries as they are: one hash a text, and one look into the index.
-FOUND = "hashed.key, known.label, known.probabilities, known.stage, known.tokens, known.truncated"
+FOUND = "hashed.key, known.label, known.probabilities, known.stage, known.tokens, known.truncated, known.warnings"
 JOIN = """CROSS JOIN LATERAL (
     SELECT sha256(CAST(:fingerprint AS bytea) || convert_to(sent.text, 'UTF8')) AS key OFFSET 0
 ) AS hashed
@@ -20,8 +20,9 @@ LEFT JOIN LATERAL (SELECT * FROM prediction_cache WHERE key = hashed.key LIMIT 1
 
 #: A part of `leases.complete`: keeps each `outcome` that has a key, in one order everywhere, since each row is a lock.
 KEEP = """
-    INSERT INTO prediction_cache (key, label, probabilities, stage, tokens, truncated)
-    SELECT decode(cache_key, 'hex'), label, probabilities, stage, tokens, truncated FROM outcome
+    INSERT INTO prediction_cache (key, label, probabilities, stage, tokens, truncated, warnings)
+    SELECT decode(cache_key, 'hex'), label, probabilities, stage, tokens, truncated, warnings
+    FROM outcome
     WHERE cache_key IS NOT NULL ORDER BY cache_key
     ON CONFLICT (key) DO NOTHING
 """

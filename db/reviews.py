@@ -14,7 +14,7 @@ from db.models import ReviewStatus
 _PAGE = """
 SELECT sent.review_id, sent.index, sent.line, sent.caller_id, review.label, review.probabilities, review.stage,
        review.truncated, review.tokens, review.attempts, review.queued_ms, review.inference_ms, review.similar_reviews,
-       coalesce(review.cached, false) AS cached,
+       coalesce(review.cached, false) AS cached, coalesce(review.warnings, '{}') AS warnings,
        coalesce(review.status, 'failed') AS status, coalesce(sent.error_code, review.error_code) AS error_code,
        coalesce(sent.error_detail, review.error_detail) AS error_detail,
        model.name AS model, model.version, model.precision, model.labels

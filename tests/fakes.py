@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ LABELS = ("negative", "positive")
 POISON = "poison"  # breaks the forward pass
 UNREADABLE = "unreadable"  # breaks the tokeniser
 NOT_A_NUMBER = "nan"
+FOREIGN = "fremd"  # sets a warning
 
 INTERACTIVE, BULK = ModelLane(MODEL, Lane.INTERACTIVE), ModelLane(MODEL, Lane.BULK)
 
@@ -49,7 +51,7 @@ class FakeClassifier:
     def _encode(self, text: str) -> Encoded:
         ids = tuple(hashlib.sha256(text.encode()).digest()[:8]) + (1,) * len(text.split())
         self._texts[ids[:128]] = text
-        return Encoded(ids=ids[:128], tokens=len(ids), truncated=len(ids) > 128)
+        return Encoded(ids=ids[:128], tokens=len(ids), truncated=len(ids) > 128, foreign=FOREIGN in text)
 
     def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
         """Logits that say what `expected_sentiment` says."""
@@ -65,4 +67,8 @@ class FakeClassifier:
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
         """As every backend does it."""
-        return predictions(batch, logits, self.info)
+        answers = predictions(batch, logits, self.info)
+        return [
+            replace(answer, warnings=("language",)) if review.foreign else answer
+            for review, answer in zip(batch, answers, strict=True)
+        ]

@@ -81,7 +81,8 @@ class Result(_Answer):
 
     `index` is its place in the job, from 0; `line` that of its first line in an uploaded file, from 1; `confidence` the
     calibrated probability of `sentiment`. `review_id` is None for a row that holds no review; `error` says why.
-    `cached` says that the model had judged the same text before.
+    `cached` says that the model had judged the same text before; `warnings` names what lowers the confidence, such as
+    `language`.
     """
 
     review_id: str | None
@@ -92,6 +93,7 @@ class Result(_Answer):
     sentiment: str | None
     confidence: float | None
     probabilities: dict[str, float] | None
+    warnings: Sequence[str] = ()
     similar_reviews: Sequence[SimilarReview] = ()
     model: Model | None
     cached: bool = False
@@ -171,6 +173,7 @@ class Classification(_Answer):
 
     sentiment: str
     confidence: float
+    warnings: Sequence[str] = ()
     similar_reviews: Sequence[SimilarReview] = ()
 
 

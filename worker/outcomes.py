@@ -25,6 +25,7 @@ def succeeded(
         label=labels.index(prediction.sentiment),
         probabilities=[prediction.probabilities[label] for label in labels],
         stage=prediction.stage,
+        warnings=prediction.warnings,
         cache_key=review.cache_key.hex() if review.cache_key else None,
     )
 
@@ -41,6 +42,7 @@ def remembered(review: ClaimedReview, known: KnownPrediction) -> Outcome:
         label=known.label,
         probabilities=known.probabilities,
         stage=known.stage,
+        warnings=known.warnings,
         cached=True,
     )
 

@@ -9,9 +9,9 @@ from worker.registry import MANIFEST
 VERSION = 1
 
 
-def fingerprint(model_dir: Path, point: str) -> bytes:
+def fingerprint(model_dir: Path, point: str, *, neutral: bool) -> bytes:
     """Return what predictions of this model depend on beside the text, as 32 bytes.
 
     The manifest holds name, version, labels, calibration and the sha256 of every other file.
     """
-    return sha256(f"{VERSION}\0{point}\0".encode() + (model_dir / MANIFEST).read_bytes()).digest()
+    return sha256(f"{VERSION}\0{point}\0{neutral}\0".encode() + (model_dir / MANIFEST).read_bytes()).digest()

@@ -97,7 +97,7 @@ def open_station(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
         embed_feedback(engine, embedder)
     # To be woken through the queue is what makes it count as live: it does not wait for the sweeper's next look.
     doorbell.ring(ModelLane(info.name, Lane.INTERACTIVE))
-    kept = fingerprint(directory, point) if settings.prediction_cache_rows else None
+    kept = fingerprint(directory, point, neutral=settings.neutral) if settings.prediction_cache_rows else None
     return Station(settings, engine, classifier, model_id, name, notifier.notify, doorbell.ring, embedder, kept)
 
 

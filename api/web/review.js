@@ -55,7 +55,8 @@ function shown(result) {
     el("p", { class: "sentiment", "data-label": result.sentiment },
       el("strong", {}, result.sentiment), ` ${percent(result.confidence)} sure`),
     probabilities(result.probabilities),
-    result.truncated ? el("p", { class: "note" }, "It is long: the network saw only its first and last part.") : null,
+    result.warnings.includes("language") ? el("p", { class: "note" }, "This does not look like English, the only language that the model knows.") : null,
+    result.truncated ? el("p", { class: "note" }, "It is long: the network saw only a part of it.") : null,
     facts([
       ["Answered by", STAGES[result.model.stage] || result.model.stage],
       ["Model", `${result.model.name} ${result.model.version}, ${result.model.precision}`],

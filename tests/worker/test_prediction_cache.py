@@ -17,7 +17,7 @@ from tests.api import steps as calls
 from tests.db import steps
 from tests.db.steps import rows, run
 from tests.embedders import small_embedder
-from tests.fakes import NOT_A_NUMBER, FakeClassifier
+from tests.fakes import FOREIGN, NOT_A_NUMBER, FakeClassifier
 from tests.servers import shipped_stack
 from worker.maintenance import forget
 from worker.prediction_cache import fingerprint
@@ -62,6 +62,18 @@ def test_the_same_text_is_inferred_once(keeping: Station, classifier: FakeClassi
     assert rows(keeping.engine, "SELECT * FROM leases") == []
 
 
+def test_a_warning_is_stored_with_the_result_and_kept_with_the_prediction(keeping: Station, drain: Run) -> None:
+    for _ in range(2):
+        submit(keeping.engine, f"{FOREIGN} und kalt")
+        drain()
+    submit(keeping.engine, TEXT)
+    drain()
+    found = [
+        (row.cached, row.warnings) for row in rows(keeping.engine, "SELECT cached, warnings FROM reviews ORDER BY id")
+    ]
+    assert found == [(False, ["language"]), (True, ["language"]), (False, [])]
+
+
 def test_known_and_new_texts_of_a_job_are_all_answered(
     keeping: Station, classifier: FakeClassifier, drain: Run
 ) -> None:
@@ -96,9 +108,9 @@ def test_a_worker_that_shall_keep_none_keeps_none(station: Station, drain: Run) 
 
 def test_a_fingerprint_tells_points_and_changed_models_apart(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"version": "1"}')
-    found = {fingerprint(tmp_path, point) for point in ("", "fast", "full")}
+    found = {fingerprint(tmp_path, point, neutral=False) for point in ("", "fast", "full")}
     (tmp_path / "manifest.json").write_text('{"version": "1", "created": "again"}')
-    assert len(found | {fingerprint(tmp_path, "fast")}) == 4
+    assert len(found | {fingerprint(tmp_path, "fast", neutral=False)}) == 4
 
 
 def test_a_failure_is_not_kept(keeping: Station, drain: Run) -> None:
