@@ -17,16 +17,20 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from training import measure
+from training.architecture import check_max_tokens
 from training.card import model_card
 from training.cascade import NGRAMS
 from training.compose import Composed, check_same_tokens, compose
+from training.config import PreprocessingConfig
 from training.data import Reviews, sample, short_name
 from training.errors import TrainingError
 from training.graph import write_float32
 from training.measure import HeldOut
-from training.model import load_checkpoint
+from training.model import load_trained, trained_config
+from training.onnx_folder import write_onnx_config
 from training.quantise import write_int8
-from training.run import RunRecord, load_split
+from training.run import MEAN_POOLED, RunRecord, load_split
+from training.run_log import log_file
 from worker.classifier import ModelInfo
 from worker.registry import (
     FORMAT,
@@ -76,10 +80,14 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
     if request.target.exists():
         raise TrainingError(f"{request.target} exists, and a version never changes; give another version.")
     record = RunRecord.read(request.run)
+    _check_run(request, record)
     golden = _golden(request.golden)
     _check_parts(request)
     request.target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=request.target.parent, prefix=".export-") as scratch:
+    with (
+        log_file(request.run / "export.log"),
+        tempfile.TemporaryDirectory(dir=request.target.parent, prefix=".export-") as scratch,
+    ):
         float32, folder = Path(scratch) / "float32", Path(scratch) / "model"
         split = load_split(record.settings())
         _write_graphs(request, record, split[0], float32, folder)
@@ -90,6 +98,15 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
         _try_out(folder, request.threads)
         shutil.move(folder, request.target)
     return Manifest.model_validate_json((request.target / MANIFEST).read_bytes())
+
+
+def _check_run(request: ExportRequest, record: RunRecord) -> None:
+    settings = record.settings()
+    if settings.preprocessing != PreprocessingConfig():
+        raise TrainingError(f"{request.run} was trained with a preprocessing that a worker does not apply.")
+    if (request.run / "config.json").is_file() or (request.run / MEAN_POOLED).is_dir():
+        tokens = request.max_tokens or settings.max_tokens
+        check_max_tokens(trained_config(request.run), tokens, str(request.run))
 
 
 def _golden(path: Path | None) -> list[dict[str, str]]:
@@ -103,13 +120,12 @@ def _golden(path: Path | None) -> list[dict[str, str]]:
 
 
 def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, float32: Path, folder: Path) -> None:
-    weights = (request.checkpoint or request.run) / "model.safetensors"
-    if not weights.is_file():
-        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
+    network = load_trained(request.run, len(record.labels), request.checkpoint)
     for path in (float32, folder):
         path.mkdir()
         shutil.copyfile(request.run / "tokenizer.json", path / "tokenizer.json")
-    write_float32(load_checkpoint(request.run, weights, len(record.labels)), float32 / "model.onnx")
+    write_float32(network, float32 / "model.onnx")
+    write_onnx_config(request.run, record.labels, folder)
     if request.precision == "int8":
         config = record.settings()
         tokeniser = Tokeniser(folder / "tokenizer.json", request.max_tokens or config.max_tokens)

@@ -1,0 +1,50 @@
+"""Texts prepared and cut in other ways than a worker does, to compare them; `verdict export` refuses such runs."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.config import PreprocessingConfig, TrainConfig
+from worker.classifier import Encoded
+from worker.cleaning import clean
+from worker.tokeniser import Tokeniser
+
+_TAG = re.compile(r"<[^<>]+>")
+
+
+def tokeniser_of(config: TrainConfig, path: Path, max_tokens: int | None = None) -> Tokeniser:
+    """Return the tokenizer of a recipe, which prepares texts as a worker does if the recipe says nothing else."""
+    limit = max_tokens or config.max_tokens
+    if config.preprocessing == PreprocessingConfig():
+        return Tokeniser(path, limit)
+    return VariantTokeniser(path, limit, config.preprocessing)
+
+
+def prepare(text: str, config: PreprocessingConfig) -> str:
+    """Return the text as the tokenizer gets it."""
+    if config.cleaning == "full":
+        text = clean(text)
+    elif config.cleaning == "html":
+        text = _TAG.sub(" ", text)
+    return text.lower() if config.lowercase else text
+
+
+class VariantTokeniser(Tokeniser):
+    """A tokenizer with a preparation of its own."""
+
+    def __init__(self, path: Path, max_tokens: int, config: PreprocessingConfig) -> None:
+        super().__init__(path, max_tokens)
+        self._config = config
+
+    def whole(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return all token ids of each text, in order."""
+        prepared = [prepare(text, self._config) for text in texts]
+        return [each.ids for each in self._tokenizer.encode_batch_fast(prepared)]
+
+    def cut(self, ids: Sequence[int]) -> Encoded:
+        """Return a review's ids within the limit; the special token at the end that is cut moves to the cut."""
+        inner = self.max_tokens - 1
+        if len(ids) <= self.max_tokens or self._config.truncation == "head+tail":
+            return super().cut(ids)
+        kept = (*ids[:inner], ids[-1]) if self._config.truncation == "head" else (ids[0], *ids[-inner:])
+        return Encoded(tuple(kept), tokens=len(ids), truncated=True)
