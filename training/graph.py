@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 from onnxruntime.transformers.fusion_options import FusionOptions
@@ -122,6 +123,9 @@ def _fuse(path: Path, model: Network) -> None:
     options = FusionOptions("bert")
     # Kept apart from its layer norm, the embedding table quantises as a plain Gather and the norm stays exact.
     options.enable_embed_layer_norm = False
+    # The pass for residuals takes it for granted that a norm has a bias; ModernBERT's have none.
+    norms = [node for node in onnx.load(path).graph.node if node.op_type == "LayerNormalization"]
+    options.enable_skip_layer_norm = all(len(node.input) == 3 for node in norms)
     heads, width = int(model.config.num_attention_heads), int(model.config.hidden_size)
     fused = optimize_model(
         str(path), model_type="bert", num_heads=heads, hidden_size=width, optimization_options=options, opt_level=0
