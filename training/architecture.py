@@ -1,10 +1,12 @@
 """What architectures of transformers call their settings: dropout, and how many tokens they can read."""
 
 from collections.abc import Mapping
-
-from transformers import PreTrainedConfig
+from typing import TYPE_CHECKING
 
 from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 # Every name that an encoder of transformers gives to dropout of hidden states, attention or its classification head.
 DROPOUT_NAMES = (
@@ -35,7 +37,7 @@ POSITIONS_AFTER_PADDING = {
 }
 
 
-def dropout_options(config: PreTrainedConfig, dropout: float) -> Mapping[str, float]:
+def dropout_options(config: "PreTrainedConfig", dropout: float) -> Mapping[str, float]:
     """Return the dropout under the names that this architecture has for it.
 
     Raises:
@@ -47,7 +49,7 @@ def dropout_options(config: PreTrainedConfig, dropout: float) -> Mapping[str, fl
     return known
 
 
-def token_limit(config: PreTrainedConfig) -> int | None:
+def token_limit(config: "PreTrainedConfig") -> int | None:
     """Return how many tokens an architecture can read at most, or None if it has no table of positions."""
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
@@ -55,7 +57,7 @@ def token_limit(config: PreTrainedConfig) -> int | None:
     return positions - (config.pad_token_id or 0) - 1 if config.model_type in POSITIONS_AFTER_PADDING else positions
 
 
-def check_max_tokens(config: PreTrainedConfig, max_tokens: int, name: str) -> None:
+def check_max_tokens(config: "PreTrainedConfig", max_tokens: int, name: str) -> None:
     """Refuse more tokens than a network has positions for: the forward pass would end in an index error."""
     limit = token_limit(config)
     if limit is not None and max_tokens > limit:

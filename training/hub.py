@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+from httpx2 import HTTPError
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
@@ -37,7 +37,7 @@ def upload(folder: Path, repository: str, *, private: bool, message: str) -> str
         raise TrainingError("The hub needs a token: set HF_TOKEN, or log in with `hf auth login`.") from exc
     except HfHubHTTPError as exc:
         raise TrainingError(f"The hub at {hub.endpoint} refused the upload: {_first_line(exc)}") from exc
-    except (httpx.HTTPError, OSError) as exc:
+    except (HTTPError, OSError) as exc:
         raise TrainingError(f"The hub at {hub.endpoint} cannot be reached: {_first_line(exc)}") from exc
     return f"{hub.endpoint}/{repo.repo_id}"
 

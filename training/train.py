@@ -21,9 +21,10 @@ from training.model import Network, load_base, load_weights, save_tokenizer
 from training.outcome import save_outcome
 from training.preprocessing import tokeniser_of
 from training.run import RunRecord, library_versions, load_split, load_test, trained_weights, write_config
-from training.run_log import LOG, RunLog, log_file
+from training.run_log import LOG, log_file
 from training.saved import save_network, save_network_config
 from training.targets import Examples, focused, taught, true_labels
+from training.trainer_log import RunLog
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
