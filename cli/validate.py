@@ -26,7 +26,7 @@ def validate(
         from training.judge import judge
 
         answers = judge(model, examples, threads=threads, point=point)
-    found = [
+    found: list[dict[str, Any]] = [
         {"text": text, "sentiment": each.sentiment, "confidence": each.confidence, "probabilities": each.probabilities}
         for text, each in zip(examples, answers, strict=True)
     ]

@@ -145,7 +145,7 @@ def default_head(config: PreTrainedConfig) -> Literal["mean", "own"]:
 
 
 def _with_own_head(config: TrainConfig, told: PreTrainedConfig, labels: Sequence[str]) -> PreTrainedModel:
-    options = dropout_options(told, config.dropout) | label_options(labels)
+    options: dict[str, Any] = {**dropout_options(told, config.dropout), **label_options(labels)}
     if hasattr(told, "classifier_pooling"):
         options["classifier_pooling"] = "mean"
     with _named(config.base_model):

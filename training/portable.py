@@ -41,14 +41,16 @@ def portable(model: MeanPooledClassifier, labels: list[str]) -> BertForSequenceC
         return None
     options = told.to_dict() | label_options(labels) | {"num_hidden_layers": told.num_hidden_layers + EXTRA_LAYERS}
     options |= {"architectures": None, "problem_type": "single_label_classification"}
-    network = BertForSequenceClassification(BertConfig(**options)).eval()
+    network: Any = BertForSequenceClassification(BertConfig(**options))  # carries few types
+    network.eval()
     _fill(network, model)
     _compare(network, model)
-    return network
+    made: BertForSequenceClassification = network
+    return made
 
 
 @torch.no_grad()
-def _fill(network: BertForSequenceClassification, model: MeanPooledClassifier) -> None:
+def _fill(network: Any, model: MeanPooledClassifier) -> None:
     encoder = {name: value for name, value in model.encoder.state_dict().items() if not name.startswith("pooler.")}
     network.bert.load_state_dict(encoder, strict=False)
     layers: Any = network.bert.encoder.layer

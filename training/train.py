@@ -59,7 +59,7 @@ def _train(config: TrainConfig, last: Path | None, command: str) -> RunRecord:
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
     trainer = _trainer(config, model, pad_id, training, validation)
-    LOG.info("%d reviews to learn from, %d to choose the checkpoint by", len(trainer.train_dataset), len(validation))
+    LOG.info("%d labelled reviews to learn from, %d to choose the checkpoint by", len(training), len(validation))
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     speed = (trainer.state.global_step - (_step(last) if last else 0)) * config.batch_size / (time.monotonic() - began)
