@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from training.model import label_options, trained_config
 
 TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json")
@@ -26,4 +28,5 @@ def write_onnx_config(run: Path, labels: list[str], folder: Path) -> None:
             (folder / name).write_bytes(source.read_bytes())
     if not (folder / TOKENIZER_FILES[0]).exists():  # a run of an earlier version
         settings = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": config.max_position_embeddings}
+        settings["pad_token"] = Tokenizer.from_file(str(run / "tokenizer.json")).id_to_token(config.pad_token_id or 0)
         (folder / TOKENIZER_FILES[0]).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
