@@ -84,5 +84,7 @@ def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | No
 
 def _run_of(manifest: "Manifest") -> Path | None:
     """Return the folder the network was trained in, if it is here."""
+    from training.run import trained_weights
+
     folder = Path(manifest.training.get("config", {}).get("output", ""))
-    return folder if (folder / "model.safetensors").is_file() else None
+    return folder if (folder / "run.json").is_file() and trained_weights(folder).is_file() else None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli._training import command_line, one_line_errors, show
+from cli._training import VerboseOption, command_line, one_line_errors, show
 
 
 def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
@@ -21,6 +21,7 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     max_tokens: Annotated[int | None, typer.Option(min=8, help="Context to serve with, if not as trained.")] = None,
     token_budget: Annotated[int, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = 1280,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the measurements.")] = 2,
+    verbose: VerboseOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Export the best checkpoint to ONNX, quantise and calibrate it, and write manifest and model card."""
@@ -30,28 +31,28 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
         from training.export import export as run_export
         from training.measure import HeldOut
         from training.run import RunRecord
+        from training.run_log import on_screen
 
         labels = RunRecord.read(run).labels
         tests = [
             HeldOut(short_name(place), "test", load_reviews(Source(place, "test", names=labels)))
             for place in test or ()
         ]
-        manifest = run_export(
-            ExportRequest(
-                run=run,
-                target=target,
-                precision=precision,
-                checkpoint=checkpoint,
-                golden=golden,
-                ngrams=ngrams,
-                embedder=embedder,
-                max_tokens=max_tokens,
-                token_budget=token_budget,
-                threads=threads,
-                command=command_line(sys.argv),
-            ),
-            tests,
+        request = ExportRequest(
+            run=run,
+            target=target,
+            precision=precision,
+            checkpoint=checkpoint,
+            golden=golden,
+            ngrams=ngrams,
+            embedder=embedder,
+            max_tokens=max_tokens,
+            token_budget=token_budget,
+            threads=threads,
+            command=command_line(sys.argv),
         )
+        with on_screen(verbose=verbose):
+            manifest = run_export(request, tests)
     values = manifest.model_dump(mode="json")
     parts = {key: values[key] for key in ("labels", "max_tokens", "calibration", "batching")}
     shown = values if json else parts | ({"points": manifest.cascade.points} if manifest.cascade else {})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli._training import ConfigOption, OverrideOption, command_line, one_line_errors, show
+from cli._training import ConfigOption, OverrideOption, VerboseOption, command_line, one_line_errors, show
 
 DEFAULT_CONFIG = Path("training/configs/imdb.yaml")
 
@@ -18,6 +18,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where it stopped; what has ended is not done again.")
     ] = False,
+    verbose: VerboseOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome of the last step as JSON.")] = False,
 ) -> None:
     """Fine-tune a pretrained encoder on labelled reviews, or do every step of a recipe up to a served model."""
@@ -25,11 +26,12 @@ def train(
         from training.recipe import load_recipe
 
         steps = load_recipe(config, override or ())
+        from training.run_log import on_screen
         from training.steps import check, run_step
 
         check(steps, resume=resume)
         for place, step in enumerate(steps, start=1):
             print(f"Step {place} of {len(steps)}: {step.kind}", file=sys.stderr)
-            with redirect_stdout(sys.stderr):  # the Trainer prints its progress
+            with redirect_stdout(sys.stderr), on_screen(verbose=verbose):
                 outcome = run_step(step, command_line(sys.argv))
     show(outcome, title=steps[-1].kind.capitalize(), as_json=json)

@@ -1,7 +1,4 @@
-"""What is usually deployed, to be measured against: float32 networks in torch.
-
-Called by `training.rungs` in the process of its rung.
-"""
+"""Float32 networks in torch: what is usually deployed, to be measured against, and a training run's own."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +11,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from training.model import load_checkpoint
+from training.model import load_trained
+from training.preprocessing import tokeniser_of
+from training.run import RunRecord
 from worker.classifier import Classifier, Encoded, ModelInfo, Prediction, pad, predictions
 from worker.registry import TOKENIZER
 from worker.tokeniser import Tokeniser
@@ -49,10 +48,30 @@ class TorchClassifier:
 def trained(run: Path, model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
     """Return the network of a training run, with torch's own fused attention."""
     torch.set_num_threads(threads)
-    network: Any = load_checkpoint(run, run / "model.safetensors", len(info.labels))
-    network.encoder.set_attn_implementation("sdpa")
+    network = load_trained(run, len(info.labels))
+    network.base().set_attn_implementation("sdpa")
     tokeniser = Tokeniser(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, pad_id)
+
+
+def of_run(run: Path, threads: int) -> Classifier:
+    """Return the network of a run as it was trained: its own preparation of texts, and no calibration."""
+    torch.set_num_threads(threads)
+    record = RunRecord.read(run)
+    settings, labels = record.settings(), tuple(record.labels)
+    network = load_trained(run, len(labels))
+    info = ModelInfo(
+        name=run.name,
+        version="",
+        precision="float32",
+        labels=labels,
+        max_tokens=settings.max_tokens,
+        backend="torch",
+        stage="transformer",
+        temperature=1.0,
+    )
+    tokeniser = tokeniser_of(settings, run / TOKENIZER)
+    return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, record.pad_id)
 
 
 def distilbert_sized(model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:

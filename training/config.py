@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from training.errors import TrainingError
 
@@ -71,6 +71,18 @@ class RowsConfig(BaseModel):
     repeat: int = Field(1, ge=1, description="each row is learnt from so many times an epoch")
 
 
+class PreprocessingConfig(BaseModel):
+    """How a text is prepared before it is tokenised and cut; a worker knows the defaults and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cleaning: Literal["full", "html", "none"] = Field(
+        "full", description="full: as a worker cleans; html: tags become spaces and nothing else; none: as written"
+    )
+    lowercase: bool = Field(False, description="without effect on a base model whose tokenizer lowers case itself")
+    truncation: Literal["head+tail", "head", "tail"] = "head+tail"
+
+
 class DataConfig(BaseModel):
     """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
 
@@ -89,6 +101,7 @@ class DataConfig(BaseModel):
     more: list[RowsConfig] = Field(default_factory=list, description="further rows to train on")
     validation: list[RowsConfig] = Field(default_factory=list, description="further rows to validate on")
     validation_size: int = Field(1500, ge=0, description="rows held out to choose the checkpoint and to calibrate")
+    test_size: int = Field(0, ge=0, description="further rows held out, which only metrics_test.json is computed on")
     symbols: bool = Field(True, description="put emoji, emoticons and ratings into words")
     base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
     split_seed: int = Field(13, description="draws `limit` and the validation split, which stay as they are over seeds")
@@ -111,9 +124,16 @@ class TrainConfig(TargetsConfig):
 
     start: Path | None = Field(None, description="folder of a run or a served model whose weights are gone on from")
     focus: FocusConfig | None = Field(None, description="learn from the harder part of the labelled reviews")
-    max_tokens: int = Field(160, ge=8, le=8192, description="head+tail truncation, special tokens included")
+    test: str | None = Field(None, description="labelled data for metrics_test.json, if not `test_size` rows")
+    max_tokens: int = Field(160, ge=8, le=8192, description="texts are cut to this length, special tokens included")
     sentences: Path | None = Field(
         None, description="folder of `verdict ngram`; of longer reviews the sentences that it weighs most are read"
+    )
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    head: Literal["mean", "own"] | None = Field(
+        None,
+        description="mean: mean pooling and one linear layer; own: the architecture's own classification head; "
+        "if not given, mean for BERT and own for every other architecture",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; 1.3x CPU time at 0.1")
     freeze_embeddings: bool = True
@@ -188,14 +208,51 @@ class EmbedderConfig(DataConfig):
 
 
 class ExperimentConfig(BaseModel):
-    """Losses to compare: each is laid over `train` once a seed. The first is what the others are compared with."""
+    """Losses or preprocessings to compare: each replaces that of `train`, once a seed. The first is the baseline."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     train: TrainConfig
-    losses: dict[str, LossConfig] = Field(min_length=1)
+    losses: dict[str, LossConfig] | None = Field(None, min_length=1)
+    preprocessing: dict[str, PreprocessingConfig] | None = Field(None, min_length=1)
     seeds: list[int] = Field(min_length=2, description="a spread needs two")
     output: Path = Path("runs/losses")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "ExperimentConfig":
+        if (self.losses is None) == (self.preprocessing is None):
+            raise ValueError("give either losses or preprocessing")
+        return self
+
+    def variants(self) -> tuple[str, dict[str, TrainConfig]]:
+        """Return what is compared, in one word, and each variant's run by its name."""
+        if self.losses:
+            return "loss", {name: self.train.model_copy(update={"loss": loss}) for name, loss in self.losses.items()}
+        prepared = self.preprocessing or {}
+        runs = {name: self.train.model_copy(update={"preprocessing": each}) for name, each in prepared.items()}
+        return "preprocessing", runs
+
+
+class SearchConfig(BaseModel):
+    """A hyper-parameter search: each trial is `train` with values drawn from these ranges."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: TrainConfig
+    learning_rate: tuple[PositiveFloat, PositiveFloat] = Field((2e-5, 3e-4), description="lowest and highest")
+    batch_size: list[PositiveInt] = Field([8, 16, 32], min_length=1)
+    epochs: tuple[PositiveFloat, PositiveFloat] = Field((1.0, 3.0), description="lowest and highest")
+    trials: int = Field(12, gt=0, description="all of them together, those of an earlier start included")
+    seed: int = Field(13, description="of the sampler")
+    output: Path = Path("runs/search")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SearchConfig":
+        for name in ("learning_rate", "epochs"):
+            lowest, highest = getattr(self, name)
+            if lowest > highest:
+                raise ValueError(f"{name} must be the lowest value and the highest")
+        return self
 
 
 C = TypeVar("C", bound=BaseModel)
@@ -225,9 +282,11 @@ def read_values(path: Path) -> dict[str, Any]:
 
 
 def parse_override(item: str) -> Override:
-    """Return the keys and the value of `key=value`; `loss.kind=class` goes one level down."""
+    """Return the keys and the value of `key=value`; `loss.kind=class` goes one level down, `training.` is `train.`."""
     key, separator, value = item.partition("=")
     keys = tuple(part.strip() for part in key.split("."))
+    if len(keys) > 1 and keys[0] == "training":
+        keys = ("train", *keys[1:])
     if not separator or not all(keys):
         raise TrainingError(f"An override is written key=value, not {item!r}.")
     try:

@@ -154,7 +154,7 @@ def _filtered(table: pa.Table, only: Mapping[str, Sequence[str]], without: Mappi
 
 def _read(source: str, split: str) -> pa.Table:
     path = Path(source)
-    if not path.exists() and not path.suffix:
+    if path.is_dir() or (not path.exists() and not path.suffix):
         return _read_hub(source, split)
     readers = {
         ".parquet": pyarrow.parquet.read_table,

@@ -1,6 +1,6 @@
-"""Several losses over several seeds on the same reviews: which of them helps, and is it more than chance?
+"""Several losses or preprocessings over several seeds on the same reviews: which helps, and is it more than chance?
 
-Called by `verdict experiment`; each run is one of `training.train`, and a run that has ended is not run again.
+A run that has ended is not run again.
 """
 
 import shutil
@@ -10,48 +10,50 @@ from pathlib import Path
 import numpy as np
 
 from training.config import ExperimentConfig, TrainConfig
-from training.run import ended
+from training.run import MEAN_POOLED, ended
 from training.train import train
 
 FIGURES = {"accuracy": "accuracy", "f1": "macro F1", "ece": "ECE"}
-# By loss, then by figure: one value a seed.
+# By variant, then by figure: one value a seed.
 Results = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def experiment(config: ExperimentConfig, *, command: str = "verdict experiment") -> Results:
-    """Run what has not been run, write `losses.md` and `losses.png` into `config.output`, and return the figures."""
-    found: dict[str, dict[str, list[float]]] = {name: {figure: [] for figure in FIGURES} for name in config.losses}
-    for seed in config.seeds:  # seeds outside, so that an experiment cut short has all losses alike
-        for name, loss in config.losses.items():
+    """Run what has not been run, write a table and a plot of the figures into `config.output`, and return them."""
+    compared, variants = config.variants()
+    found: dict[str, dict[str, list[float]]] = {name: {figure: [] for figure in FIGURES} for name in variants}
+    for seed in config.seeds:  # seeds outside, so that an experiment cut short has all variants alike
+        for name, variant in variants.items():
             output = config.output / f"{name.replace(' ', '-')}-{seed}"
-            settings = config.train.model_copy(update={"loss": loss, "seed": seed, "output": output})
-            scores = _scores(settings, command)
+            scores = figures_of(variant.model_copy(update={"seed": seed, "output": output}), command)
             for figure in FIGURES:
                 found[name][figure].append(scores[figure])
-    (config.output / "losses.md").write_text(table(found), encoding="utf-8")
-    plot(found, config.output / "losses.png")
+    name = "losses" if compared == "loss" else compared
+    (config.output / f"{name}.md").write_text(table(found, compared), encoding="utf-8")
+    plot(found, config.output / f"{name}.png")
     return found
 
 
-def _scores(settings: TrainConfig, command: str) -> Mapping[str, float]:
+def figures_of(settings: TrainConfig, command: str) -> Mapping[str, float]:
     """Return the validation figures of a run: as recorded, or by running it, from its last checkpoint if it has one."""
     done = ended(settings)
     if done is None:
         done = train(settings, resume=True, command=command)
         # Only figures are asked of it; the states of fifteen runs would fill gigabytes.
-        shutil.rmtree(settings.output / "checkpoints")
-        (settings.output / "model.safetensors").unlink()
+        for folder in ("checkpoints", MEAN_POOLED):
+            shutil.rmtree(settings.output / folder, ignore_errors=True)
+        (settings.output / "model.safetensors").unlink(missing_ok=True)
     scores: Mapping[str, float] = done.result["validation"]
     return scores
 
 
-def table(results: Results) -> str:
+def table(results: Results, compared: str = "loss") -> str:
     """Return the figures as Markdown: mean and standard deviation over seeds, in percent.
 
-    The last column takes each seed's difference to the first loss, so that what seeds share falls out of its spread.
+    The last column takes each seed's difference to the first variant, so that what seeds share falls out of its spread.
     """
     baseline = next(iter(results))
-    head = ["loss", *FIGURES.values(), f"accuracy against {baseline}"]
+    head = [compared, *FIGURES.values(), f"accuracy against {baseline}"]
     rows = [head, ["---"] * len(head)]
     for name, figures in results.items():
         gain = np.subtract(figures["accuracy"], results[baseline]["accuracy"])

@@ -17,19 +17,23 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from training import measure
+from training.architecture import check_max_tokens
 from training.card import model_card
 from training.cascade import NGRAMS
 from training.compose import Composed, check_same_tokens, compose
-from training.config import RowsConfig
+from training.config import PreprocessingConfig, RowsConfig
 from training.data import Reviews, sample, short_name
 from training.errors import TrainingError
 from training.evaluate import classify, probabilities
 from training.graph import write_float32
 from training.measure import HeldOut
-from training.model import load_checkpoint
+from training.model import load_trained, trained_config
 from training.neutral import fit_neutral
+from training.onnx_folder import write_onnx_config
+from training.preprocessing import tokeniser_of
 from training.quantise import write_int8
-from training.run import RunRecord, load_split, reading
+from training.run import MEAN_POOLED, RunRecord, load_split
+from training.run_log import log_file
 from training.targets import even
 from worker.classifier import Classifier, ModelInfo
 from worker.registry import (
@@ -83,10 +87,14 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
     if request.target.exists():
         raise TrainingError(f"{request.target} exists, and a version never changes; give another version.")
     record = RunRecord.read(request.run)
+    _check_run(request, record)
     golden = _golden(request.golden)
     _check_parts(request)
     request.target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=request.target.parent, prefix=".export-") as scratch:
+    with (
+        log_file(request.run / "export.log"),
+        tempfile.TemporaryDirectory(dir=request.target.parent, prefix=".export-") as scratch,
+    ):
         float32, folder = Path(scratch) / "float32", Path(scratch) / "model"
         split = load_split(record.settings())
         _write_graphs(request, record, split[0], float32, folder)
@@ -97,6 +105,15 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
         _try_out(folder, request.threads)
         shutil.move(folder, request.target)
     return Manifest.model_validate_json((request.target / MANIFEST).read_bytes())
+
+
+def _check_run(request: ExportRequest, record: RunRecord) -> None:
+    settings = record.settings()
+    if settings.preprocessing != PreprocessingConfig():
+        raise TrainingError(f"{request.run} was trained with a preprocessing that a worker does not apply.")
+    if (request.run / "config.json").is_file() or (request.run / MEAN_POOLED).is_dir():
+        tokens = request.max_tokens or settings.max_tokens
+        check_max_tokens(trained_config(request.run), tokens, str(request.run))
 
 
 def _golden(path: Path | None) -> list[dict[str, str]]:
@@ -110,16 +127,15 @@ def _golden(path: Path | None) -> list[dict[str, str]]:
 
 
 def _write_graphs(request: ExportRequest, record: RunRecord, training: Reviews, float32: Path, folder: Path) -> None:
-    weights = (request.checkpoint or request.run) / "model.safetensors"
-    if not weights.is_file():
-        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
+    network = load_trained(request.run, len(record.labels), request.checkpoint)
     for path in (float32, folder):
         path.mkdir()
         shutil.copyfile(request.run / "tokenizer.json", path / "tokenizer.json")
-    write_float32(load_checkpoint(request.run, weights, len(record.labels)), float32 / "model.onnx")
+    write_float32(network, float32 / "model.onnx")
+    write_onnx_config(request.run, record.labels, folder)
     if request.precision == "int8":
         config = record.settings()
-        encoded = reading(request.run, config, request.max_tokens, request.ngrams).encode(
+        encoded = tokeniser_of(config, request.run / "tokenizer.json", request.max_tokens, request.ngrams).encode(
             sample(training, CALIBRATION_SAMPLE, config.seed).texts
         )
         write_int8(float32 / "model.onnx", folder / "model.onnx", encoded, record.pad_id)
@@ -157,7 +173,7 @@ def _figures(
     """Fit on the first part and measure the shipped precision on all, the network alone and float32 on the first."""
     held_out, *tests = parts
     config = record.settings()
-    tokeniser = reading(request.run, config, request.max_tokens, request.ngrams)
+    tokeniser = tokeniser_of(config, request.run / "tokenizer.json", request.max_tokens, request.ngrams)
     bench = measure.Bench(tokeniser, record.pad_id, request.threads, request.token_budget, config.seed)
     folder = folders[request.precision]
     alone = measure.calibrated(folder, _info(request, record), held_out, bench)

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.architecture import check_max_tokens
 from training.data import load_texts
-from training.errors import TrainingError
-from training.model import load_checkpoint
-from training.run import RunRecord, reading
+from training.model import load_trained, trained_config
+from training.preprocessing import tokeniser_of
+from training.run import RunRecord
 from training.targets import Judgement
 from worker.classifier import Encoded, micro_batches, pad, softmax
 
@@ -45,11 +46,10 @@ class LabelRequest:
 def label(request: LabelRequest) -> int:
     """Judge what is not yet judged, part by part, and return how many rows the folder then holds."""
     record = RunRecord.read(request.run)
-    weights = (request.checkpoint or request.run) / "model.safetensors"
-    if not weights.is_file():
-        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
-    model = load_checkpoint(request.run, weights, len(record.labels)).to(DEVICE)
-    tokeniser = reading(request.run, record.settings(), request.max_tokens)
+    model = load_trained(request.run, len(record.labels), request.checkpoint).to(DEVICE)
+    max_tokens = request.max_tokens or record.settings().max_tokens
+    check_max_tokens(trained_config(request.run), max_tokens, str(request.run))
+    tokeniser = tokeniser_of(record.settings(), request.run / "tokenizer.json", max_tokens)
     texts = load_texts(request.data, request.text_column)
     rows = _rows(request, len(texts))
     request.output.mkdir(parents=True, exist_ok=True)

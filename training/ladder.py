@@ -38,14 +38,14 @@ def rungs(model: Path, manifest: Manifest, run: Path | None, threads: int, scrat
 
 def _before_export(int8: Rung, run: Path, manifest: Manifest, scratch: Path) -> Iterator[Rung]:
     from training.graph import write_float32  # noqa: PLC0415 - torch, which the other rungs need not
-    from training.model import load_checkpoint  # noqa: PLC0415
+    from training.model import load_trained  # noqa: PLC0415
 
     torch = replace(int8, backend="torch", files=run)
     yield replace(torch, key="torch", title="torch float32, our network, one at a time", reviews=TORCH_REVIEWS)
     batched = replace(torch, window=BATCH, reviews=BATCHED_REVIEWS)
     yield replace(batched, key="torch-batched", title=f"torch float32, our network, in batches of {BATCH}")
     shutil.copyfile(int8.model / "tokenizer.json", scratch / "tokenizer.json")
-    write_float32(load_checkpoint(run, run / "model.safetensors", len(manifest.labels)), scratch / "model.onnx")
+    write_float32(load_trained(run, len(manifest.labels)), scratch / "model.onnx")
     yield replace(int8, key="float32", title="ONNX Runtime float32, one at a time", files=scratch)
 
 

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from training.architecture import check_max_tokens
 from training.config import PretrainConfig
 from training.data import load_texts
 from training.errors import TrainingError
 from training.masked import MaskedLanguageModel, Masking, cut, order
-from training.model import load_encoder, load_tokenizer, save_tokenizer
+from training.model import base_config, load_encoder, load_tokenizer, save_tokenizer
 from training.run import load_split
 from worker.tokeniser import NO_LIMIT, Tokeniser
 
@@ -40,6 +41,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False) -> dict[str, objec
     torch.set_flush_denormal(True)
     tokenizer = load_tokenizer(config.base_model)
     save_tokenizer(config.base_model, config.output)
+    check_max_tokens(base_config(config.base_model), config.max_tokens, config.base_model)
     windows, held_out = _windows(config)
     model = MaskedLanguageModel(load_encoder(config.base_model, config.dropout))
     model.to("cuda" if torch.cuda.is_available() else "cpu")

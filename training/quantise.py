@@ -21,14 +21,13 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from training.graph import quiet
+from training.run_log import notes_of_libraries
 from worker.classifier import Encoded, pad
 
 # More rows moved no range that mattered; the histograms of 64 take a minute.
 CALIBRATION_ROWS = 64
 # Outliers of activations are cut here: mean error of a probability 0.0097, with plain minimum and maximum 0.0136.
 PERCENTILE = 99.999
-HEAD = "/head/"
 
 
 class _Rows(CalibrationDataReader):  # type: ignore[misc]
@@ -53,7 +52,7 @@ def _feeds(encoded: Sequence[Encoded], pad_id: int) -> Iterator[dict[str, NDArra
 def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: int) -> None:
     """Write the int8 form of a fused graph; of `encoded`, reviews of the commonest length set the ranges."""
     table = path.with_suffix(".table.onnx")
-    with quiet():
+    with notes_of_libraries("quantise"):
         # The embedding table first: looked up as int8, which leaves a quarter of its 47 MB.
         quantize_dynamic(float32, table, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8, **_typed())
         _name_types(table)
@@ -69,11 +68,18 @@ def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: in
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            # 768 weights whose error would go straight into the answer.
-            nodes_to_exclude=[node.name for node in onnx.load(table).graph.node if HEAD in node.name],
+            # A few weights whose error would go straight into the answer.
+            nodes_to_exclude=_head(table),
             **_typed(CalibPercentile=PERCENTILE, OpTypesToExcludeOutputQuantization=["MatMul"]),
         )
     table.unlink()
+
+
+def _head(path: Path) -> list[str]:
+    """Return the names of the nodes from the last matrix product on."""
+    nodes = onnx.load(path).graph.node
+    last = max(place for place, node in enumerate(nodes) if node.op_type in {"MatMul", "Gemm"})
+    return [node.name for node in nodes[last:]]
 
 
 def _typed(**options: object) -> dict[str, dict[str, object]]:

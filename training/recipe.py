@@ -94,7 +94,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> list[Step]:
     if "steps" in values:
         return _listed(values.pop("steps"), values, laid)
     for keys, value in laid:
-        lay_over(values, keys, value)
+        # A recipe of one run has no part `train`, so that `train.epochs=2` is `epochs=2`.
+        lay_over(values, keys[1:] if len(keys) > 1 and keys[0] == "train" else keys, value)
     export = values.pop("export", None)
     run = checked(TrainConfig, values)
     if export is None:

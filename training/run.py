@@ -1,7 +1,8 @@
 """The folder of one training run: what it was told, its tokenizer and weights, and the split it used.
 
-Written by `training.train`, read by `training.export`; holds `run.json`, `config.json` (the encoder's),
-`tokenizer.json`, `checkpoints/` and, when training has ended, `model.safetensors`.
+It holds `run.json`, `config.yaml` (the recipe), `train.log`, the tokenizer, `checkpoints/` and, when training has
+ended, the network for plain transformers (`config.json`, `model.safetensors`), `mean_pooled/` (the same network as it
+was trained), `loss.png`, `README.md` and, with test data, `metrics_test.json`.
 """
 
 import importlib.metadata
@@ -11,13 +12,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from training.config import DataConfig, RowsConfig, TrainConfig, checked
 from training.data import Reviews, Source, load_reviews, sample, split_reviews
 from training.errors import TrainingError
-from worker.ngrams import NgramModel
-from worker.tokeniser import Tokeniser
 
-NGRAMS = "ngrams.npz"
+# Folder in a run that holds a mean-pooled network as it was trained. Its weights do not bear the name that transformers
+# looks for: loaded as an architecture of transformers they would give random answers without an error.
+MEAN_POOLED = "mean_pooled"
+MEAN_POOLED_WEIGHTS = "weights.safetensors"
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy")
 
 
@@ -62,9 +66,15 @@ def ended(config: TrainConfig) -> RunRecord | None:
     return record if record.result else None
 
 
+def trained_weights(run: Path) -> Path:
+    """Return the file of a run's trained weights, whether it exists or not."""
+    own = run / MEAN_POOLED / MEAN_POOLED_WEIGHTS
+    return own if own.parent.is_dir() else run / "model.safetensors"
+
+
 def begun(config: TrainConfig) -> bool:
     """Say whether there are weights, be it of a checkpoint half written."""
-    return any(config.output.glob("checkpoints/checkpoint-*")) or (config.output / "model.safetensors").exists()
+    return any(config.output.glob("checkpoints/checkpoint-*")) or trained_weights(config.output).exists()
 
 
 def _learnt(config: TrainConfig) -> dict[str, Any]:
@@ -74,6 +84,19 @@ def _learnt(config: TrainConfig) -> dict[str, Any]:
 
 def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     """Return the run's (training, validation) reviews: the same rows each time, for training and calibration."""
+    training, validation = _learnt_and_validation(config)
+    return _without_test(config, training)[0], validation
+
+
+def load_test(config: TrainConfig) -> Reviews | None:
+    """Return the reviews that only the last figures are computed on: a data set of its own, or held-out rows."""
+    training, _ = _learnt_and_validation(config)
+    if config.test:
+        return load_reviews(Source(config.test, "test", config.text_column, config.label_column, names=training.names))
+    return _without_test(config, training)[1]
+
+
+def _learnt_and_validation(config: DataConfig) -> tuple[Reviews, Reviews]:
     main = Source(
         config.data,
         config.split,
@@ -110,14 +133,16 @@ def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:
     return Reviews(texts, labels, reviews.names, groups, dropped)
 
 
-def reading(folder: Path, config: TrainConfig, max_tokens: int | None = None, ngrams: Path | None = None) -> Tokeniser:
-    """Return how a run reads a text: its tokenizer in `folder`, and how it shortens what is longer than `max_tokens`.
+def _without_test(config: DataConfig, training: Reviews) -> tuple[Reviews, Reviews | None]:
+    if not config.test_size:
+        return training, None
+    return split_reviews(training, config.test_size, config.split_seed + 1)
 
-    `ngrams` is the folder of the n-grams that choose sentences, if not those that it was trained with.
-    """
-    chosen = NgramModel.read((ngrams or config.sentences) / NGRAMS) if config.sentences else None
-    limit = max_tokens or config.max_tokens
-    return Tokeniser(folder / "tokenizer.json", limit, symbols=config.symbols, ngrams=chosen)
+
+def write_config(config: TrainConfig) -> None:
+    """Write the recipe with every setting as `config.yaml`, from which `verdict train` repeats the run."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    (config.output / "config.yaml").write_text(text, encoding="utf-8")
 
 
 def library_versions() -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Does the steps of a recipe, one after the other; a step that has ended is not done again.
 
-Called by `verdict train`; each kind is what the command of its name does alone.
+Each kind is what the command of its name does alone.
 """
 
 import json
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from training.architecture import check_max_tokens
 from training.config import EmbedderConfig, NgramConfig, PretrainConfig, TemplatesConfig, TrainConfig, checked
 from training.data import Source, load_reviews, short_name
 from training.embedder import fit_embedder
@@ -15,11 +16,13 @@ from training.errors import TrainingError
 from training.export import ExportRequest, export
 from training.label import LabelRequest, label
 from training.measure import HeldOut
+from training.model import base_config, load_trained
 from training.ngrams import fit_ngrams
 from training.pretrain import pretrain
 from training.recipe import ExportConfig, LabelConfig, Step
 from training.registration import registered, versioned
-from training.run import RunRecord, begun, ended
+from training.run import RunRecord, begun, ended, trained_weights
+from training.saved import upgrade
 from training.templates import write_sentences
 from training.train import train
 from worker.registry import load_manifest
@@ -29,7 +32,12 @@ Outcome = Mapping[str, Any]
 
 def check(steps: Sequence[Step], *, resume: bool) -> None:
     """Refuse at once what would otherwise fail after hours of training."""
+    made: set[str] = set()
     for config in (step.config for step in steps):
+        if isinstance(config, TrainConfig | PretrainConfig) and config.base_model not in made:
+            check_max_tokens(base_config(config.base_model), config.max_tokens, config.base_model)
+        if isinstance(config, PretrainConfig):
+            made.add(str(config.output))  # not there yet
         if isinstance(config, ExportConfig):
             _check_export(config, resume=resume)
         elif not resume and (begun(config) if isinstance(config, TrainConfig) else any(config.output.glob("*"))):
@@ -56,7 +64,7 @@ def run_step(step: Step, command: str) -> Outcome:
         case EmbedderConfig() as config:
             outcome = _recorded(config, "embedder.json") or fit_embedder(config)
         case TrainConfig() as config:
-            outcome = asdict(ended(config) or train(config, resume=True, command=command))
+            outcome = asdict(_trained(config) or train(config, resume=True, command=command))
         case LabelConfig() as config:
             outcome = {"rows": label(LabelRequest(**dict(config))), "output": str(config.output)}
         case ExportConfig() as config:
@@ -64,6 +72,14 @@ def run_step(step: Step, command: str) -> Outcome:
         case other:
             raise TypeError(other)
     return outcome
+
+
+def _trained(config: TrainConfig) -> RunRecord | None:
+    """Return the record of a run that has ended; a folder of an earlier version gets the present form."""
+    record = ended(config)
+    if record and trained_weights(config.output).exists():
+        upgrade(config.output, load_trained(config.output, len(record.labels)), record.labels)
+    return record
 
 
 def _recorded(config: NgramConfig | EmbedderConfig | PretrainConfig, name: str) -> Outcome | None:

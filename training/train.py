@@ -1,31 +1,30 @@
-"""Fine-tune a pretrained encoder on labelled reviews; the best checkpoint by validation F1 is kept.
-
-Called by `verdict train`; calls `training.run` for the data, `training.model` for the network and the
-Trainer of `transformers` for the loop. `verdict export` makes a served model of the result.
-"""
+"""Fine-tune a pretrained encoder on labelled reviews; the best checkpoint by validation F1 is kept."""
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
-from safetensors.torch import save_file
-from transformers import EvalPrediction, Trainer, TrainerState, TrainingArguments
+from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArguments
 
 from training.clock import CheckpointClock
 from training.config import TrainConfig
 from training.data import Reviews
 from training.errors import TrainingError
 from training.losses import build_loss
-from training.metrics import score
-from training.model import MeanPooledClassifier, load_base, save_tokenizer, start_from
-from training.run import RunRecord, library_versions, load_split, reading
+from training.metrics import Scores, score
+from training.model import Network, load_base, save_tokenizer, start_from
+from training.outcome import save_outcome
+from training.preprocessing import tokeniser_of
+from training.run import RunRecord, library_versions, load_split, load_test, write_config
+from training.run_log import LOG, log_file
+from training.saved import save_network, save_network_config
 from training.targets import Examples, examples, focused, true_labels
+from training.trainer_log import RunLog
 from worker.classifier import softmax
 from worker.tokeniser import Tokeniser
 
@@ -35,29 +34,44 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
     last = _last_checkpoint(config)
     if last and not resume:
         raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
+    config.output.mkdir(parents=True, exist_ok=True)
+    with log_file(config.output / "train.log"):
+        LOG.info("%s", command)
+        try:
+            return _train(config, last, command)
+        except TrainingError as exc:
+            LOG.debug("ended: %s", exc)  # the command line prints it
+            raise
+
+
+def _train(config: TrainConfig, last: Path | None, command: str) -> RunRecord:
     _prepare_torch(config)
     training, validation = load_split(config)
+    test = load_test(config)
     if config.focus:
         training = focused(config.focus, training, config.seed)
-    config.output.mkdir(parents=True, exist_ok=True)
     pad_id = save_tokenizer(config.base_model, config.output)
-    model = load_base(
-        config.base_model,
-        len(training.names),
-        dropout=config.dropout,
-        freeze_embeddings=config.freeze_embeddings,
-        frozen_layers=config.frozen_layers,
-    )
+    model = load_base(config, training.names)
     if config.start:
         start_from(model, config.start)
-    model.encoder.config.save_pretrained(config.output)
+    save_network_config(model, config.output)
+    write_config(config)
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
     trainer = _trainer(config, model, pad_id, training, validation)
+    LOG.info("%d labelled reviews to learn from, %d to choose the checkpoint by", len(training), len(validation))
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     speed = (trainer.state.global_step - (_step(last) if last else 0)) * config.batch_size / (time.monotonic() - began)
-    return _finish(config, model, trainer.state, record, speed)
+    save_network(model, training.names, config.output)  # the Trainer has put the best weights back into it
+    figures = None if test is None else _tested(trainer, test, tokeniser_of(config, config.output / "tokenizer.json"))
+    return save_outcome(config, trainer.state, record, speed, figures)
+
+
+def _tested(trainer: Trainer, test: Reviews, tokeniser: Tokeniser) -> Scores:
+    """Return the figures of the network on reviews that neither a weight nor the choice of the checkpoint has seen."""
+    prediction = trainer.predict(_tokenised(true_labels(test, smoothing=0.0), tokeniser))
+    return score(np.asarray(test.labels), softmax(np.asarray(prediction.predictions)), test.names)
 
 
 def _last_checkpoint(config: TrainConfig) -> Path | None:
@@ -89,22 +103,22 @@ def _record(config: TrainConfig, command: str, pad_id: int, training: Reviews, v
     )
 
 
-def _trainer(
-    config: TrainConfig, model: MeanPooledClassifier, pad_id: int, training: Reviews, validation: Reviews
-) -> Trainer:
-    tokeniser = reading(config.output, config)
+def _trainer(config: TrainConfig, model: Network, pad_id: int, training: Reviews, validation: Reviews) -> Trainer:
+    tokeniser = tokeniser_of(config, config.output / "tokenizer.json")
     rows = _tokenised(examples(config, training), tokeniser)
     counts = np.bincount(training.labels, minlength=len(training.names)).tolist()
     model.loss = build_loss(config.loss, counts, float(np.median(rows["tokens"])))
-    return Trainer(
+    trainer = Trainer(
         model=model,
         args=_arguments(config, len(rows)),
         train_dataset=rows,
         eval_dataset=_tokenised(true_labels(validation, smoothing=0.0), tokeniser),
         data_collator=lambda rows: _collate(rows, pad_id),
         compute_metrics=lambda prediction: _metrics(prediction, training.names),
-        callbacks=[CheckpointClock(config.checkpoint_minutes)],
+        callbacks=[CheckpointClock(config.checkpoint_minutes), RunLog()],
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _tokenised(learnt: Examples, tokeniser: Tokeniser) -> Dataset:
@@ -133,7 +147,13 @@ def _collate(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, torch.Ten
 def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
     truth = np.asarray(prediction.label_ids).argmax(axis=1)
     scores = score(truth, softmax(np.asarray(prediction.predictions)), names)
-    return {"accuracy": scores.accuracy, "f1": scores.macro_f1, "ece": scores.ece}
+    return {
+        "accuracy": scores.accuracy,
+        "precision": scores.macro_precision,
+        "recall": scores.macro_recall,
+        "f1": scores.macro_f1,
+        "ece": scores.ece,
+    }
 
 
 def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
@@ -168,22 +188,3 @@ def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
         disable_tqdm=True,
         dataloader_pin_memory=gpu,
     )
-
-
-def _finish(
-    config: TrainConfig, model: MeanPooledClassifier, state: TrainerState, record: RunRecord, speed: float
-) -> RunRecord:
-    """Save the best weights, which the Trainer has put back into the model, and write how it went."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, config.output / "model.safetensors")
-    evaluations = [entry for entry in state.log_history if "eval_f1" in entry]
-    best = max(evaluations, key=lambda entry: entry["eval_f1"])
-    result = {
-        "reviews_per_second": round(speed, 2),
-        "best_step": best["step"],
-        "steps": state.global_step,
-        "validation": {name: round(best[f"eval_{name}"], 4) for name in ("accuracy", "f1", "ece")},
-    }
-    done = replace(record, result=result)
-    done.write(config.output)
-    return done

@@ -9,17 +9,43 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli._training import command_line
+from cli._training import command_line, show
 from cli.evaluate import evaluate
 from cli.export import export
 from cli.train import train
+from cli.validate import validate
 
 MODEL = "models/default/1"
 
 
+def test_a_list_of_figures_is_a_table_and_no_raw_list(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = [{"split": "validation", "accuracy": 0.91234, "confusion": [[1, 0], [0, 1]]}, {"split": "test", "n": 5}]
+    show({"model": "models/mine/1", "labels": ["bad", "good"], "metrics": metrics}, title="Export", as_json=False)
+    printed = capsys.readouterr().out
+    assert "[" not in printed
+    assert "0.9123" in printed
+    assert "bad, good" in printed
+    assert all(word in printed for word in ("metrics", "split", "validation", "accuracy"))
+
+
+def test_validate_prints_sentiment_and_confidence_without_a_service() -> None:
+    texts = ["A superb, moving film.", "Dull and badly acted."]
+    output = run("validate", MODEL, "--examples", texts[0], "--examples", texts[1]).stdout
+    assert "positive" in output
+    assert "negative" in output
+    found = json.loads(run("validate", MODEL, "--examples", texts[0], "--json").stdout)
+    assert [(each["text"], each["sentiment"]) for each in found] == [(texts[0], "positive")]
+    assert found[0]["confidence"] == max(found[0]["probabilities"].values()) > 0.8
+
+
+def test_mistakes_of_validate_get_one_line(tmp_path: Path) -> None:
+    assert "manifest.json is missing" in mistake("validate", str(tmp_path), "--examples", "Fine.")
+    assert "An example is empty" in mistake("validate", MODEL, "--examples", " ")
+
+
 def run(*arguments: str) -> Result:
     app = typer.Typer()
-    for command in (train, export, evaluate):
+    for command in (train, export, evaluate, validate):
         app.command()(command)
     return CliRunner().invoke(app, arguments)
 

@@ -46,7 +46,7 @@ def test_a_shipped_recipe_is_valid_and_splits_by_film(name: str, kind: type[Data
 
 def test_the_shipped_experiment_compares_every_loss_with_cross_entropy() -> None:
     config = load_config(Path("training/configs/losses.yaml"), ExperimentConfig)
-    kinds = [loss.kind for loss in config.losses.values()]
+    kinds = [run.loss.kind for run in config.variants()[1].values()]
     assert kinds == ["cross_entropy", "confidence", "length", "class", "combined"]
     assert len(config.seeds) >= 3
 

@@ -35,6 +35,14 @@ def test_a_run_with_an_export_is_two_steps_that_fit_together(tmp_path: Path) -> 
     assert export.config.run == run.config.output
 
 
+@pytest.mark.parametrize("key", ["learning_rate", "train.learning_rate", "training.learning_rate"])
+def test_a_setting_of_a_run_may_be_named_with_the_part_it_belongs_to(key: str, tmp_path: Path) -> None:
+    (run,) = load_recipe(written(tmp_path, data="a.csv"), [f"{key}=3e-5"])
+    assert run.config.learning_rate == 3e-5
+    steps = load_recipe(written(tmp_path, steps=STEPS), [f"{key}=3e-5"])
+    assert steps[1].config.learning_rate == 3e-5
+
+
 def test_any_run_can_be_told_to_become_a_model(tmp_path: Path) -> None:
     assert [step.kind for step in load_recipe(written(tmp_path, data="a.csv"))] == ["train"]
     _, export = load_recipe(written(tmp_path, data="a.csv"), ["export.target=models/mine"])

@@ -27,7 +27,7 @@ from training.evaluate import evaluate
 from training.export import ExportRequest, export
 from training.label import LabelRequest, label
 from training.measure import HeldOut
-from training.run import RunRecord
+from training.run import MEAN_POOLED, RunRecord, trained_weights
 from training.targets import Judgement
 from training.train import train
 from worker.classifier import softmax
@@ -62,6 +62,7 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
 ) -> None:
     output = tmp_path / "again"
     shutil.copytree(run, output)
+    shutil.rmtree(output / MEAN_POOLED)
     (output / "model.safetensors").unlink()
     *_, last = sorted((output / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
     shutil.rmtree(last)
@@ -70,7 +71,7 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
     with pytest.raises(TrainingError, match="--resume"):
         train(config)
     train(config, resume=True)
-    first, second = load_file(run / "model.safetensors"), load_file(output / "model.safetensors")
+    first, second = load_file(trained_weights(run)), load_file(trained_weights(output))
     assert all(first[name].equal(second[name]) for name in first)
 
 
@@ -79,7 +80,7 @@ def test_the_loss_of_the_recipe_is_the_one_that_is_minimised(base_model: Path, s
     record = train(recipe(base_model, sentences, tmp_path / "run", loss=loss))
     assert record.result["validation"]["accuracy"] == 1.0
     plain = train(recipe(base_model, sentences, tmp_path / "plain"))
-    first, second = (load_file(tmp_path / name / "model.safetensors")["head.weight"] for name in ("run", "plain"))
+    first, second = (load_file(trained_weights(tmp_path / name))["head.weight"] for name in ("run", "plain"))
     assert plain.config["loss"]["kind"] == "cross_entropy"
     assert not first.equal(second)
 
@@ -98,7 +99,7 @@ def test_frozen_layers_stay_as_they_were_and_the_others_learn(
     base_model: Path, sentences: Path, tmp_path: Path
 ) -> None:
     train(recipe(base_model, sentences, tmp_path / "run", frozen_layers=1, epochs=1))
-    before, after = load_file(base_model / "model.safetensors"), load_file(tmp_path / "run" / "model.safetensors")
+    before, after = load_file(base_model / "model.safetensors"), load_file(trained_weights(tmp_path / "run"))
     layers = {name: after[f"encoder.{name}"].equal(before[name]) for name in before if ".dense." in name}
     assert all(same for name, same in layers.items() if ".layer.0." in name)
     assert not any(same for name, same in layers.items() if ".layer.1." in name)
@@ -195,7 +196,7 @@ def test_a_model_that_fails_its_golden_set_is_not_written(run: Path, tmp_path: P
 
 def test_a_run_that_has_not_ended_needs_a_checkpoint(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    (tmp_path / "run" / "model.safetensors").unlink()
+    trained_weights(tmp_path / "run").unlink()
     with pytest.raises(TrainingError, match="--checkpoint"):
         export(ExportRequest(tmp_path / "run", tmp_path / "tiny" / "1"))
 

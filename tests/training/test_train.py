@@ -10,6 +10,7 @@ pytest.importorskip("transformers", reason="the training extra is not installed:
 from safetensors.torch import load_file
 
 from tests.training.conftest import recipe
+from training.run import trained_weights
 from training.train import train
 
 
@@ -22,5 +23,5 @@ def test_a_review_weighs_by_its_whole_length_though_the_network_sees_a_part(base
         loss = {"kind": "length", "length_exponent": exponent}
         output = tmp_path / str(exponent)
         train(recipe(base_model, data, output, loss=loss, validation_size=2, epochs=1))
-        weights.append(load_file(output / "model.safetensors")["head.weight"])
+        weights.append(load_file(trained_weights(output))["head.weight"])
     assert not weights[0].equal(weights[1])

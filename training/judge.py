@@ -1,0 +1,29 @@
+"""Predictions of a model folder or a training run for a few texts, in this process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.errors import TrainingError
+from worker.classifier import Classifier, Prediction
+from worker.registry import MANIFEST, load_classifier
+
+
+def judge(folder: Path, texts: Sequence[str], *, threads: int, point: str | None = None) -> list[Prediction]:
+    """Return a prediction a text.
+
+    Raises:
+        ModelError, TrainingError: the folder holds no model, or a text is empty.
+    """
+    if any(not text.strip() for text in texts):
+        raise TrainingError("An example is empty; there is nothing to judge.")
+    classifier = _opened(folder, threads, point)
+    encoded = classifier.tokenise(texts)
+    return classifier.postprocess(encoded, classifier.forward(encoded))
+
+
+def _opened(folder: Path, threads: int, point: str | None) -> Classifier:
+    if not (folder / MANIFEST).is_file() and (folder / "run.json").is_file():
+        from training.baselines import of_run  # noqa: PLC0415 - torch, which a model folder needs not
+
+        return of_run(folder, threads)
+    return load_classifier(folder, threads=threads, point=point)
