@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from training.config import DataConfig, TrainConfig, checked
-from training.data import Reviews, Source, load_reviews, sample, split_reviews
+from training.data import Reviews, Source, load_reviews, sample
 from training.errors import TrainingError
+from training.split import split_reviews
 
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy")
 
@@ -71,7 +72,15 @@ def _learnt(config: TrainConfig) -> dict[str, Any]:
 def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     """Return the run's (training, validation) reviews: the same rows each time, for training and calibration."""
     reviews = load_reviews(
-        Source(config.data, config.split, config.text_column, config.label_column, config.group_column, config.labels)
+        Source(
+            config.data,
+            config.split,
+            config.text_column,
+            config.label_column,
+            config.group_column,
+            config.labels,
+            config.label_map,
+        )
     )
     return split_reviews(sample(reviews, config.limit, config.split_seed), config.validation_size, config.split_seed)
 

@@ -95,7 +95,7 @@ def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> 
     file = [Row(place, place + 1, each, None, None, [], text_error(each, 100)) for place, each in enumerate(texts)]
     with transaction(engine) as connection:
         added = uploads.add(
-            connection, NewUpload("default", None, None, labelled=False, interactive_max_reviews=16), file
+            connection, NewUpload("default", None, None, labelling=None, interactive_max_reviews=16), file
         )
     assert (added.lane, added.rows, added.reviews, added.refused) == (Lane.INTERACTIVE, 4, 2, {"empty_text": 1})
     [job] = steps.rows(engine, "SELECT tokens_estimate FROM jobs")
@@ -105,7 +105,7 @@ def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> 
 def test_a_file_is_let_in_like_any_job(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 1)
     upload = NewUpload(
-        "default", None, None, labelled=False, interactive_max_reviews=1, within=dict.fromkeys(Lane, 0.5)
+        "default", None, None, labelling=None, interactive_max_reviews=1, within=dict.fromkeys(Lane, 0.5)
     )
     file = [Row(0, 1, "fine", None, None, [], None), Row(1, 2, "dull", None, None, [], None)]
     with transaction(engine) as connection:
