@@ -16,6 +16,7 @@ _CODE = re.compile(r"[!-~]*\d[!-~]*|https?://\S+|[\w.+-]+@[\w-]+\.[\w.]+")
 _TRUTH = {"true", "false", "yes", "no", "y", "n", "t", "f"}
 _LABELS = {"negative", "neutral", "positive", "neg", "neu", "pos"}
 MOSTLY = 0.9
+_CATEGORY_CHARS = 30
 
 
 def kind_of(value: str) -> Kind | None:
@@ -48,3 +49,12 @@ def column_kind(values: Sequence[str]) -> Kind | None:
     kinds = Counter(kind_of(value) for value in values if value.strip())
     kind, count = kinds.most_common(1)[0] if kinds else (None, 0)
     return kind if count >= MOSTLY * kinds.total() else None
+
+
+def few_values(values: Sequence[str]) -> frozenset[str] | None:
+    """Return the short values that a column repeats, such as categories, else None."""
+    filled = [value.strip() for value in values if value.strip()]
+    distinct = frozenset(filled)
+    if len(filled) >= 2 * len(distinct) > 0 and all(len(value) <= _CATEGORY_CHARS for value in distinct):
+        return distinct
+    return None

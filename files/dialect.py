@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from files.contents import Kind, column_kind, kind_of
+from files.columns import folded
+from files.contents import MOSTLY, Kind, column_kind, few_values, kind_of
 from files.errors import RecordTooLong
 from files.layout import Quoting
 from files.lines import Feed
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}  # first columns; folded
 WHOLE_LINE = "\x1f"  # a delimiter that no file has: each line, or quoted part, is one cell
 _OTHER_BACKSLASH = re.compile(r'\\([\\"\r\n]|$)|\\')
 
@@ -47,33 +49,41 @@ def _double_others(line: str) -> str:
 
 
 class Profile(NamedTuple):
-    """What the columns of a table hold: its width, and the kind of each column that has one."""
+    """What the columns of a table hold: its width, and of each column its kind or its few values, where it has them."""
 
     width: int
-    kinds: tuple[Kind | None, ...]
+    kinds: tuple[Kind | frozenset[str] | None, ...]
     delimiter: str
 
     def fits(self, cells: Sequence[str] | None) -> bool:
         """Return whether these cells look like a whole record: as wide as the header, each kind under its column."""
-        if cells is None or len(cells) != self.width or self.width < 2:
+        cells = trimmed(list(cells or ()), self.width)
+        if len(cells) != self.width or self.width < 2:
             return False
-        typed = [kind_of(cell) == kind for cell, kind in zip(cells, self.kinds, strict=True) if kind and cell.strip()]
-        if typed or self.delimiter == ",":
+        if any(self.kinds):
+            typed = [_is_of(cell, kind) for cell, kind in zip(cells, self.kinds, strict=True) if kind and cell.strip()]
             return bool(typed) and all(typed)
-        return True  # prose has no tabs, and hardly ever as many semicolons or pipes as the header
+        # Prose has hardly any tabs and pipes, but commas and semicolons.
+        return self.delimiter in "\t|" and sum(bool(cell.strip()) for cell in cells) > 1
 
     def contradicts(self, cells: Sequence[str]) -> bool:
         """Return whether a filled cell stands under a column of another kind."""
         return any(
-            kind is not None and cell.strip() and kind_of(cell) != kind
+            kind is not None and cell.strip() and not _is_of(cell, kind)
             for cell, kind in zip(cells, self.kinds, strict=False)
+            if not isinstance(kind, frozenset)
         )
+
+
+def _is_of(cell: str, kind: Kind | frozenset[str]) -> bool:
+    return cell.strip() in kind if isinstance(kind, frozenset) else kind_of(cell) == kind
 
 
 def profile_of(records: Iterable[Sequence[str]], width: int, delimiter: str) -> Profile:
     """Return the profile of the records that have this width."""
     columns = list(zip(*(cells[:width] for cells in records if len(cells) >= width), strict=True))
-    return Profile(width, tuple(map(column_kind, columns)) or (None,) * width, delimiter)
+    kinds = [column_kind(values) or few_values(values) for values in columns]
+    return Profile(width, tuple(kinds) or (None,) * width, delimiter)
 
 
 def swallows(lines: Sequence[str], profile: Profile) -> bool:
@@ -126,6 +136,16 @@ def trimmed(cells: list[str], width: int) -> list[str]:
     return cells
 
 
+def has_row_names(tried: Sequence[Tried], header: Sequence[str]) -> bool:
+    """Return whether each record has a cell more than the header, and the first ones count the rows, as R has it."""
+    width = len(header)
+    if folded(header[0]) in NUMBERED or any(map(_is_quoted_late, header)):
+        return False
+    records = [trimmed(each.cells, width + 1) for each in tried if each.cells]
+    names = [cells[0] for cells in records if len(cells) == width + 1 and cells[-1] != ""]
+    return len(names) >= MOSTLY * len(records) > 1 and names == [str(number) for number in range(1, len(names) + 1)]
+
+
 def faults(records: Sequence[Tried], width: int, dialect: Dialect) -> int:
     """Return how many records this dialect does not explain."""
     sound = [trimmed(record.cells, width) for record in records if record.cells is not None]
@@ -142,13 +162,13 @@ def _is_fault(record: Tried, profile: Profile, dialect: Dialect) -> bool:
 
 
 def _is_quoted_late(cell: str) -> bool:
-    return cell.startswith(' "') and cell.rstrip().endswith('"')
+    return cell.startswith(' "')
 
 
 def is_cut(lines: Sequence[str], delimiter: str) -> bool:
     """Return whether the last cell of a line opens a quote: at the end of the file, this is where it was cut."""
-    cells = Dialect(delimiter, "none").line(lines[-1])
-    return len(lines) == 1 and bool(cells) and cells[-1].lstrip().startswith('"')
+    cells = Dialect(delimiter, "none").line(lines[-1]) or [""]
+    return len(lines) == 1 and cells[-1].lstrip().startswith('"')
 
 
 def _is_open(width: int, records: Sequence[Tried], delimiter: str) -> bool:
@@ -171,7 +191,10 @@ def best_dialect(
     """
     found: dict[Dialect, int] = {}
     for quoting in quotings:
-        if quoting == "none" and found and _is_open(*read(Dialect(delimiter)), delimiter):
+        plain = read(Dialect(delimiter))
+        if quoting == "none" and found and _is_open(*plain, delimiter):
+            continue
+        if quoting == "backslash" and found and not any('\\"' in line for each in plain[1] for line in each.lines):
             continue
         for skips in (False,) if quoting == "none" else (False, True):
             dialect = Dialect(delimiter, quoting, skips)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from files.columns import has_text
-from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect
+from files.contents import MOSTLY
+from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
 from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
 from files.head import Head, Header, modal_width
 from files.layout import Quoting, Wanted
@@ -122,7 +123,10 @@ def _at(head: Head, delimiters: Sequence[str], index: int, wanted: Wanted) -> He
 
     def read(dialect: Dialect) -> tuple[int, list[Tried]]:
         header = head.header(dialect, index)
-        return (len(header.cells), head.records(dialect, header.end)) if header else (0, head.records(dialect, index))
+        if not header:
+            return 0, head.records(dialect, index)
+        records = head.records(dialect, header.end)
+        return len(header.cells) + has_row_names(records, header.cells), records
 
     quotings = [wanted.quoting] if wanted.quoting else QUOTINGS
     return head.whole_header(best_dialect(delimiter, quotings, read), index, is_told=wanted.quoting is not None)
@@ -145,9 +149,12 @@ def _has_columns(head: Head, headers: Sequence[Header]) -> bool:
 def _without(head: Head, delimiters: Sequence[str], start: int, wanted: Wanted, notes: list[str]) -> Found:
     """Names for the columns of a file without a header, as many as its records have."""
     tables = {each: modal_width(head.records(Dialect(each, wanted.quoting or "doubled"), start)) for each in delimiters}
-    tables |= {each: max(tables[each], modal_width(head.records(Dialect(each, "none"), start))) for each in delimiters}
-    wide = [each for each in delimiters if tables[each][0] > 1 and tables[each][1] >= 0.9]
-    delimiter = max(wide, key=lambda each: (tables[each][1], tables[each][0]), default=None) or (
+    plain = {each: modal_width(head.records(Dialect(each, "none"), start)) for each in delimiters}
+    if not any(width > 1 and share >= MOSTLY for width, share in tables.values()):
+        tables = plain
+    wide = [each for each in delimiters if tables[each][0] > 1 and tables[each][1] >= MOSTLY]
+    # Of equals, the one that is rarest in prose.
+    delimiter = max(wide, key=lambda each: (tables[each][1], ",;|\t".index(each)), default=None) or (
         delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
     )
 

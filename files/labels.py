@@ -121,6 +121,8 @@ def _scale(
         usual = {str(number): names[scale[number]] for number in numbers if scale[number] in names}
     if is_rating(column) or not numbers <= set(range(len(labels))):
         return usual
+    if numbers == {0} and NEUTRAL in names:
+        return None  # the lowest of 0, 1, 2, or the middle of -1, 0, 1
     places = {str(number): labels[number] for number in numbers}
     return places if usual is None or usual == places else None
 

@@ -164,7 +164,6 @@ def test_a_record_of_exactly_the_limit_is_taken() -> None:
 def test_a_line_without_end_is_refused_before_all_of_it_is_read() -> None:
     endless = chain([b"review\nfine\n"], repeat(b"a" * PIECE_BYTES))
     found = read(endless, CSV, replace(LIMITS, record_chars=100_000))
-    assert next(found.rows).text == "fine"
     with pytest.raises(RecordTooLong):
         next(found.rows)
 
