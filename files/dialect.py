@@ -139,11 +139,14 @@ def trimmed(cells: list[str], width: int) -> list[str]:
 def has_row_names(tried: Sequence[Tried], header: Sequence[str]) -> bool:
     """Return whether each record has a cell more than the header, and the first ones count the rows, as R has it."""
     width = len(header)
-    if folded(header[0]) in NUMBERED or any(map(_is_quoted_late, header)):
+    if any(map(_is_quoted_late, header)):
         return False
     records = [trimmed(each.cells, width + 1) for each in tried if each.cells]
-    names = [cells[0] for cells in records if len(cells) == width + 1 and cells[-1] != ""]
-    return len(names) >= MOSTLY * len(records) > 1 and names == [str(number) for number in range(1, len(names) + 1)]
+    wide = [cells for cells in records if len(cells) == width + 1 and cells[-1] != ""]
+    if folded(header[0]) in NUMBERED and not all(kind_of(cells[1]) for cells in wide):
+        return False  # numbers of its own, and a text with a delimiter that should be quoted
+    is_rule = len(wide) >= MOSTLY * len(records) > 1
+    return is_rule and [cells[0] for cells in wide] == [str(number) for number in range(1, len(wide) + 1)]
 
 
 def faults(records: Sequence[Tried], width: int, dialect: Dialect) -> int:

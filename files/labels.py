@@ -119,7 +119,7 @@ def _scale(
     usual = None
     if scale and {NEGATIVE, POSITIVE} <= names.keys():
         usual = {str(number): names[scale[number]] for number in numbers if scale[number] in names}
-    if is_rating(column) or not numbers <= set(range(len(labels))):
+    if is_rating(column) or 0 not in numbers or not numbers <= set(range(len(labels))):
         return usual
     if numbers == {0} and NEUTRAL in names:
         return None  # the lowest of 0, 1, 2, or the middle of -1, 0, 1

@@ -18,14 +18,9 @@ class Judge:
     """What makes a row one that cannot be judged."""
 
     def __init__(self, text: Decoded, wanted: Wanted, limits: Limits) -> None:
-        self._text = text
+        self.text = text
         self._keeps_null_words = wanted.null_words == "keep"
         self._review_chars = limits.review_chars
-
-    @property
-    def has_bad_bytes(self) -> bool:
-        """Whether bytes have been met that the encoding does not have."""
-        return self._text.is_damaged
 
     def text_error(self, text: str) -> RowError | None:
         """Return what is wrong with the text, if anything is."""
@@ -33,7 +28,7 @@ class Judge:
 
     def byte_error(self, cells: Sequence[str], line: int) -> RowError | None:
         """Return the error of a record with a byte that the encoding does not have."""
-        bad = self._text.bad_byte("".join(cells))
+        bad = self.text.bad_byte("".join(cells))
         return RowError("invalid_encoding", f"On line {line:,}: {bad}") if bad else None
 
 
@@ -49,16 +44,18 @@ class Fitter:
         short = sum(count for width, count in widths.items() if width < self._width)
         self._is_habit = short >= HABIT * len(sample) and (short >= FEW or layout.text == 0)
         self._was_short = False
+        self.is_plain = self._full == self._width  #: whether the next record is one if it is as wide as the header
         self.breaks_last = False  #: whether the record before goes on in the one that was fitted last
 
     def fit(self, cells: list[str], fault: str | None) -> tuple[list[str], RowError | None]:
         """Return the cells of a record as wide as the header or shorter, and what is wrong with it."""
         after_short, self._was_short, self.breaks_last = self._was_short, False, False
+        self.is_plain = self._full == self._width
         if fault:
             # The lines as they are, in the place of the text.
             return [*[""] * self._layout.text, *cells], RowError("broken_quotes", fault)
         if self._width <= len(cells) < self._full and not any(cells[self._width :]):
-            self._was_short = True
+            self._was_short, self.is_plain = True, False
             return cells[: self._width], self._broken(cells)
         if len(cells) == self._width:
             # The text is the first cell, and the line before had nothing else: its other half may be here.
@@ -84,6 +81,7 @@ class Fitter:
             return cells, None
         self._was_short = len(cells) == 1
         self.breaks_last = text == self._width - 1 and len(cells) == 1
+        self.is_plain = False  # until the next one was looked at
         if len(cells) <= text:
             detail = f"The record has {len(cells):,} fields; the text is field {text + 1}."
             return cells, RowError("too_few_fields", detail)
@@ -100,18 +98,22 @@ class Fitter:
 def read_rows(records: Iterator[Record], layout: Layout, fitter: Fitter, judge: Judge) -> Iterator[Row]:
     """Yield a row for each record."""
     last: Row | None = None
+    width, place = len(layout.columns), layout.text
     for index, (line, raw, fault) in enumerate(records):
-        cells, error = fitter.fit(raw, fault)
+        if len(raw) == width and fault is None and fitter.is_plain:
+            cells, error = raw, None
+        else:
+            cells, error = fitter.fit(raw, fault)
         if last is not None:
             yield _cut(last) if fitter.breaks_last and not last.error else last
-        if judge.has_bad_bytes and (bad := judge.byte_error(cells, line)):
+        if judge.text.is_damaged and (bad := judge.byte_error(cells, line)):
             error = error or bad
             cells = [storable(cell) for cell in cells]
         if "\0" in "".join(cells):
             error = error or RowError("nul_character", f"The cell {_nul_place(cells)} has a NUL character.")
             cells = [storable(cell) for cell in cells]  # rare, and as PostgreSQL wants it
         caller_id, label = _cell(cells, layout.id), _cell(cells, layout.label)
-        text = cells.pop(layout.text) if layout.text < len(cells) else ""
+        text = cells.pop(place) if place < len(cells) else ""
         last = Row(index, line, text, caller_id, label, cells, error or judge.text_error(text))
     if last is not None:
         yield last

@@ -1,7 +1,5 @@
 """The README's section on training, typed as it stands, on small files with labels as people write them."""
 
-# ruff: noqa: E402 - the skip must come before the libraries that may be absent
-
 import csv
 import json
 import re
