@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from files.scores import score_matrix
+
 
 class LabelScores(BaseModel):
     """How well one label was found."""
@@ -18,37 +20,34 @@ class Evaluation(BaseModel):
 
     labelled: int = Field(description="Rows whose label the model knows; those that failed are in none of the figures.")
     unknown_labels: int = Field(description="Rows with another label.")
+    scored: int = Field(description="Rows with a known label and a prediction: all figures are of these.")
+    label_meanings: dict[str, str] = Field(description="How each value of the label column was read.")
+    unknown_values: dict[str, int] = Field(description="Values that mean none of the labels, the commonest, with rows.")
+    problem: str | None = Field(description="Why there are no figures, when what the labels mean is not certain.")
     accuracy: float | None
-    macro_f1: float | None
+    macro_f1: float | None = Field(
+        description="Mean F1 of the labels that occur, true or predicted: scikit-learn's `f1_score(average='macro')`."
+    )
     labels: list[str]
     confusion_matrix: list[list[int]] = Field(description="A row for each true label, a column for each predicted one.")
     per_label: dict[str, LabelScores]
 
 
 def evaluation_out(counts: dict[str, Any]) -> Evaluation:
-    """The usual figures; accuracy and macro F1 are None when no row has both a truth and a prediction.
-
-    As scikit-learn has it, macro F1 is the mean over the labels that occur, and what has no denominator is 0.
-    """
-    labels, matrix = counts["labels"], counts["matrix"]
-    predicted = sum(map(sum, matrix))
-    truths, found = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix, strict=True)]
-    scores = [_scores(row[place], found[place], truths[place]) for place, row in enumerate(matrix)]
-    occurring = [each.f1 for place, each in enumerate(scores) if truths[place] or found[place]]
+    """The usual figures; accuracy and macro F1 are None when no row has both a truth and a prediction."""
+    scores = score_matrix(counts["matrix"], counts["labels"])
     return Evaluation(
         labelled=counts["labelled"],
         unknown_labels=counts["unknown_labels"],
-        accuracy=sum(row[place] for place, row in enumerate(matrix)) / predicted if predicted else None,
-        macro_f1=sum(occurring) / len(occurring) if occurring else None,
-        labels=labels,
-        confusion_matrix=matrix,
-        per_label=dict(zip(labels, scores, strict=True)),
-    )
-
-
-def _scores(hits: int, found: int, truths: int) -> LabelScores:
-    return LabelScores(
-        precision=hits / found if found else 0.0,
-        recall=hits / truths if truths else 0.0,
-        f1=2 * hits / (found + truths) if found + truths else 0.0,
+        scored=scores.n,
+        label_meanings=counts.get("meanings", {}),
+        unknown_values=counts.get("unknown_values", {}),
+        problem=counts.get("problem"),
+        accuracy=scores.accuracy,
+        macro_f1=scores.macro_f1,
+        labels=counts["labels"],
+        confusion_matrix=counts["matrix"],
+        per_label={
+            each.label: LabelScores(precision=each.precision, recall=each.recall, f1=each.f1) for each in scores.labels
+        },
     )

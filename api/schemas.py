@@ -215,6 +215,8 @@ class File(BaseModel):
     text_column: str
     delimiter: str
     encoding: str
+    quoting: str
+    notes: list[str] = Field(description="What was recognised beyond a plain header and its rows.")
 
 
 class JobOut(BaseModel):

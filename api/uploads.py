@@ -7,7 +7,7 @@ one transaction and in constant memory: the 202 is given when the whole file is 
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import anyio.to_thread
@@ -22,7 +22,7 @@ from starlette.types import Scope
 from api.accepting import accepted, count_submission
 from api.bodies import streamed
 from api.errors import REFUSALS, InvalidRequest, Pointed, TooManyUploads, UnsupportedMediaType
-from api.file_bodies import FORM, FORMATS, UploadOptions
+from api.file_bodies import FORM, FORMATS, READ_AS, UploadOptions
 from api.forms import FilePart, file_part
 from api.idempotency import Idempotency, KeyHeader, once
 from api.jobs import look
@@ -35,18 +35,13 @@ from db.engine import Connection
 from db.models import Lane, ModelLane
 from db.submissions import CHARS_PER_TOKEN
 from db.uploads import NewUpload, Uploaded
+from files.errors import NoLabelColumn
+from files.labels import parse_told
 from files.layout import Layout, Limits, Wanted
+from files.names import named
 from files.reader import read
 from monitoring import traces
 from monitoring.metrics import RESULTS, SHED
-
-SUFFIXES: dict[str, Literal["csv", "ndjson"]] = {
-    "csv": "csv",
-    "tsv": "csv",
-    "txt": "csv",
-    "ndjson": "ndjson",
-    "jsonl": "ndjson",
-}
 
 
 class UploadRoute(APIRoute):
@@ -138,13 +133,15 @@ class Source:
             self.options = _with_fields(self.options, part)
         self._chunks = self._hashed() if self._is_hashed else iter(self._body)
         options = self.options
-        found = options.format or FORMATS.get(kind) or _by_name(filename)
+        said = named(filename)
+        found = options.format or FORMATS.get(kind) or (said and said.format)
         if found is None:
             detail = "is needed: neither the media type nor a file name says whether this is csv or ndjson"
             raise InvalidRequest(errors=[Pointed("query/format", detail)])
-        tabs = kind == "text/tab-separated-values" or ".tsv" in filename.lower()
-        delimiter = options.delimiter or ("tab" if tabs else None)
-        return Wanted(found, options.text_column, options.id_column, options.label_column, delimiter, charset)
+        delimiter = options.delimiter or (said and said.delimiter)
+        delimiter = delimiter or ("tab" if kind == "text/tab-separated-values" else None)
+        charset = options.encoding or charset
+        return Wanted(found, delimiter=delimiter, charset=charset, **options.model_dump(include=READ_AS))
 
     def _hashed(self) -> Iterator[bytes]:
         for chunk in self._body:
@@ -170,10 +167,6 @@ def _with_fields(options: UploadOptions, part: FilePart) -> UploadOptions:
         raise RequestValidationError(errors) from error
 
 
-def _by_name(filename: str) -> Literal["csv", "ndjson"] | None:
-    return SUFFIXES.get(filename.lower().removesuffix(".gz").rpartition(".")[2])
-
-
 def _add(service: Service, source: Source, key: str | None, response: Response) -> tuple[UUID, Uploaded | None]:
     """Read the file into a job, in a thread; the header is read before a connection is taken.
 
@@ -185,8 +178,8 @@ def _add(service: Service, source: Source, key: str | None, response: Response) 
     options, layout = source.options, table.layout
     new = NewUpload(
         deadline=None if options.deadline_seconds is None else timedelta(seconds=options.deadline_seconds),
-        layout=_kept(layout) if wanted.format == "csv" else None,
-        labelled=layout.label is not None,
+        layout=_kept(layout) if table.is_table else None,
+        labelling=_labelling(layout, options.labels),
         interactive_max_reviews=settings.interactive_max_reviews,
         traceparent=traces.current(),
     )
@@ -207,4 +200,23 @@ def _kept(layout: Layout) -> dict[str, Any]:
         "text": layout.text,
         "delimiter": layout.delimiter,
         "encoding": layout.encoding,
+        "quoting": layout.quoting,
+        "notes": list(layout.notes),
     }
+
+
+def _labelling(layout: Layout, labels: str | None) -> dict[str, Any] | None:
+    """What is known of the label column before its values are.
+
+    Raises:
+        WrongLabels: `labels` is no mapping.
+        NoLabelColumn: it maps the values of a column that is not there.
+    """
+    told = None if labels is None else parse_told(labels)
+    if layout.label is None:
+        if told is not None:
+            raise NoLabelColumn(
+                "labels= is given, and the file has no label column; say with label_column which it is."
+            )
+        return None
+    return {"column": layout.columns[layout.label], "told": told}

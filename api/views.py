@@ -106,7 +106,12 @@ def _file(layout: dict[str, Any] | None) -> File | None:
     if layout is None:
         return None
     known = {name: layout[name] for name in ("columns", "delimiter", "encoding")}
-    return File(text_column=layout["columns"][layout["text"]], **known)
+    return File(
+        text_column=layout["columns"][layout["text"]],
+        quoting=layout.get("quoting", "doubled"),
+        notes=layout.get("notes", []),
+        **known,
+    )
 
 
 def _milliseconds(start: datetime, end: datetime | None) -> float | None:

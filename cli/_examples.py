@@ -1,6 +1,6 @@
 """What `verdict examples` works with: the model's embedder, and the labelled rows of a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,20 +10,19 @@ from cli._service import errors_of_files
 from cli.output import CommandError
 from db import examples, feedback
 from db.engine import Engine, transaction
-from db.evaluations import ALIASES
 from db.examples import NewExample
-from files.columns import choose
 from files.errors import FileRefused
-from files.layout import Limits, Wanted
+from files.labels import folded, meanings, parse_told
+from files.layout import Columns, Limits, Table, Wanted
+from files.names import SUFFIXES, named
 from files.reader import read
 from settings import ApiSettings, WorkerSettings
-from verdict import UnknownFormat
-from verdict.uploads import body, named
+from verdict.uploads import body
 from worker.embedding import Embedder, load_embedder
 from worker.registry import ModelError, load_manifest
 
-PARQUET = ".parquet"
 OF_CALLERS = feedback.DATASET
+MOST_LABELS = 1_000  # distinct ones that are looked at; a column of more holds something else
 BATCH = 200  # examples in a transaction: well below the time limit of a statement, index included
 
 
@@ -63,73 +62,68 @@ def model() -> tuple[list[str], Embedder | None]:
 
 
 def wanted(file: Path, text_column: str | None, label_column: str | None, group_column: str | None) -> Wanted:
-    """How the file is to be read; the group takes the place of the caller's id."""
-    columns = {"text_column": text_column, "label_column": label_column, "id_column": group_column}
-    if file.suffix == PARQUET:
-        return Wanted("csv", **columns)
+    """Return how the file is to be read; the group takes the place of the caller's id."""
+    said = named(file.name)
+    if said is None:
+        known = ", ".join(f".{suffix}" for suffix in SUFFIXES)
+        raise CommandError(f"{file}: the name must end in one of {known}, also packed")
+    columns: Columns = {"text_column": text_column, "label_column": label_column, "id_column": group_column}
+    return Wanted(said.format, delimiter=said.delimiter, needs_label=True, **columns)
+
+
+def parse_labels(written: str | None) -> Mapping[str, str] | None:
+    """Return what `--labels` says."""
     try:
-        said = named(file, None)
-    except UnknownFormat as exc:
-        raise CommandError(f"{file}: the name must end in .csv, .tsv, .ndjson, .jsonl or .parquet") from exc
-    return Wanted(said.format, delimiter=said.delimiter, **columns)
+        return None if written is None else parse_told(written)
+    except FileRefused as exc:
+        raise CommandError(str(exc)) from exc
 
 
-def labelled_rows(file: Path, wanted: Wanted, labels: Sequence[str], tally: Tally) -> Iterator[Labelled]:
-    """The rows of a CSV, NDJSON or Parquet file, their labels as the model calls them; those without are counted.
+def labelled_rows(
+    file: Path, wanted: Wanted, labels: Sequence[str], tally: Tally, told: Mapping[str, str] | None = None
+) -> Iterator[Labelled]:
+    """Yield the rows of a file, their labels as the model calls them; those without are counted.
+
+    The file is read twice, since the whole set of its labels decides what each of them means.
 
     Raises:
-        CommandError: the file cannot be read, or holds a label that the model does not have.
+        CommandError: the file cannot be read, or holds labels that mean none of the model's.
     """
-    words = label_words(labels)
     with errors_of_files():
         try:
-            for text, label, group in _parquet(file, wanted) if file.suffix == PARQUET else _table(file, wanted):
-                word = label.strip().casefold()
-                if not text.strip() or not word:
-                    tally.skipped += 1
-                elif word in words:
-                    yield Labelled(text, words[word], group)
+            of = _meanings(file, wanted, labels, told)
+            for row in _table(file, wanted).rows:
+                text, label = "" if row.error else row.text, folded(row.label or "")
+                if text and label:
+                    yield Labelled(text, of[label], row.caller_id if wanted.id_column else None)
                 else:
-                    raise CommandError(f"{file}: the model has no label {label.strip()!r}; it has {', '.join(labels)}")
+                    tally.skipped += 1
         except FileRefused as exc:
             raise CommandError(f"{file}: {exc}") from exc
 
 
-def label_words(labels: Sequence[str]) -> dict[str, str]:
-    """How files write each label: its name, its number in the model, or a usual short form."""
-    numbers = {str(place): label for place, label in enumerate(labels)}
-    short = {word: label for label in labels for word in ALIASES.get(label, ()) if not word.isdigit()}
-    return numbers | short | {label.casefold(): label for label in labels}
-
-
-def _table(file: Path, wanted: Wanted) -> Iterator[tuple[str, str, str | None]]:
-    largest = 1 << 62
-    table = read(body(file, None).chunks(), wanted, Limits(largest, largest, ApiSettings().max_review_chars))
-    if table.layout.label is None:
-        raise CommandError(f"{file} has no column of labels; name it with --label-column")
+def _meanings(file: Path, wanted: Wanted, labels: Sequence[str], told: Mapping[str, str] | None) -> Mapping[str, str]:
+    table = _table(file, wanted)
+    column = "" if table.layout.label is None else table.layout.columns[table.layout.label]
+    values: dict[str, str] = {}
     for row in table.rows:
-        yield "" if row.error else row.text, row.label or "", row.caller_id if wanted.id_column else None
+        if not row.error and row.label and len(values) <= MOST_LABELS:
+            values.setdefault(folded(row.label), row.label.strip())
+    found = meanings(filter(None, values), labels, column=column, told=told)
+    unknown = [shown for value, shown in values.items() if value and value not in found.of]
+    if found.problem:
+        raise CommandError(f"{file}: {found.problem}")
+    if unknown:
+        raise CommandError(
+            f"{file}: the model has no label {', '.join(map(repr, unknown[:10]))}; it has {', '.join(labels)}; "
+            "say what they mean with --labels"
+        )
+    return found.of
 
 
-def _parquet(file: Path, wanted: Wanted) -> Iterator[tuple[str, str, str | None]]:
-    from pyarrow import ArrowInvalid, parquet
-
-    try:
-        with parquet.ParquetFile(file) as table:
-            names = table.schema_arrow.names
-            chosen = choose(names, wanted)
-            if chosen.label is None:
-                raise CommandError(f"{file} has no column of labels; name it with --label-column")
-            columns = [names[chosen.text], names[chosen.label], *([wanted.id_column] if wanted.id_column else [])]
-            for part in table.iter_batches(1_000, columns=columns):
-                for text, label, *group in zip(*(part[name].to_pylist() for name in columns), strict=True):
-                    yield _cell(text), _cell(label), _cell(group[0]) or None if group else None
-    except ArrowInvalid as exc:
-        raise CommandError(f"{file}: {str(exc).splitlines()[0]}") from exc
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value).replace("\0", "")
+def _table(file: Path, wanted: Wanted) -> Table:
+    largest = 1 << 62
+    return read(body(file, None).chunks(), wanted, Limits(largest, largest, ApiSettings().max_review_chars))
 
 
 def add(

@@ -19,10 +19,10 @@ import structlog
 
 from cli._progress import clock, progress
 from cli._results import Output
-from cli.output import CommandError
+from cli.output import CommandError, say
 from files.csv_out import JSON_COLUMNS, Writer, our_names, own_cells
 from files.errors import FileRefused
-from files.layout import Layout, Limits, Wanted
+from files.layout import Limits, Table, Wanted
 from files.reader import read
 from files.row import Row, RowError
 from settings import ApiSettings, WorkerSettings
@@ -124,7 +124,9 @@ def classify_file(model: Model, file: Path | None, wanted: Wanted, output: Outpu
         table = read(source, wanted, limits)
         with progress("classifying") as report, _opened(output) as out:
             writer = Writer(out, table.layout.delimiter, escape=not output.keep_formulas)
-            own = _own_cells(writer, table.layout, wanted)
+            own = _own_cells(writer, table)
+            for note in table.layout.notes:
+                say(note)
             for window in judged(model, table.rows):
                 for row, answer in window:
                     version = "" if row.error else model.classifier.info.version
@@ -152,9 +154,9 @@ def our_cells(answer: Prediction | RowError, version: str) -> list[str]:
     return [answer.sentiment, str(np.float32(answer.confidence)), "succeeded", "", version]  # stored in 4 bytes there
 
 
-def _own_cells(writer: Writer, layout: Layout, wanted: Wanted) -> Callable[[Row], list[str]]:
+def _own_cells(writer: Writer, table: Table) -> Callable[[Row], list[str]]:
     """Write the header; returns what gives a row's own cells."""
-    is_table = wanted.format == "csv"
+    layout, is_table = table.layout, table.is_table
     columns = layout.columns if is_table else JSON_COLUMNS
     writer.record([*columns, *our_names(columns)])
     if is_table:

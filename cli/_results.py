@@ -27,7 +27,12 @@ KeepFormulasOption = Annotated[
     bool, typer.Option("--keep-formulas", help="Leave cells alone that a spreadsheet would run as a formula.")
 ]
 STDOUT = Path("-")
-SUFFIXES: dict[str, ResultsFormat] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+SUFFIXES: dict[str, ResultsFormat] = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ""), "csv"),
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,10 @@ def output(path: Path, *, force: bool, keep_formulas: bool, as_json: bool = Fals
     """
     if as_json and path == STDOUT:
         raise CommandError("--json and -o - would both write to stdout")
-    wanted = Output(path, SUFFIXES.get(path.suffix.lower(), "csv"), keep_formulas)
+    kind = "csv" if path == STDOUT else SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise CommandError(f"{path} cannot be written: results are .csv, .ndjson or .parquet, not {path.suffix}")
+    wanted = Output(path, kind, keep_formulas)
     if wanted.is_stdout:
         return wanted
     if path.is_dir() or not path.parent.is_dir():

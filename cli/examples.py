@@ -9,20 +9,20 @@ import typer
 from rich.table import Table
 
 from cli._progress import progress
+from cli._reading import LabelsOption
 from cli.output import CommandError, JsonOption, say, show
 
 examples = typer.Typer(no_args_is_help=True, help="Labelled reviews that similar ones are shown from.")
 
-TABLES = (".csv", ".tsv", ".ndjson", ".jsonl", ".parquet")
-
 
 @examples.command()
 def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"{', '.join(TABLES)}; tables also gzipped.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON, NDJSON, .xlsx, .ods or Parquet.")],
     name: Annotated[str | None, typer.Option(help="Of the data set; the file's name if not given.")] = None,
     text_column: Annotated[str | None, typer.Option(help="Column with the review; found by name if not given.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column with the label, by name or number.")] = None,
     group_column: Annotated[str | None, typer.Option(help="Column with what it is about, such as the film.")] = None,
+    meanings: LabelsOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take only the first rows.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -34,7 +34,8 @@ def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     with _store() as engine:
         labels, embedder = work.model()
         tally, wanted = work.Tally(), work.wanted(file, text_column, label_column, group_column)
-        rows = islice(work.labelled_rows(file, wanted, labels, tally), limit)
+        told = work.parse_labels(meanings)
+        rows = islice(work.labelled_rows(file, wanted, labels, tally, told), limit)
         with progress(f"adding {dataset}") as report:
             for done in work.add(engine, dataset, embedder, rows, tally):
                 report(done.written + done.known, limit, done.words())

@@ -15,25 +15,44 @@ import typer
 
 from cli._follow import INTERRUPTED, detach, follow
 from cli._progress import transfer
+from cli._reading import (
+    STDIN,
+    DelimiterOption,
+    EncodingErrorsOption,
+    EncodingOption,
+    FormatOption,
+    HeaderOption,
+    IdOption,
+    LabelOption,
+    LabelsOption,
+    NullWordsOption,
+    QuotingOption,
+    TextOption,
+    format_of,
+)
 from cli._results import ForceOption, KeepFormulasOption, Output, OutputOption, output, pick_up
 from cli._service import ModelOption, Warnings, errors_of_files, service
 from cli.output import CommandError, JsonOption, UrlOption, say
-from verdict import Client, Job, UnknownFormat
-from verdict.uploads import CHUNK_BYTES, Format, named
-
-STDIN = Path("-")
+from verdict import Client, Job
+from verdict.uploads import CHUNK_BYTES, Format, Reading, written
 
 
 def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV or NDJSON, also gzipped; `-` is stdin.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON, NDJSON, .xlsx, .ods or Parquet; `-` is stdin.")
+    ],
     out: OutputOption = None,
-    file_format: Annotated[
-        Format | None, typer.Option("--format", help="If the name does not say; stdin is csv.")
-    ] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column with the review; found by name if not given.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column with your id.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column with the truth, to measure the answers by.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="What separates cells; found out if not given.")] = None,
+    file_format: FormatOption = None,
+    text_column: TextOption = None,
+    id_column: IdOption = None,
+    label_column: LabelOption = None,
+    labels: LabelsOption = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    header: HeaderOption = None,
+    encoding: EncodingOption = None,
+    encoding_errors: EncodingErrorsOption = None,
+    null_words: NullWordsOption = None,
     keep_formulas: KeepFormulasOption = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the job's id and leave.")] = False,
     local: Annotated[bool, typer.Option("--local", help="Classify in this process, without a service.")] = False,
@@ -50,14 +69,25 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     not be submitted; 130: interrupted.
     """
     wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json) if out else None
-    columns = {"text_column": text_column, "id_column": id_column, "label_column": label_column}
-    options = _named(file, file_format, delimiter) | columns
+    kind, named = format_of(file, file_format)
+    reading: Reading = {
+        "text_column": text_column,
+        "id_column": id_column,
+        "label_column": label_column,
+        "labels": labels,
+        "delimiter": delimiter or named["delimiter"],
+        "quoting": quoting,
+        "header": header,
+        "encoding": encoding,
+        "encoding_errors": encoding_errors,
+        "null_words": null_words,
+    }
     if local and (json or no_wait):
         raise CommandError("--json and --no-wait go with a service, not with --local")
     if local:
-        _submit_here(file, options, wanted, model)
+        _submit_here(file, kind, reading, wanted, model)
         return
-    upload = Upload(file, options | {"model": model})
+    upload = Upload(file, kind, reading, model)
     with service(url) as client:
         with ctrl_c_waits(lambda: upload.is_sent) as interrupted:
             job = upload.send(client)
@@ -70,15 +100,7 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
             follow(client, job, wanted, url, as_json=json)
 
 
-def _named(file: Path, file_format: Format | None, delimiter: str | None) -> dict[str, Any]:
-    try:
-        said = named(file, file_format or ("csv" if file == STDIN else None))
-    except UnknownFormat as exc:
-        raise CommandError(f"{file}: say --format csv or --format ndjson; the name does not") from exc
-    return {"format": said.format, "delimiter": delimiter or said.delimiter}
-
-
-def _submit_here(file: Path, options: dict[str, Any], wanted: Output | None, model: str | None) -> None:
+def _submit_here(file: Path, kind: Format, reading: Reading, wanted: Output | None, model: str | None) -> None:
     if wanted is None or wanted.format != "csv":
         raise CommandError("--local writes CSV to the file that -o names")
     try:
@@ -87,10 +109,13 @@ def _submit_here(file: Path, options: dict[str, Any], wanted: Output | None, mod
         from files.layout import Wanted
     except ImportError as exc:
         raise CommandError(f"{exc.name} is not installed; pip install 'verdict[worker]' for --local") from exc
+    # The rest is for the evaluation, which only a service makes.
+    options: dict[str, Any] = {name: value for name, value in written(reading).items() if name != "labels"}
+    options["charset"] = options.pop("encoding", None)
     try:
         with errors_of_files():
             tally = _local.classify_file(
-                _local.load_model(model), None if file == STDIN else file, Wanted(**options), wanted
+                _local.load_model(model), None if file == STDIN else file, Wanted(kind, **options), wanted
             )
     except KeyboardInterrupt:
         say("stopped" if wanted.is_stdout else f"stopped; {wanted.path}.part has the rows so far")
@@ -126,9 +151,11 @@ def ctrl_c_waits(is_sent: Callable[[], bool]) -> Iterator[list[bool]]:
 class Upload:
     """A file on its way to the service; `is_sent` when nothing of it is left to send."""
 
-    def __init__(self, file: Path, options: dict[str, Any]) -> None:
+    def __init__(self, file: Path, kind: Format, reading: Reading, model: str | None) -> None:
         self._file = file
-        self._options = options
+        self._format = kind
+        self._reading = reading
+        self._model = model
         self._size = file.stat().st_size if file.is_file() else None
         self.is_sent = False
 
@@ -142,7 +169,7 @@ class Upload:
 
             # A path can be sent again after a broken connection; a pipe is read once.
             source = self._piped() if self._size is None else self._file
-            return client.submit_file(source, on_sent=count, **self._options)
+            return client.submit_file(source, format=self._format, model=self._model, on_sent=count, **self._reading)
 
     def _piped(self) -> Iterator[bytes]:
         with open(0 if self._file == STDIN else self._file, "rb", buffering=0, closefd=self._file != STDIN) as pipe:

@@ -26,6 +26,9 @@ def train(
         from training.recipe import load_recipe
 
         steps = load_recipe(config, override or ())
+        from training.checks import check_data
+
+        check_data(steps)
         from training.run_log import on_screen
         from training.steps import check, run_step
 

@@ -1,16 +1,20 @@
-"""How a finished job's predictions agree with the truth its file brought: counted once, kept with the job.
+"""How a finished job's predictions agree with the labels of its file: counted at the first look, kept with the job.
 
-Called by api.views for whoever reads such a job first; what follows from the counts is api.evaluation's.
+`files.labels` decides what the values of the label column mean; `files.scores` makes figures of the counts.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-# How files write the two labels that nearly every model has.
-ALIASES = {"positive": ("pos", "1"), "negative": ("neg", "0")}
+from files.errors import WrongLabels
+from files.labels import Meanings, folded, meanings
+
+MOST_VALUES = 1_000  # of a label column, the commonest; others mean nothing
+MOST_UNKNOWN = 20  # that are listed
 
 # 1,000,000 rows take 2 to 4 s; whoever comes meanwhile waits for the lock.
 _PATIENCE = text(
@@ -18,6 +22,11 @@ _PATIENCE = text(
 )
 _LOCK = text("SELECT finished_at, evaluation FROM jobs WHERE id = :id FOR UPDATE")
 _LABELS = text("SELECT labels FROM models WHERE name = :model ORDER BY id")
+_VALUES = text("""
+SELECT casefold(btrim(label, E' \\t\\n\\r\\u00a0')) AS value, count(*) AS rows FROM job_rows
+WHERE job_id = :id AND btrim(label, E' \\t\\n\\r\\u00a0') <> ''
+GROUP BY value ORDER BY rows DESC, value LIMIT :most
+""")
 _COUNT = text("""
 SELECT known.truth, model.labels[review.label + 1] AS predicted, count(*)
 FROM job_rows AS sent
@@ -53,15 +62,28 @@ def evaluation(connection: Connection, job: Row[Any]) -> dict[str, Any] | None:
 def _count(connection: Connection, job: Row[Any]) -> dict[str, Any]:
     # Versions of a model nearly always have the same labels; should they not, each label counts under its word.
     labels = list(dict.fromkeys(label for row in connection.execute(_LABELS, {"model": job.model}) for label in row[0]))
-    words = {label.casefold(): label for label in labels}
-    words |= {alias: label for label in labels for alias in ALIASES.get(label.casefold(), ())} | words
+    values = {row.value: row.rows for row in connection.execute(_VALUES, {"id": job.id, "most": MOST_VALUES})}
+    found = _meanings(values, labels, job.labelling or {})
+    words = {} if found.problem else {value: found.of[word] for value in values if (word := folded(value)) in found.of}
     parameters = {"id": job.id, "words": list(words), "truths": list(words.values())}
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for truth, predicted, rows in connection.execute(_COUNT, parameters):
         counts[truth, predicted] += rows
+    unknown = [(value, rows) for value, rows in values.items() if value not in words]
     return {
         "labelled": sum(rows for (truth, _), rows in counts.items() if truth),
         "unknown_labels": sum(rows for (truth, _), rows in counts.items() if not truth),
         "labels": labels,
         "matrix": [[counts[truth, predicted] for predicted in labels] for truth in labels],
+        "meanings": words,
+        "unknown_values": dict(unknown[:MOST_UNKNOWN]),
+        "problem": found.problem,
     }
+
+
+def _meanings(values: Iterable[str], labels: Sequence[str], labelling: Mapping[str, Any]) -> Meanings:
+    """What the values mean; what the sender says of them may be wrong for the model."""
+    try:
+        return meanings(map(folded, values), labels, column=labelling.get("column", ""), told=labelling.get("told"))
+    except WrongLabels as error:
+        return Meanings({}, str(error))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from db.engine import driver_cursor
 from db.models import ReviewStatus
-from files.csv_out import JSON_COLUMNS, own_cells
+from files.csv_out import JSON_COLUMNS, SIGNED_NUMBER, own_cells
 from files.layout import Layout
 
 PAGE_BYTES = 4_000_000
@@ -135,6 +135,9 @@ def _csv_cell(export: Export, cell: sql.Composable, formula_starts: Sequence[str
         return cell  # a number
     if formula_starts:
         starts = sql.Literal(list(formula_starts))
-        cell = sql.SQL("CASE WHEN left({0}, 1) = ANY ({1}) THEN '''' || {0} ELSE {0} END").format(cell, starts)
+        number = sql.Literal(f"^({SIGNED_NUMBER})$")
+        cell = sql.SQL("CASE WHEN left({0}, 1) = ANY ({1}) AND {0} !~ {2} THEN '''' || {0} ELSE {0} END").format(
+            cell, starts, number
+        )
     # In a table of one column a writer must quote an empty cell, since its line would be blank.
     return cell if len(export.columns) == 1 else sql.SQL("nullif({}, '')").format(cell)

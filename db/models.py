@@ -135,6 +135,7 @@ class Job(Base):
     next_index: Mapped[int] = mapped_column(server_default="0")
     layout: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: of the CSV file it came as
     labelled: Mapped[bool] = mapped_column(server_default="false")  #: its rows hold the truth
+    labelling: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: name of that column, what its values mean
     evaluation: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: counts against that truth, at its end
     pace: Mapped[float] = mapped_column(REAL, server_default="0")  #: rows per second; fades to a third in 30 s
     pace_began: Mapped[datetime | None]  #: first claim since the job was added, resumed or retried

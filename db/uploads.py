@@ -29,7 +29,7 @@ class NewUpload:
 
     deadline: timedelta | None
     layout: dict[str, Any] | None
-    labelled: bool
+    labelling: dict[str, Any] | None  #: of a file with labels: the column's `column` name, what values mean as `told`
     interactive_max_reviews: int
     traceparent: str | None = None  #: W3C trace context of the request
 
@@ -48,10 +48,12 @@ class Uploaded:
 # The longest wait is for the caller's next bytes, and those have a limit of their own.
 _NO_LIMIT = text("SET LOCAL statement_timeout = 0")
 _BEGIN = text("""
-INSERT INTO jobs (lane, model, total, queued, layout, labelled, traceparent)
-VALUES ('bulk', :model, 0, 0, :layout, :labelled, :traceparent)
+INSERT INTO jobs (lane, model, total, queued, layout, labelled, labelling, traceparent)
+VALUES ('bulk', :model, 0, 0, :layout, :labelled, :labelling, :traceparent)
 RETURNING id
-""").bindparams(bindparam("layout", type_=JSONB(none_as_null=True)))
+""").bindparams(
+    bindparam("layout", type_=JSONB(none_as_null=True)), bindparam("labelling", type_=JSONB(none_as_null=True))
+)
 _COPY = """
 COPY job_rows (job_id, review_id, index, line, text, caller_id, label, others, error_code, error_detail) FROM STDIN
 """
@@ -86,8 +88,9 @@ def add(
         LaneFull: what stands before it in its queue takes longer than `within` says, in seconds.
     """
     connection.execute(_NO_LIMIT)
-    parameters = {name: getattr(upload, name) for name in ("layout", "labelled", "traceparent")}
-    job_id: UUID = connection.execute(_BEGIN, parameters | {"model": model}).scalar_one()
+    parameters = {name: getattr(upload, name) for name in ("layout", "labelling", "traceparent")}
+    parameters |= {"model": model, "labelled": upload.labelling is not None}
+    job_id: UUID = connection.execute(_BEGIN, parameters).scalar_one()
     total, refused = _copy(connection, job_id, rows)
     connection.execute(_SORT_MEMORY)
     added = connection.execute(_REVIEWS, {"job": job_id}).one()

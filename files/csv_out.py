@@ -1,5 +1,6 @@
 """Results as CSV: the caller's cells and ours behind them; UTF-8, LF. Called by `--local` and by the export."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Protocol
@@ -10,6 +11,9 @@ JSON_COLUMNS = ("index", "id", "text")  # stand for the caller's own where the r
 OURS = ("sentiment", "confidence", "status", "error", "model_version")
 # A spreadsheet runs a cell that begins so: OWASP's list, which includes the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+SIGNED_NUMBER = r"[-+][0-9]+([.,][0-9]+)*([eE][-+]?[0-9]+)?%?"  # in the syntax that Python and PostgreSQL share
+_NUMBER = re.compile(SIGNED_NUMBER)
 
 
 def our_names(columns: Iterable[str]) -> tuple[str, ...]:
@@ -28,8 +32,8 @@ def our_names(columns: Iterable[str]) -> tuple[str, ...]:
 
 
 def escape_formula(cell: str) -> str:
-    """The cell with an apostrophe in front if a spreadsheet would run it."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    """Return the cell with an apostrophe in front if a spreadsheet would run it; a number is left as it is."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(cell) else cell
 
 
 def own_cells(layout: Layout, text: str, others: Sequence[str]) -> list[str]:

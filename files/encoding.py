@@ -1,99 +1,128 @@
-"""Pieces of bytes → pieces of text. Called by files.reader; refuses what is no text at all."""
+"""Pieces of bytes → pieces of text; refuses a file that is no text at all."""
 
 import codecs
 import re
+import threading
 from collections.abc import Iterator
 from itertools import chain
 
-from files.errors import NotText, UnknownCharset, WrongEncoding, shown
+from files.charsets import detected, named
+from files.errors import NotText, WrongEncoding
+from files.layout import EncodingErrors
 
-_CHARSETS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "utf-8-sig": "utf-8",
-    "utf-16": "utf-16",
-    "utf16": "utf-16",
-    "utf-16-le": "utf-16-le",
-    "utf-16le": "utf-16-le",
-    "utf-16-be": "utf-16-be",
-    "utf-16be": "utf-16-be",
-    "windows-1252": "windows-1252",
-    "cp1252": "windows-1252",
-    "iso-8859-1": "iso-8859-1",
-    "latin-1": "iso-8859-1",
-    "latin1": "iso-8859-1",
-    "us-ascii": "us-ascii",
-    "ascii": "us-ascii",
-}
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_ADVICE = {
-    b"PK\x03\x04": "an Excel workbook or ZIP archive; save it as CSV",
-    b"PK\x05\x06": "an empty ZIP archive; send the CSV file itself",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as CSV",
-    b"PAR1\x15": "a Parquet file; export it as CSV or NDJSON",
+_SIGNATURES = {
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as .xlsx or CSV",
     b"%PDF-": "a PDF document; send the reviews as CSV",
+    b"{\\rtf": "an RTF document; send the reviews as CSV",
     b"\x89PNG": "a PNG image; send the reviews as CSV",
     b"\xff\xd8\xff": "a JPEG image; send the reviews as CSV",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; send the CSV file itself, or in a ZIP",
+    b"Rar!\x1a": "a RAR archive; send the CSV file itself, or in a ZIP",
+    b"PK\x03\x04": "an archive within a compressed file; compress it once",
     b"\x1f\x8b": "compressed twice; compress it once",
-    b"\x28\xb5\x2f\xfd": "compressed with Zstandard; use gzip",
-    b"\xfd7zXZ\x00": "compressed with xz; use gzip",
+    b"BZh": "compressed twice; compress it once",
+    b"\x28\xb5\x2f\xfd": "compressed twice; compress it once",
+    b"\xfd7zXZ\x00": "compressed twice; compress it once",
+    b"SQLite format 3\x00": "an SQLite database; send a table as CSV",
     codecs.BOM_UTF32_LE: "in UTF-32; save it as UTF-8",
     codecs.BOM_UTF32_BE: "in UTF-32; save it as UTF-8",
 }
+_HTML = re.compile(rb"\s*<(!doctype html|html|head|body|table|meta)\b", re.IGNORECASE)
+_XML = re.compile(rb"\s*<\?xml")
+_TAR = slice(257, 262)
 _NUL_IN_FIRST_LINE = re.compile(rb"[^\r\n\0]*\0")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]{1,4}")
+_BAD = re.compile("[\udc00-\udcff]")
+_MARKING = "verdict-mark"
+_met = threading.local()  # `bytes`: how many the handler below has marked in this thread
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """Stand for each byte that an encoding lacks by a lone surrogate, which no text has."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    _met.bytes = getattr(_met, "bytes", 0) + error.end - error.start
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_MARKING, _mark)
 
 
 class Text:
-    """The text of a file, piece by piece, without a byte order mark; `encoding` is what is known so far."""
+    """The text of a file, piece by piece, without a byte order mark; `encoding` is what is known so far.
 
-    def __init__(self, pieces: Iterator[bytes], charset: str | None) -> None:
+    `is_damaged` once a byte was met that the encoding does not have; it stands in the text as a lone surrogate.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], charset: str | None, errors: EncodingErrors = "strict") -> None:
         first = next(pieces, b"")
-        certain = _recognised(first) if charset is None else _named(charset, first)
+        certain = _recognised(first) if charset is None else _with_order(named(charset), first)
         _check_text(first, certain)
         self._pieces = chain([first], pieces)
         self._certain = certain is not None
+        self._errors = errors
         self.encoding = certain or "utf-8"
+        self.is_damaged = False
 
     def __iter__(self) -> Iterator[str]:
-        texts = self._strict(self._pieces, 0) if self._certain else self._guess()
-        yield next(texts, "").removeprefix("\ufeff")
+        texts = self._decoded(self._pieces, 0, 1) if self._certain else self._guess()
+        yield next(texts, "").lstrip("\ufeff")
         yield from texts
 
+    def bad_byte(self, text: str) -> str | None:
+        """Return a sentence on the first byte of a text that the encoding does not have, if there is one."""
+        found = _BAD.search(text)
+        if found is None:
+            return None
+        byte = ord(found[0]) - 0xDC00
+        return f"the byte 0x{byte:02x} is no {self.encoding}; save the file as UTF-8 or say its encoding."
+
     def _guess(self) -> Iterator[str]:
-        """UTF-8, unless the first sequence that is not ASCII, which both have in common, is none: Windows-1252."""
-        offset = 0
+        """UTF-8, unless the first sequence that is not ASCII is none: then what the bytes of that piece look like."""
+        offset, line = 0, 1
         for piece in self._pieces:
             if piece.isascii():
                 yield piece.decode("ascii")
                 offset += len(piece)
+                line += piece.count(b"\n")
             else:
                 whole = piece + next(self._pieces, b"")  # the sequence may stand across the two
                 if not _is_utf_8(whole):
-                    self.encoding = "windows-1252"
-                yield from self._strict(chain([whole], self._pieces), offset)
+                    self.encoding = detected(whole, line)
+                yield from self._decoded(chain([whole], self._pieces), offset, line)
 
-    def _strict(self, pieces: Iterator[bytes], offset: int) -> Iterator[str]:
+    def _decoded(self, pieces: Iterator[bytes], offset: int, line: int) -> Iterator[str]:
+        if self._errors == "strict":
+            yield from self._strict(pieces, offset, line)
+            return
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace" if self._errors == "replace" else _MARKING)
+        for piece in chain(pieces, [b""]):
+            _met.bytes = 0
+            text = decoder.decode(piece, final=not piece)
+            self.is_damaged = self.is_damaged or bool(_met.bytes)
+            yield text
+
+    def _strict(self, pieces: Iterator[bytes], offset: int, line: int) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(self.encoding)()
         for piece in chain(pieces, [b""]):
+            held = len(decoder.getstate()[0])
             try:
-                yield decoder.decode(piece, final=not piece)
+                text = decoder.decode(piece, final=not piece)
             except UnicodeDecodeError as error:
-                at = offset - len(decoder.getstate()[0]) + error.start
+                at = offset - held + error.start
+                line += error.object[: error.start].count(b"\n")
                 raise WrongEncoding(
-                    f"The byte 0x{error.object[error.start]:02x} at offset {at:,} is no {self.encoding}; "
-                    "save the file as UTF-8 or name its charset."
+                    f"The byte 0x{error.object[error.start]:02x} at offset {at:,}, near line {line:,}, is no "
+                    f"{self.encoding}; save the file as UTF-8, say its encoding, or say encoding_errors=row."
                 ) from error
+            line += text.count("\n")
             offset += len(piece)
+            yield text
 
 
-def _named(charset: str, first: bytes) -> str:
+def _with_order(encoding: str, first: bytes) -> str:
     """The encoding that the sender names, with the byte order that the file itself shows."""
-    encoding = _CHARSETS.get(charset.strip().lower().replace("_", "-"))
-    if encoding is None:
-        raise UnknownCharset(
-            f"The charset {shown(charset)} is not read; use utf-8, utf-16, windows-1252, iso-8859-1 or us-ascii."
-        )
     if encoding == "utf-16":
         return "utf-16-be" if _recognised(first) == "utf-16-be" else "utf-16-le"
     return encoding
@@ -113,9 +142,16 @@ def _recognised(first: bytes) -> str | None:
 
 
 def _check_text(first: bytes, encoding: str | None) -> None:
-    for signature, advice in _ADVICE.items():
+    for signature, advice in _SIGNATURES.items():
         if first.startswith(signature):
             raise NotText(f"The file is {advice}.")
+    plain = first[:1_000].removeprefix(codecs.BOM_UTF8)
+    if _HTML.match(plain):
+        raise NotText("The file is an HTML page, such as a login page or a table saved as .xls; save it as CSV.")
+    if _XML.match(plain):
+        raise NotText("The file is XML; save it as CSV.")
+    if first[_TAR] == b"ustar":
+        raise NotText("The file is a tar archive; send the CSV file itself, or in a ZIP.")
     if encoding not in {"utf-16-le", "utf-16-be"} and _NUL_IN_FIRST_LINE.match(first):
         raise NotText("The first line has NUL bytes, so the file is no text; save it as CSV in UTF-8.")
 

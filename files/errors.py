@@ -3,14 +3,18 @@
 FileRefused
 ├── TooLarge           more bytes or rows than the limit
 ├── NotText            a workbook, an archive, an image: no text at all
-├── CorruptGzip        cut short, damaged, or followed by something else
+├── CorruptArchive     cut short, damaged, or followed by something else
 ├── UnknownCharset     a charset we do not read
 ├── WrongEncoding      bytes that the encoding does not have
 ├── EmptyFile          not even a header
 ├── NoRows             a header and nothing else
 ├── UnknownDelimiter   neither comma, semicolon, tab nor pipe
+├── WrongOption        what was said of the file has no meaning: a header line, a quoting
+├── UnsureHeader       a later line looks like the header
 ├── TooManyColumns
-├── NoTextColumn       none of the names that a text column has
+├── NoTextColumn       none of the names that a text column has, or no text in it
+├── NoLabelColumn      labels are needed and no column has them
+├── WrongLabels        what was said of the labels has no meaning
 ├── NoSuchColumn       a column that was asked for is not there
 ├── AmbiguousColumn    the name of a column that is needed stands twice
 ├── RecordTooLong      most often a quote that is never closed
@@ -45,10 +49,10 @@ class NotText(FileRefused):
     code = "not-text"
 
 
-class CorruptGzip(FileRefused):
-    """Gzip that cannot be decompressed to its end."""
+class CorruptArchive(FileRefused):
+    """Compressed bytes that cannot be decompressed to their end, or an archive of several files."""
 
-    code = "corrupt-gzip"
+    code = "corrupt-archive"
 
 
 class UnknownCharset(FileRefused):
@@ -81,6 +85,30 @@ class UnknownDelimiter(FileRefused):
     code = "unknown-delimiter"
 
 
+class WrongOption(FileRefused):
+    """An option has a value that it cannot have."""
+
+    code = "wrong-option"
+
+
+class UnsureHeader(FileRefused):
+    """The first line is no header, and a later one looks like it."""
+
+    code = "unsure-header"
+
+
+class NoLabelColumn(FileRefused):
+    """Labels are needed, and no column is known to have them."""
+
+    code = "no-label-column"
+
+
+class WrongLabels(FileRefused):
+    """The mapping of labels that was sent cannot be read, or names a label that the model lacks."""
+
+    code = "wrong-labels"
+
+
 class TooManyColumns(FileRefused):
     """More columns than any table of reviews has."""
 
@@ -88,7 +116,7 @@ class TooManyColumns(FileRefused):
 
 
 class NoTextColumn(FileRefused):
-    """None of the names that a text column has."""
+    """No column is named like a text, or the one that is holds none."""
 
     code = "no-text-column"
 
@@ -126,7 +154,8 @@ class NotNdjson(FileRefused):
 def shown(text: str) -> str:
     """The start of a piece of input as messages repeat it: short, on one line, free of surrogates."""
     cut = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-    return '"' + "".join(char if char.isprintable() else "\ufffd" for char in cut) + '"'
+    typed = (char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in cut)
+    return '"' + "".join(typed) + '"'
 
 
 def shown_names(names: Sequence[str]) -> str:

@@ -35,13 +35,14 @@ def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
 
 
 class Feed:
-    """Hands out lines to whoever reads records, and knows where the record began that is being read."""
+    """Hands out lines to whatever reads records; knows where the current record began, and its lines."""
 
     def __init__(self, lines: Iterable[str], limit: int, before: int = 0) -> None:
         self.line = before
         self.began = before + 1
         self.ended = False
-        self._lines = lines
+        self.kept: list[str] = []
+        self._lines = iter(lines)
         self._limit = limit
         self._chars = 0
 
@@ -49,15 +50,17 @@ class Feed:
         for line in self._lines:
             self.line += 1
             self._chars += len(line)
+            self.kept.append(line)
             if self._chars > self._limit:
                 raise RecordTooLong(
                     f"The record that begins on line {self.began:,} has more than {self._limit:,} characters; "
-                    "look for a quote that is opened there and never closed."
+                    "look for a quote that is opened there and never closed, or say quoting=none."
                 )
             yield line
         self.ended = True
 
     def end_record(self) -> None:
-        """The next line begins a record."""
+        """Begin a record with the next line."""
         self.began = self.line + 1
         self._chars = 0
+        self.kept.clear()

@@ -1,103 +1,125 @@
-"""NDJSON: one JSON object or string a line, one row each. Called by files.reader."""
+"""JSON: one object or string a line, or one array of them; one row each."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any, NamedTuple, NoReturn
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
-from files.columns import choose
-from files.encoding import Text
-from files.errors import EmptyFile, NotNdjson, shown
-from files.layout import Layout, Limits, Table, Wanted
-from files.lines import Feed, split_lines
+from files.columns import choose, has_text
+from files.errors import EmptyFile, NoTextColumn, NotNdjson, shown
+from files.json_values import Value, values
+from files.layout import Decoded, Layout, Limits, Table, Wanted
 from files.row import Row, RowError, text_error
 
+SAMPLE = 100  # values whose members tell the names: the first may lack the text
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text takes none of them
 
 
 class Names(NamedTuple):
-    """The members of an object that mean something to us, as the first line has them."""
+    """The members of an object that mean something to us; a dot leads into an object within."""
 
     text: str
     id: str | None
     label: str | None
 
 
-def read_ndjson(text: Text, wanted: Wanted, limits: Limits) -> Table:
-    """Read the first line now, which settles the names, and the rows as they are iterated."""
-    lines = _filled(Feed(split_lines(text, limits.record_chars), limits.record_chars))
-    first = next(lines, None)
-    if first is None:
+def read_ndjson(text: Decoded, wanted: Wanted, limits: Limits) -> Table:
+    """Read the first values now, which settle the names, and the rows as they are iterated."""
+    found = values(text, limits.record_chars)
+    sample = list(islice(found, SAMPLE))
+    if not sample:
         raise EmptyFile("The file is empty; send one JSON object a line.")
-    names = _names(*first, wanted)
+    names = _names(sample, wanted)
     used = list(dict.fromkeys(name for name in names if name is not None))
     columns = tuple(map(_storable, used))
     layout = Layout(columns, 0, _place(used, names.id), _place(used, names.label), ",", text.encoding)
-    rows = (_row(index, *line, names, limits) for index, line in enumerate(chain([first], lines)))
-    return Table(layout, rows)
+    reader = RowReader(text, names, wanted, limits)
+    rows = (reader.row(index, value) for index, value in enumerate(chain(sample, found)))
+    return Table(layout, rows, is_table=False)
 
 
-def _filled(feed: Feed) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank."""
-    for line in feed:
-        if not line.isspace():
-            yield feed.began, line
-        feed.end_record()
-
-
-def _names(number: int, line: str, wanted: Wanted) -> Names:
-    members = _members(line, wanted.text_column or "text")
-    if isinstance(members, RowError):
-        raise NotNdjson(f"Line {number:,} does not begin an NDJSON file, one JSON object a line: {members.detail}")
-    names = list(members)
-    text, id_, label = choose(names, wanted)
+def _names(sample: Sequence[Value], wanted: Wanted) -> Names:
+    whole = wanted.text_column or "text"
+    objects = [_members(value.content, whole) for value in sample]
+    known = [members for members in objects if not isinstance(members, RowError)]
+    if isinstance(objects[0], RowError) and (len(known) < 2 or objects[0].code == "invalid_json"):
+        raise NotNdjson(
+            f"Line {sample[0].line:,} does not begin an NDJSON file, one JSON object a line: {objects[0].detail}"
+        )
+    names = list(known[0])
+    if not has_text(names, wanted):
+        names = list(dict.fromkeys(chain.from_iterable(known)))
+    names += dict.fromkeys(f"{outer}.{inner}" for members in known for outer, inner in _inner(members))
+    cells = [[value if isinstance(value := _member(members, name), str) else "" for name in names] for members in known]
+    text, id_, label = choose(names, wanted, cells)
+    given = [value for members in known if (value := _member(members, names[text])) is not None]
+    if given and all(isinstance(value, (dict, list)) for value in given):
+        raise NoTextColumn(
+            f"The member {shown(names[text])} is an object or a list; say with text_column where the text is, "
+            f"as in text_column={names[text][:40]}.text."
+        )
     return Names(names[text], None if id_ is None else names[id_], None if label is None else names[label])
+
+
+def _inner(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return ((outer, inner) for outer, value in members.items() if isinstance(value, dict) for inner in value)
+
+
+def _member(members: Mapping[str, Any], name: str | None) -> Any:
+    """The member of this name, or the one that a dotted name leads to."""
+    if name is None or name in members or "." not in name:
+        return members.get(name) if name is not None else None
+    outer, _, inner = name.partition(".")
+    while outer not in members and "." in inner:
+        more, _, inner = inner.partition(".")
+        outer = f"{outer}.{more}"
+    within = members.get(outer)
+    return _member(within, inner) if isinstance(within, dict) else None
 
 
 def _place(names: Sequence[str], name: str | None) -> int | None:
     return None if name is None else names.index(name)
 
 
-def _row(index: int, number: int, line: str, names: Names, limits: Limits) -> Row:
-    members = _members(line, names.text)
-    if isinstance(members, RowError):
-        return Row(index, number, "", None, None, [], members)
-    text, error = members.get(names.text), None
-    if not isinstance(text, str):
-        text, error = "", RowError("text_not_a_string", f"The member {shown(names.text)} is missing or no string.")
-    caller_id, label = _written(members, names.id), _written(members, names.label)
-    if "\\u" in line:  # only an escape brings what cannot be stored
-        error = error or _character_error(f"{text}{caller_id}{label}")
-        text, caller_id, label = _storable(text), caller_id and _storable(caller_id), label and _storable(label)
-    return Row(index, number, text, caller_id, label, [], error or text_error(text, limits.review_chars))
+class RowReader:
+    """Makes rows of values."""
+
+    def __init__(self, text: Decoded, names: Names, wanted: Wanted, limits: Limits) -> None:
+        self._text, self._names, self._review_chars = text, names, limits.review_chars
+        self._keeps_null_words = wanted.null_words == "keep"
+
+    def row(self, index: int, value: Value) -> Row:
+        """Return the row of one value."""
+        members = _members(value.content, self._names.text)
+        if isinstance(members, RowError):
+            return Row(index, value.line, "", None, None, [], members)
+        text, error = _member(members, self._names.text), None
+        if not isinstance(text, str):
+            detail = f"The member {shown(self._names.text)} is missing or no string."
+            text, error = "", RowError("text_not_a_string", detail)
+        caller_id, label = _written(members, self._names.id), _written(members, self._names.label)
+        if self._text.is_damaged and (bad := self._text.bad_byte(f"{text}{caller_id}{label}")):
+            error = error or RowError("invalid_encoding", f"On line {value.line:,}: {bad}")
+        if value.has_escapes or self._text.is_damaged:  # nothing else brings what cannot be stored
+            error = error or _character_error(f"{text}{caller_id}{label}")
+            text, caller_id, label = _storable(text), caller_id and _storable(caller_id), label and _storable(label)
+        error = error or text_error(text, self._review_chars, null_words=self._keeps_null_words)
+        return Row(index, value.line, text, caller_id, label, [], error)
 
 
-def _members(line: str, text_name: str) -> dict[str, Any] | RowError:
-    """The object of a line; a string is one that has only the text."""
-    try:
-        value = _DECODER.decode(line)
-    except json.JSONDecodeError as error:
-        return RowError("invalid_json", f"The line is no JSON: {error.msg} (column {error.colno:,}).")
-    except RecursionError:
-        return RowError("invalid_json", "The line is no JSON that can be read: nested too deeply.")
-    except ValueError as error:
-        return RowError("invalid_json", f"The line is no JSON that can be read: {str(error).partition(';')[0]}.")
-    if isinstance(value, str):
-        return {text_name: value}
-    return value if isinstance(value, dict) else RowError("not_an_object", "The line is no JSON object and no string.")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _members(content: Any, text_name: str) -> dict[str, Any] | RowError:
+    """The object itself; a string is one that has only the text."""
+    if isinstance(content, str):
+        return {text_name: content}
+    if isinstance(content, (dict, RowError)):
+        return content
+    return RowError("not_an_object", "The line is no JSON object and no string.")
 
 
 def _written(members: Mapping[str, Any], name: str | None) -> str | None:
     """A string as it is, a number or truth value as JSON writes it; anything else says nothing."""
-    value = None if name is None else members.get(name)
+    value = _member(members, name)
     if isinstance(value, str):
         return value or None
     return json.dumps(value) if isinstance(value, (bool, int, float)) else None

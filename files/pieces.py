@@ -1,33 +1,95 @@
-"""Chunks of any size → decompressed pieces of about 64 KiB. Called by files.reader, before anything is decoded."""
+"""Chunks of any size → decompressed pieces of about 64 KiB, before anything is decoded."""
 
+import bz2
+import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import NamedTuple, Protocol
 
-from files.errors import CorruptGzip, TooLarge
+from backports import zstd
+
+from files.errors import CorruptArchive, TooLarge
 
 PIECE_BYTES = 65_536
-_GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's word for "gzip header and trailer, any window"
+_MOST_MEMORY = 1 << 27  # that xz and Zstandard may ask for
+_FIRST_BYTES = 6  # the longest magic number
+
+
+class _Member(Protocol):
+    """One compressed stream: the interface that bz2, lzma and zstd share."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class _Gzip:
+    """zlib under the interface of the others."""
+
+    needs_input = True
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(_GZIP_WINDOW)
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        found = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
+        self.needs_input = not self._zlib.unconsumed_tail
+        self.unused_data = self._zlib.unused_data
+        return found
+
+
+class Compression(NamedTuple):
+    """One way to compress: its name for messages, its first bytes, and what reads it."""
+
+    name: str
+    magic: bytes
+    member: Callable[[], _Member]
+
+
+def _zstandard() -> _Member:
+    member: _Member = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 27})
+    return member
+
+
+COMPRESSIONS = (
+    Compression("gzip", b"\x1f\x8b", _Gzip),
+    Compression("bzip2", b"BZh", bz2.BZ2Decompressor),
+    Compression("xz", b"\xfd7zXZ\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY)),
+    Compression("Zstandard", b"\x28\xb5\x2f\xfd", _zstandard),
+)
+_ERRORS = (zlib.error, OSError, ValueError, EOFError, lzma.LZMAError, zstd.ZstdError)
 
 
 def plain_pieces(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
-    """The file's own bytes, never empty pieces; gzip is known by its first bytes, whatever anybody called it.
+    """The file's own bytes, never empty pieces; a compression is known by its first bytes, whatever the file's name.
 
     Raises:
         TooLarge: with the first piece that goes over `limit` decompressed bytes.
-        CorruptGzip: as soon as it is seen, which may be at the very end.
+        CorruptArchive: as soon as it is seen, which may be at the very end.
     """
-    pieces = _even(chunks)
+    pieces = even(chunks)
     first = next(pieces, b"")
     pieces = chain([first], pieces) if first else pieces
-    if first.startswith(_GZIP_MAGIC):
-        # Gzip adds at most 5 bytes in 16 KiB to what cannot be compressed; who sends more sends empty members for ever.
-        pieces = _even(_gunzip(_capped(pieces, limit + limit // 1000 + PIECE_BYTES)))
-    return _capped(pieces, limit)
+    for compression in COMPRESSIONS:
+        if first.startswith(compression.magic):
+            # Little is added to bytes that cannot be compressed; empty members without end would be.
+            pieces = even(_decompressed(capped(pieces, limit + limit // 100 + PIECE_BYTES), compression))
+            break
+    return capped(pieces, limit)
 
 
-def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def even(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in pieces of one to two times the size; only the last is smaller, and none is empty."""
     held = bytearray()
     for chunk in chunks:
@@ -40,7 +102,8 @@ def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def _capped(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+def capped(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """The same pieces; TooLarge with the first that goes over the limit."""
     taken = 0
     for piece in pieces:
         taken += len(piece)
@@ -49,20 +112,22 @@ def _capped(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
         yield piece
 
 
-def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _decompressed(pieces: Iterator[bytes], compression: Compression) -> Iterator[bytes]:
     """Decompress one member after the other, never more than a piece at a time."""
-    member, taken = zlib.decompressobj(_GZIP_WINDOW), 0
+    member, taken, name = compression.member(), 0, compression.name
     for piece in pieces:
         taken += len(piece)
         waiting = piece
-        while waiting:
+        while waiting or not (member.needs_input or member.eof):
             if member.eof:
-                member = zlib.decompressobj(_GZIP_WINDOW)
+                member = compression.member()
             try:
                 yield member.decompress(waiting, PIECE_BYTES)
-            except zlib.error as error:
+            except _ERRORS as error:
                 at = taken - len(waiting)
-                raise CorruptGzip(f"The gzip data cannot be read near byte {at:,}; compress the file again.") from error
-            waiting = member.unused_data if member.eof else member.unconsumed_tail
+                raise CorruptArchive(
+                    f"The {name} data cannot be read near byte {at:,}; compress the file again."
+                ) from error
+            waiting = member.unused_data if member.eof else b""
     if not member.eof:
-        raise CorruptGzip(f"The gzip data ends too early, after {taken:,} bytes; send the whole file.")
+        raise CorruptArchive(f"The {name} data ends too early, after {taken:,} bytes; send the whole file.")

@@ -1,28 +1,35 @@
-"""The bytes of a file → its layout and its rows, in constant memory. Called by the API's uploads and by `--local`.
+"""The bytes of a file → its layout and its rows, in constant memory; a workbook alone is held as a whole.
 
-chunks ─ pieces ─► decompressed ─ encoding ─► text ─ lines ─► records ─ csv_in | ndjson ─► rows
+chunks ─ containers ─► decompressed ─ encoding ─► text ─ lines ─► records ─ csv_in | ndjson ─► rows
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from files.containers import unpack
 from files.csv_in import read_csv
 from files.encoding import Text
 from files.errors import NoRows, TooLarge
 from files.layout import Limits, Table, Wanted
 from files.ndjson import read_ndjson
-from files.pieces import plain_pieces
 from files.row import Row
+from files.written import DELIMITER, WrittenText
 
 
 def read(chunks: Iterable[bytes], wanted: Wanted, limits: Limits) -> Table:
-    """Read as much as tells the layout; `rows` reads on as it is iterated, about 64 KiB ahead.
+    """Read as much as tells the layout; `rows` reads on as it is iterated, some hundred lines ahead.
 
     Raises:
         FileRefused: from here or from `rows`, as soon as it is known. What `chunks` raises comes through as it is.
     """
-    text = Text(plain_pieces(chunks, limits.bytes), wanted.charset)
-    table = read_csv(text, wanted, limits) if wanted.format == "csv" else read_ndjson(text, wanted, limits)
+    file = unpack(chunks, limits.bytes)
+    if file.lines is not None:
+        # Written by ourselves: only the header may be somewhere else than on the first line.
+        said = replace(wanted, format="csv", delimiter=DELIMITER, quoting="doubled")
+        table = read_csv(WrittenText(file.lines, file.format), said, limits)
+    else:
+        text = Text(file.pieces, wanted.charset, wanted.encoding_errors)
+        table = read_csv(text, wanted, limits) if wanted.format == "csv" else read_ndjson(text, wanted, limits)
     return replace(table, rows=_counted(table.rows, limits.rows))
 
 

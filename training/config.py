@@ -6,11 +6,22 @@ of one line.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
+from files.errors import FileRefused
+from files.labels import parse_told
 from training.errors import TrainingError
 
 
@@ -83,6 +94,19 @@ class PreprocessingConfig(BaseModel):
     truncation: Literal["head+tail", "head", "tail"] = "head+tail"
 
 
+def _label_map(value: object) -> object:
+    """Read `1:negative,5:positive`, and a YAML mapping whose keys may be numbers or truth values."""
+    if isinstance(value, str):
+        try:
+            return parse_told(value)
+        except FileRefused as exc:
+            raise ValueError(str(exc).removesuffix(".")) from exc
+    return {str(key): label for key, label in value.items()} if isinstance(value, dict) else value
+
+
+LabelMap = Annotated[dict[str, str], BeforeValidator(_label_map)]
+
+
 class DataConfig(BaseModel):
     """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
 
@@ -94,6 +118,7 @@ class DataConfig(BaseModel):
     label_column: str | None = Field(None, description="found by its name when not given")
     group_column: str | None = Field(None, description="rows of one group never stand on both sides of the split")
     labels: list[str] | None = Field(None, description="label names in order; read from the data when not given")
+    label_map: LabelMap | None = Field(None, description="what labels mean: 1:negative,5:positive, or a mapping")
     limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
     only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
     without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")

@@ -1,49 +1,65 @@
-"""Labelled reviews from a CSV, Parquet or JSON-lines file or a hub data set, and their split.
+"""Labelled reviews from a file or a hub data set, read as the service reads an uploaded file.
 
-Called by `training.train` and `training.evaluate`; files need pyarrow only, hub names the `datasets` library.
+Parquet files and hub data sets come as Arrow tables; everything else goes through `files.reader`.
 """
 
-import json
+import logging
 import random
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet
-
+from files.errors import FileRefused, WrongLabels, shown
+from files.labels import folded, meanings
+from files.layout import Columns, Limits, Wanted
+from files.names import SUFFIXES, named
+from files.reader import read
+from files.row import RowError
+from training.arrow import Values, arrow_cells, filtered, hub_table, parquet_table
+from training.cells import Cell, Cells
 from training.errors import TrainingError
 
-TEXT_NAMES = ("text", "review", "review_text", "sentence", "content", "comment", "body")
-LABEL_NAMES = ("label", "sentiment", "labels", "target", "class")
-# The short names that public sentiment data sets use.
-SYNONYMS = {"neg": "negative", "pos": "positive", "neu": "neutral"}
+NO_LIMIT = Limits(bytes=sys.maxsize, rows=sys.maxsize, review_chars=sys.maxsize)
+CHUNK_BYTES = 1 << 20
+MOST_SHOWN = 10
+UNLABELLED = -1  # in data sets of the hub, which number their classes from 0
+
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=100)
+def warn_once(message: str) -> None:
+    """Log a warning that the next step of a recipe, which reads the same file, need not repeat."""
+    log.warning(message)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Labelled reviews: `labels` index into `names`; `groups` is empty when no column was asked for."""
+    """Labelled reviews: `labels` index into `names`; `groups` is empty when no column was asked for.
+
+    `dropped` rows of the file are not among them, for these `reasons`, counted.
+    """
 
     texts: list[str]
     labels: list[int]
     names: list[str]
     groups: list[str]
     dropped: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, indices: Sequence[int]) -> "Reviews":
         """Return the reviews at `indices`, in that order."""
-        return Reviews(
+        return replace(
+            self,
             texts=[self.texts[i] for i in indices],
             labels=[self.labels[i] for i in indices],
-            names=self.names,
             groups=[self.groups[i] for i in indices] if self.groups else [],
-            dropped=self.dropped,
         )
 
 
@@ -51,8 +67,9 @@ class Reviews:
 class Source:
     """Where labelled reviews lie: a file or a hub name, whose columns are found by their usual names when not given.
 
-    `names` fixes the label names and their order, as a model or a config knows them. Of the rows, those are read
-    whose columns hold one of the values in `only`, and none of those in `without`.
+    `names` fixes the label names and their order, as a model or a config knows them; `label_map` says what values of
+    the label column mean where they do not tell it themselves. Of an Arrow table the rows are read whose columns
+    hold one of the values in `only`, and none of those in `without`.
     """
 
     location: str
@@ -61,8 +78,9 @@ class Source:
     label_column: str | None = None
     group_column: str | None = None
     names: Sequence[str] | None = None
-    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    without: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    label_map: Mapping[str, str] | None = None
+    only: Values = field(default_factory=dict)
+    without: Values = field(default_factory=dict)
 
 
 def short_name(location: str) -> str:
@@ -71,67 +89,97 @@ def short_name(location: str) -> str:
 
 
 def load_reviews(source: Source) -> Reviews:
-    """Read labelled reviews; rows without text or label (null, blank, or the hub's -1) are dropped and counted."""
-    table = _filtered(_read(source.location, source.split), source.only, source.without)
-    text = _column(table, source.text_column, TEXT_NAMES, "text")
-    label = _column(table, source.label_column, LABEL_NAMES, "label")
-    group = _column(table, source.group_column, (), "group") if source.group_column else None
-    rows = list(zip(table[text].to_pylist(), table[label].to_pylist(), strict=True))
-    kept = [i for i, (body, value) in enumerate(rows) if str(body or "").strip() and value not in (None, "", -1)]
+    """Read labelled reviews; each row that cannot be used is dropped, counted and named with its reason.
+
+    Raises:
+        TrainingError: the file cannot be read, or what its labels mean is not certain.
+    """
+    columns: Columns = {
+        "text_column": source.text_column,
+        "label_column": source.label_column,
+        "id_column": source.group_column,
+    }
+    wanted = Wanted("csv", **columns, needs_label=True)
+    cells = _cells(source.location, source.split, wanted, source.only, source.without)
+    names = list(source.names) if source.names is not None else cells.classes
+    kept, dropped, first = [], Counter[str](), dict[str, RowError]()
+    for cell in cells.rows:
+        fault = _fault(cell, cells)
+        if fault is None:
+            kept.append((cell.text, folded(_class_name(cell.label, cells)), cell.group))
+        else:
+            dropped[fault.code] += 1
+            first.setdefault(fault.code, RowError(f"line {cell.line:,}", fault.detail))
+    for code, count in dropped.items():
+        warn_once(f"{source.location}: {count:,} rows dropped, {code}; the first on {': '.join(first[code])}")
     if not kept:
-        raise TrainingError(f"{source.location} holds no row with both a {text} and a {label}.")
-    known = list(source.names) if source.names is not None else _stored_names(table, label)
-    labels, known = _indices([rows[i][1] for i in kept], known)
-    groups = table[group].cast(pa.string()).to_pylist() if group else []
+        found = ", ".join(f"{count:,} {code}" for code, count in dropped.items())
+        raise TrainingError(f"{source.location} holds no row with both a text and a label ({found}).")
+    of = _meanings(source, cells, Counter(label for _, label, _ in kept), names)
+    names = names if names is not None else sorted(set(of.values()))
+    places = {name: place for place, name in enumerate(names)}
     return Reviews(
-        texts=[str(rows[i][0]) for i in kept],
-        labels=labels,
-        names=known,
-        groups=[str(groups[i]) for i in kept] if groups else [],
-        dropped=len(rows) - len(kept),
+        texts=[text for text, _, _ in kept],
+        labels=[places[of[label]] for _, label, _ in kept],
+        names=names,
+        groups=[group for _, _, group in kept] if source.group_column else [],
+        dropped=dropped.total(),
+        reasons=dict(dropped),
     )
 
 
+def _fault(cell: Cell, cells: Cells) -> RowError | None:
+    """Why a row is dropped, if it is."""
+    if cell.fault or not cell.text.strip():
+        return cell.fault or RowError("empty_text", "The text is empty or blank.")
+    if not cell.label.strip():
+        return RowError("no_label", "The label is empty.")
+    if cells.classes is not None and cell.label == str(UNLABELLED):
+        return RowError("no_label", "The label is -1, which among numbered classes stands for none.")
+    return None
+
+
+def _class_name(label: str, cells: Cells) -> str:
+    """The name that the file's own schema gives to a number, or the label as it is."""
+    classes = cells.classes or []
+    return classes[int(label)] if label.isdecimal() and int(label) < len(classes) else label
+
+
+def _meanings(source: Source, cells: Cells, values: Counter[str], names: Sequence[str] | None) -> Mapping[str, str]:
+    """The label of each value, all of which must have one."""
+    told = None if source.label_map is None else {folded(key): label for key, label in source.label_map.items()}
+    try:
+        found = meanings(values, names, column=cells.label_column, told=told, option="label_map")
+    except WrongLabels as exc:
+        raise TrainingError(f"label_map: {exc}") from exc
+    if found.problem:
+        raise TrainingError(f"{source.location}: {found.problem}")
+    unknown = [f"{shown(value)} ({count:,} rows)" for value, count in values.most_common() if value not in found.of]
+    if unknown:
+        rest = f" and {len(unknown) - MOST_SHOWN:,} more" if len(unknown) > MOST_SHOWN else ""
+        known = ", ".join(names) if names is not None else ", ".join(sorted(set(found.of.values())))
+        raise TrainingError(
+            f"{source.location}: the labels {', '.join(unknown[:MOST_SHOWN])}{rest} are none of {known}; "
+            "say with label_map what they mean."
+        )
+    if names is None and len(set(found.of.values())) < 2:
+        raise TrainingError(f"The data have only one label ({min(found.of.values())}); at least two are needed.")
+    return found.of
+
+
 def load_texts(
-    location: str,
-    text_column: str | None = None,
-    *,
-    only: Mapping[str, Sequence[str]] | None = None,
-    without: Mapping[str, Sequence[str]] | None = None,
+    location: str, text_column: str | None = None, *, only: Values | None = None, without: Values | None = None
 ) -> list[str]:
     """Return the texts of a file, in its order and whether labelled or not; a null is an empty text."""
-    table = _filtered(_read(location, "train"), only or {}, without or {})
-    return [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
+    wanted = Wanted("csv", text_column, null_words="keep")
+    return [row.text for row in _cells(location, "train", wanted, only, without).rows]
 
 
 def load_grouped(location: str, text_column: str | None, group_column: str | None) -> tuple[list[str], list[str]]:
     """Return every text of a file and its group, empty where no column was asked for."""
-    table = _read(location, "train")
-    texts = [str(text or "") for text in table[_column(table, text_column, TEXT_NAMES, "text")].to_pylist()]
-    if group_column is None:
-        return texts, [""] * len(texts)
-    return texts, [str(group or "") for group in table[_column(table, group_column, (), "group")].to_pylist()]
-
-
-def split_reviews(reviews: Reviews, validation_size: int, seed: int) -> tuple[Reviews, Reviews]:
-    """Return (training, validation); whole groups go to validation until it holds at least `validation_size` rows."""
-    groups = reviews.groups or [str(i) for i in range(len(reviews))]
-    order = sorted(set(groups))
-    random.Random(seed).shuffle(order)  # noqa: S311 - a repeatable draw, not a secret
-    sizes = dict.fromkeys(order, 0)
-    for group in groups:
-        sizes[group] += 1
-    held: set[str] = set()
-    rows = 0
-    for group in order:
-        if rows >= validation_size:
-            break
-        held.add(group)
-        rows += sizes[group]
-    training = [i for i, group in enumerate(groups) if group not in held]
-    if not training:
-        raise TrainingError(f"validation_size {validation_size} leaves none of the {len(reviews)} rows to train on.")
-    return reviews.take(training), reviews.take([i for i, group in enumerate(groups) if group in held])
+    wanted = Wanted("csv", text_column, id_column=group_column, null_words="keep")
+    rows = _cells(location, "train", wanted).rows
+    return [row.text for row in rows], [row.group for row in rows]
 
 
 def sample(reviews: Reviews, limit: int | None, seed: int) -> Reviews:
@@ -142,92 +190,38 @@ def sample(reviews: Reviews, limit: int | None, seed: int) -> Reviews:
     return reviews.take(sorted(draw))
 
 
-def _filtered(table: pa.Table, only: Mapping[str, Sequence[str]], without: Mapping[str, Sequence[str]]) -> pa.Table:
-    for values, kept in ((only, True), (without, False)):
-        for name, chosen in values.items():
-            column = table[_column(table, name, (), name)].cast(pa.string())
-            table = table.filter(
-                pc.equal(pc.fill_null(pc.is_in(column, pa.array(list(chosen))), fill_value=False), kept)
-            )
-    return table
+def _cells(
+    location: str, split: str, wanted: Wanted, only: Values | None = None, without: Values | None = None
+) -> Cells:
+    path = Path(location)
+    if not path.suffix and (path.is_dir() or not path.exists()):
+        return arrow_cells(filtered(hub_table(location, split), only or {}, without or {}), wanted)
+    if path.suffix == ".parquet":
+        return arrow_cells(filtered(parquet_table(path), only or {}, without or {}), wanted)
+    if only or without:
+        raise TrainingError(f"{location}: rows are chosen by `only` and `without` in Parquet files and hub data sets.")
+    said = named(path.name)
+    if said is None:
+        known = ", ".join(f".{suffix}" for suffix in SUFFIXES)
+        raise TrainingError(f"{location} must end in {known} or be the name of a data set on the hub.")
+    return _file_cells(path, replace(wanted, format=said.format, delimiter=said.delimiter))
 
 
-def _read(source: str, split: str) -> pa.Table:
-    path = Path(source)
-    if path.is_dir() or (not path.exists() and not path.suffix):
-        return _read_hub(source, split)
-    readers = {
-        ".parquet": pyarrow.parquet.read_table,
-        ".csv": _read_csv,
-        ".jsonl": pyarrow.json.read_json,
-        ".ndjson": pyarrow.json.read_json,
-    }
-    if path.suffix not in readers:
-        raise TrainingError(f"{source} must end in {', '.join(readers)} or be the name of a data set on the hub.")
+def _file_cells(path: Path, wanted: Wanted) -> Cells:
     try:
-        return readers[path.suffix](path)
+        with path.open("rb") as file:
+            table = read(iter(partial(file.read, CHUNK_BYTES), b""), wanted, NO_LIMIT)
+            for note in table.layout.notes:
+                warn_once(f"{path}: {note}")
+            rows = [
+                Cell(row.line, row.text, row.label or "", (wanted.id_column and row.caller_id) or "", row.error)
+                for row in table.rows
+            ]
     except FileNotFoundError as exc:
-        raise TrainingError(f"There is no file {source}.") from exc
-    except (pa.ArrowInvalid, OSError) as exc:
-        raise TrainingError(f"Cannot read {source}: {str(exc).splitlines()[0]}") from exc
-
-
-def _read_csv(path: Path) -> pa.Table:
-    # Reviews hold line breaks inside quotes.
-    return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
-
-
-def _read_hub(name: str, split: str) -> pa.Table:
-    try:
-        import datasets  # noqa: PLC0415 - files need no such library
-    except ImportError as exc:
-        raise TrainingError(f"There is no file {name}; to read hub data sets: pip install 'verdict[train]'.") from exc
-    try:
-        table = datasets.load_dataset(name, split=split).with_format("arrow")[:]
-    except Exception as exc:  # the hub's errors share no base class
-        reason = (str(exc).splitlines() or [type(exc).__name__])[0]
-        raise TrainingError(f"Neither a file nor a readable data set on the hub: {name} ({reason})") from exc
-    return table
-
-
-def _column(table: pa.Table, wanted: str | None, usual: Sequence[str], role: str) -> str:
-    names = table.column_names
-    found = [wanted] if wanted else [name for name in usual if name in names]
-    if not found or found[0] not in names:
-        asked = f"no column {wanted}" if wanted else f"no column that looks like the {role}"
-        raise TrainingError(f"The data have {asked} (columns: {', '.join(names)}); set {role}_column.")
-    return found[0]
-
-
-def _stored_names(table: pa.Table, column: str) -> list[str] | None:
-    """Return the class names that `datasets` keeps in the schema of its tables and Parquet files."""
-    stored = (table.schema.metadata or {}).get(b"huggingface")
-    feature = json.loads(stored).get("info", {}).get("features", {}).get(column, {}) if stored else {}
-    return [_canonical(name) for name in feature["names"]] if feature.get("_type") == "ClassLabel" else None
-
-
-def _canonical(name: object) -> str:
-    text = str(name).strip()
-    return SYNONYMS.get(text.lower(), text)
-
-
-def _indices(values: Sequence[object], names: list[str] | None) -> tuple[list[int], list[str]]:
-    """Turn label values (whole numbers or words) into indices into the label names, finding the names if not given."""
-    whole = all(isinstance(value, int | float) and float(value).is_integer() for value in values)
-    words = [str(int(float(str(value)))) if whole else _canonical(value) for value in values]
-    if names is None:
-        names = _found_names(set(words), whole=whole)
-    places = {name.lower(): place for place, name in enumerate(names)}
-    if whole and not set(words) <= set(names):
-        places = {str(place): place for place in range(len(names))}
-    if unknown := {word for word in words if word.lower() not in places}:
-        raise TrainingError(f"The data have the label {min(unknown)}, which is none of {', '.join(names)}.")
-    return [places[word.lower()] for word in words], names
-
-
-def _found_names(words: set[str], *, whole: bool) -> list[str]:
-    if len(words) < 2:
-        raise TrainingError(f"The data have only one label ({min(words)}); at least two are needed.")
-    if words == {"0", "1"} and whole:
-        return ["negative", "positive"]
-    return sorted(words, key=int) if whole else sorted(words)
+        raise TrainingError(f"There is no file {path}.") from exc
+    except OSError as exc:
+        raise TrainingError(f"Cannot read {path}: {exc.strerror}.") from exc
+    except FileRefused as exc:
+        raise TrainingError(f"Cannot read {path}: {exc}") from exc
+    layout = table.layout
+    return Cells(rows, "" if layout.label is None else layout.columns[layout.label])

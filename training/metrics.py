@@ -1,7 +1,4 @@
-"""How good a classifier is, from its probabilities and the true labels; numpy only.
-
-Called by `training.train` at each checkpoint and by `training.evaluate`.
-"""
+"""How good a classifier is, from its probabilities and the true labels; numpy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,23 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from files.scores import LabelScore, score_matrix
+
 Matrix = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelScore:
-    """Precision, recall and F1 of one label; `support` is how many reviews truly bear it."""
-
-    label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
-    """Every figure of one evaluation; macro figures are plain means over the labels."""
+    """Every figure of one evaluation; `files.scores` defines them."""
 
     n: int
     accuracy: float
@@ -60,18 +48,17 @@ def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_
 def score(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: list[str]) -> Scores:
     """Return all figures for true labels [n] and probabilities [n, labels]."""
     predicted = probabilities.argmax(axis=1)
-    matrix = confusion_matrix(truth, predicted, len(names))
-    rows = [_label_score(matrix, index, name) for index, name in enumerate(names)]
-    correct = predicted == truth
+    confusion = confusion_matrix(truth, predicted, len(names)).tolist()
+    figures = score_matrix(confusion, names)
     return Scores(
-        n=len(truth),
-        accuracy=float(correct.mean()),
-        macro_precision=float(np.mean([row.precision for row in rows])),
-        macro_recall=float(np.mean([row.recall for row in rows])),
-        macro_f1=float(np.mean([row.f1 for row in rows])),
-        ece=calibration_error(probabilities.max(axis=1), correct),
-        labels=rows,
-        confusion=matrix.tolist(),
+        n=figures.n,
+        accuracy=figures.accuracy or 0.0,
+        macro_precision=figures.macro_precision or 0.0,
+        macro_recall=figures.macro_recall or 0.0,
+        macro_f1=figures.macro_f1 or 0.0,
+        ece=calibration_error(probabilities.max(axis=1), predicted == truth),
+        labels=figures.labels,
+        confusion=confusion,
     )
 
 
@@ -79,11 +66,3 @@ def by_stage(stages: Sequence[str], right: NDArray[np.bool_]) -> dict[str, dict[
     """Return of each stage the share of the reviews that it answered, and its accuracy on them."""
     chosen = {stage: np.array([each == stage for each in stages]) for stage in sorted(set(stages))}
     return {stage: {"share": float(own.mean()), "accuracy": float(right[own].mean())} for stage, own in chosen.items()}
-
-
-def _label_score(matrix: Matrix, index: int, name: str) -> LabelScore:
-    hit, predicted, support = int(matrix[index, index]), int(matrix[:, index].sum()), int(matrix[index].sum())
-    precision = hit / predicted if predicted else 0.0
-    recall = hit / support if support else 0.0
-    total = precision + recall
-    return LabelScore(name, precision, recall, 2 * precision * recall / total if total else 0.0, support)

@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from training.config import DataConfig, RowsConfig, TrainConfig, checked
-from training.data import Reviews, Source, load_reviews, sample, split_reviews
+from training.data import Reviews, Source, load_reviews, sample
 from training.errors import TrainingError
+from training.split import split_reviews
 
 # Folder in a run that holds a mean-pooled network as it was trained. Its weights do not bear the name that transformers
 # looks for: loaded as an architecture of transformers they would give random answers without an error.
@@ -104,6 +105,7 @@ def _learnt_and_validation(config: DataConfig) -> tuple[Reviews, Reviews]:
         config.label_column,
         config.group_column,
         config.labels,
+        config.label_map,
         config.only,
         config.without,
     )

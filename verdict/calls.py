@@ -6,7 +6,7 @@ Where a signature says `Steps[Job]`, a `Client` returns a Job and an `AsyncClien
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, Unpack
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from verdict.downloads import Destination, Stream, fetched, part_of
 from verdict.drivers import call, paged
 from verdict.schemas import Classification, Feedback, Job, Page, Result, Review, read
 from verdict.steps import ANSWER_SECONDS, Pages, Send, Steps, answered
-from verdict.uploads import Format, Source
+from verdict.uploads import Format, Reading, Source
 
 WAIT_SECONDS = 25  # a longer wait is several requests, so that a lost connection shows
 PROGRESS_SECONDS = 1
@@ -74,14 +74,11 @@ class Calls:
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002  its name in the API
-        text_column: str | None = None,
-        id_column: str | None = None,
-        label_column: str | None = None,
-        delimiter: str | None = None,
         model: str | None = None,
         deadline_seconds: float | None = None,
         idempotency_key: str | None = None,
         on_sent: Callable[[int], object] | None = None,
+        **reading: Unpack[Reading],
     ) -> Steps[Job]:
         """Submit a file of reviews as one job, streamed: a file of any size takes little memory.
 
@@ -89,25 +86,22 @@ class Calls:
 
         Args:
             source: Path, open binary file, or the chunks of one.
-            format: `csv` or `ndjson`; else what the name says (.csv .tsv .ndjson .jsonl, each with or without .gz).
-            text_column: Name of the column that holds the review; the service knows the usual names.
-            id_column: Name of the column that holds your id.
-            label_column: Name of the column that holds the truth; the finished job is held against it.
-            delimiter: What separates cells; else it is found out.
+            format: `csv` (any table) or `ndjson` (any JSON); else what the name says: .csv .tsv .txt .xlsx .ods
+                .parquet .zip .ndjson .jsonl .json, the texts with or without .gz .bz2 .xz .zst.
             model: One of the service's models, if not its default.
             deadline_seconds: What is not finished by then is dropped.
             idempotency_key: As for `submit`.
             on_sent: Told how many bytes have been sent; starts over when the file is sent again.
+            reading: How the file is to be read, see `verdict.uploads.Reading`; what is not given is found out.
 
         Raises:
             UnknownFormat: neither `format` nor a name says what it is.
             OSError: the file cannot be read.
         """
         name, body = uploads.named(source, format), uploads.body(source, on_sent)
-        options = {"text_column": text_column, "id_column": id_column, "label_column": label_column}
-        options |= {"delimiter": delimiter or name.delimiter, "format": name.format, "model": model}
+        options = {"format": name.format, "delimiter": name.delimiter, "model": model} | uploads.written(reading)
         params = {key: str(value) for key, value in _given(options | {"deadline_seconds": deadline_seconds}).items()}
-        headers = {"Content-Type": "application/gzip" if name.is_gzip else uploads.MEDIA_TYPES[name.format]}
+        headers = {"Content-Type": uploads.PACKED_TYPE if name.is_packed else uploads.MEDIA_TYPES[name.format]}
         headers |= _key(idempotency_key) | ({} if body.size is None else {"Content-Length": str(body.size)})
         send = Send("POST", "/v1/jobs", params, headers, chunks=body.chunks, timeout=UPLOAD)
         budget = self._retry_seconds if body.is_repeatable else 0

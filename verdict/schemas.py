@@ -116,6 +116,10 @@ class Evaluation(_Answer):
 
     labelled: int
     unknown_labels: int
+    scored: int = 0
+    label_meanings: dict[str, str] = {}
+    unknown_values: dict[str, int] = {}
+    problem: str | None = None
     accuracy: float | None
     macro_f1: float | None
     labels: list[str]
@@ -130,6 +134,8 @@ class File(_Answer):
     text_column: str
     delimiter: str
     encoding: str
+    quoting: str = "doubled"
+    notes: list[str] = []
 
 
 class Job(_Answer):

@@ -1,10 +1,10 @@
 """A file on its way to the service: its format, and its bytes piece by piece. Called by verdict.calls."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias, TypedDict
 
 from verdict.errors import UnknownFormat
 
@@ -13,8 +13,37 @@ CHUNK_BYTES = 1 << 18
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Iterable[bytes]
 Format: TypeAlias = Literal["csv", "ndjson"]
 
-SUFFIXES: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+SUFFIXES: dict[str, Format] = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt", ".xlsx", ".ods", ".parquet", ".zip"), "csv"),
+    **dict.fromkeys((".ndjson", ".jsonl", ".json"), "ndjson"),
+}
+PACKED = (".gz", ".bz2", ".xz", ".zst")
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+PACKED_TYPE = "application/gzip"  # the service looks at the bytes: any compression, a workbook, Parquet
+
+
+class Reading(TypedDict, total=False):
+    """How a file is to be read: the options that it, or the service, does not find out."""
+
+    text_column: str | None  #: name, or number from 1, of the column that holds the review
+    id_column: str | None  #: of the column that holds your id
+    label_column: str | None  #: of the column that holds the true label; the finished job is held against it
+    labels: Mapping[str, str] | str | None  #: what its values mean: `{"1": "negative", "5": "positive"}`
+    delimiter: str | None  #: `,` `;` `|` or `tab`
+    quoting: Literal["doubled", "backslash", "none"] | None  #: how quotes stand within cells
+    header: str | int | None  #: `none`, the number of its line, or its first and last line as in `1-2`
+    encoding: str | None  #: such as `windows-1252` or `mac-roman`
+    encoding_errors: Literal["strict", "row", "replace"] | None  #: what a wrong byte fails: the file, or its row
+    null_words: Literal["empty", "keep"] | None  #: a text such as NULL is empty and fails, or is judged
+
+
+def written(reading: Reading) -> dict[str, str]:
+    """Return the options that are given as the service takes them."""
+    given = {name: value for name, value in reading.items() if value is not None}
+    labels = given.get("labels")
+    if isinstance(labels, Mapping):
+        given["labels"] = ",".join(f"{value}:{label}" for value, label in labels.items())
+    return {name: str(value) for name, value in given.items()}
 
 
 class Body(NamedTuple):
@@ -29,7 +58,7 @@ class Named(NamedTuple):
     """What a file's name says of it."""
 
     format: Format
-    is_gzip: bool = False
+    is_packed: bool = False  #: no text as it is
     delimiter: str | None = None
 
 
@@ -49,12 +78,13 @@ def named(source: Source, format: Format | None) -> Named:  # noqa: A002  its na
     """
     name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else str(getattr(source, "name", ""))
     path = Path(name)
-    is_gzip = path.suffix.lower() == ".gz"
-    suffix = (path.with_suffix("") if is_gzip else path).suffix.lower()
+    is_packed = path.suffix.lower() in PACKED
+    suffix = (path.with_suffix("") if is_packed else path).suffix.lower()
     found = format or SUFFIXES.get(suffix)
     if not found:
         raise UnknownFormat(f"{name or 'a stream'}: the name tells no format; name it with .csv, .ndjson, or give one")
-    return Named(found, is_gzip, "\t" if suffix == ".tsv" and found == "csv" else None)
+    is_packed = is_packed or suffix in {".xlsx", ".ods", ".parquet", ".zip"}
+    return Named(found, is_packed, "\t" if suffix in {".tsv", ".tab"} and found == "csv" else None)
 
 
 def _counted(source: Source, on_sent: Callable[[int], object]) -> Iterator[bytes]:

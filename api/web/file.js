@@ -11,6 +11,13 @@ const TYPES = {
   tsv: "text/tab-separated-values",
   ndjson: "application/x-ndjson",
   jsonl: "application/x-ndjson",
+  json: "application/x-ndjson",
+  tab: "text/tab-separated-values",
+  // Recognised by their bytes.
+  xlsx: "text/csv",
+  ods: "text/csv",
+  parquet: "text/csv",
+  zip: "text/csv",
 };
 
 export function startFile(onChanged) {
@@ -24,7 +31,8 @@ export function startFile(onChanged) {
     const bar = el("progress", { max: 1, value: 0, "aria-label": "Sent" }), words = el("span", { role: "status" }, "Sending…");
     place.replaceChildren(el("div", { class: "bar" }, bar, words));
     try {
-      const job = await upload(file, column.value.trim(), key, (share) => {
+      const said = { column: column.value.trim(), encoding: byId("file-encoding").value.trim() };
+      const job = await upload(file, said, key, (share) => {
         bar.value = share;
         words.textContent = share < 1 ? `Sent ${percent(share, 0)}` : "Storing its rows…";
       });
@@ -42,7 +50,7 @@ export function startFile(onChanged) {
     event.preventDefault();
     const [file] = input.files;
     if (!(nameParts(file.name).type)) {
-      place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name}: is it CSV, TSV or NDJSON? Its name does not say.`));
+      place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name}: is it a table or JSON? Its name does not say.`));
     } else if (!file.size) {
       place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name} is empty (${number(0)} bytes).`));
     } else submit(file, newKey());
@@ -51,15 +59,17 @@ export function startFile(onChanged) {
 
 function nameParts(name) {
   const isPacked = name.toLowerCase().endsWith(".gz");
-  const plain = isPacked ? name.slice(0, -3) : name;
+  const plain = name.replace(/\.(gz|bz2|xz|zst)$/i, "");
   return { isPacked, type: TYPES[plain.slice(plain.lastIndexOf(".") + 1).toLowerCase()] };
 }
 
 /** The job that a file became. XMLHttpRequest, since fetch does not say how much of a body is sent. */
-function upload(file, column, key, report) {
+function upload(file, { column, encoding }, key, report) {
   const { isPacked, type } = nameParts(file.name);
   const request = new XMLHttpRequest();
-  const query = new URLSearchParams({ ...(column ? { text_column: column } : {}), ...chosenModel("file-model") });
+  const query = new URLSearchParams({
+    ...(column && { text_column: column }), ...(encoding && { encoding }), ...chosenModel("file-model"),
+  });
   request.open("POST", `/v1/jobs?${query}`);
   request.setRequestHeader("Content-Type", type);
   request.setRequestHeader("Idempotency-Key", key);

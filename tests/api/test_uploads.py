@@ -138,10 +138,10 @@ def test_a_form_that_is_not_understood_is_refused(
         pytest.param(b"", "empty-file", "empty", id="empty"),
         pytest.param(b"review,sentiment\n", "no-rows", "row", id="header alone"),
         pytest.param(b"name,stars\na,5\n", "no-text-column", '"stars"', id="no text column"),
-        pytest.param(b"PK\x03\x04" + bytes(100), "not-text", "workbook", id="workbook"),
+        pytest.param(b"PK\x03\x04" + bytes(100), "corrupt-archive", "ZIP", id="cut workbook"),
         pytest.param(b'review\n"never closed\nand on', "unclosed-quote", "line 2", id="unclosed quote"),
-        pytest.param("review\nÄ\n".encode() + b"\xff\xff\n", "wrong-encoding", "byte", id="encoding"),
-        pytest.param(gzip.compress(TABLE)[:-4], "corrupt-gzip", "gzip", id="cut gzip"),
+        pytest.param(b"review\n\xf0\xcc\xcf\xc8\xcf\n", "wrong-encoding", "Line 2", id="encoding"),
+        pytest.param(gzip.compress(TABLE)[:-4], "corrupt-archive", "gzip", id="cut gzip"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_its_reason(

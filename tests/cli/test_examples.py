@@ -101,10 +101,10 @@ def test_a_label_that_the_model_does_not_have_is_named(run: Run, tmp_path: Path,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "text\npirates\n", "no column of labels"),
+        ("a.csv", "text\npirates\n", "No column is named like one of labels"),
         ("a.csv", "no,label\npirates,1\n", "No column is named"),
-        ("a.txt", "", "must end in"),
-        ("a.parquet", "none", "Parquet"),
+        ("a.dat", "", "must end in"),
+        ("a.parquet", "PAR1\x15none", "Parquet"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_the_reason(

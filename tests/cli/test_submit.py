@@ -204,7 +204,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_sent(
     ("argv", "said"),
     [
         (["submit", "no-such.csv"], "no-such.csv: No such file or directory"),
-        (["submit", "reviews.txt"], "say --format csv or --format ndjson"),
+        (["submit", "reviews.dat"], "say --format csv or --format ndjson"),
         (["submit", "-", "--json", "-o", "-"], "--json and -o - would both write to stdout"),
         (["submit", "-", "--local"], "--local writes CSV to the file that -o names"),
         (["submit", "-", "--local", "--no-wait"], "not with --local"),

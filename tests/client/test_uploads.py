@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,13 @@ def file(tmp_path: Path) -> Path:
     ("name", "asked_for"),
     [
         ("reviews.csv", ("text/csv", "format=csv")),
-        ("reviews.TSV", ("text/csv", "delimiter=%09&format=csv")),
+        ("reviews.TSV", ("text/csv", "format=csv&delimiter=%09")),
         ("reviews.ndjson", ("application/x-ndjson", "format=ndjson")),
         ("reviews.jsonl.gz", ("application/gzip", "format=ndjson")),
         ("reviews.csv.gz", ("application/gzip", "format=csv")),
+        ("reviews.txt.zst", ("application/gzip", "format=csv")),
+        ("reviews.xlsx", ("application/gzip", "format=csv")),
+        ("reviews.json", ("application/x-ndjson", "format=ndjson")),
     ],
 )
 def test_the_name_tells_the_format(ask: Ask, tmp_path: Path, name: str, asked_for: tuple[str, str]) -> None:
@@ -47,17 +51,25 @@ def test_the_name_tells_the_format(ask: Ask, tmp_path: Path, name: str, asked_fo
 
 def test_how_the_file_is_to_be_read_is_passed_on(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "reviews.txt").write_bytes(CSV)
-    options = {"text_column": "a b", "id_column": "i", "label_column": "l", "delimiter": ";", "model": "m"}
+    options: dict[str, Any] = {
+        "text_column": "a b",
+        "id_column": "i",
+        "label_column": "l",
+        "delimiter": ";",
+        "model": "m",
+    }
+    options |= {"labels": {"1": "negative", "5": "positive"}, "header": 2, "quoting": "none"}
     with scripted(DONE) as (url, asked):
         ask(url, "submit_file", str(tmp_path / "reviews.txt"), format="csv", deadline_seconds=5, **options)
     assert asked[0].line.split()[1].partition("?")[2] == (
-        "text_column=a+b&id_column=i&label_column=l&delimiter=%3B&format=csv&model=m&deadline_seconds=5"
+        "format=csv&delimiter=%3B&model=m&text_column=a+b&id_column=i&label_column=l"
+        "&labels=1%3Anegative%2C5%3Apositive&header=2&quoting=none&deadline_seconds=5"
     )
 
 
 def test_a_name_that_tells_no_format_is_refused_before_anything_is_sent(ask: Ask, tmp_path: Path) -> None:
-    with scripted(DONE) as (url, asked), pytest.raises(UnknownFormat, match=r"reviews\.txt"):
-        ask(url, "submit_file", tmp_path / "reviews.txt")
+    with scripted(DONE) as (url, asked), pytest.raises(UnknownFormat, match=r"reviews\.dat"):
+        ask(url, "submit_file", tmp_path / "reviews.dat")
     assert asked == []
 
 

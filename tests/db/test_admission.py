@@ -125,7 +125,7 @@ def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> 
     texts = ["x" * 45, "x" * 45, "y" * 90, ""]
     file = [Row(place, place + 1, each, None, None, [], text_error(each, 100)) for place, each in enumerate(texts)]
     with transaction(engine) as connection:
-        upload = NewUpload(None, None, labelled=False, interactive_max_reviews=16)
+        upload = NewUpload(None, None, labelling=None, interactive_max_reviews=16)
         added = uploads.add(connection, upload, MODEL, file)
     assert (added.queue, added.rows, added.reviews, added.refused) == (INTERACTIVE, 4, 2, {"empty_text": 1})
     [job] = steps.rows(engine, "SELECT tokens_estimate FROM jobs")
@@ -134,7 +134,7 @@ def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> 
 
 def test_a_file_is_let_in_like_any_job(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 1)
-    upload = NewUpload(None, None, labelled=False, interactive_max_reviews=1)
+    upload = NewUpload(None, None, labelling=None, interactive_max_reviews=1)
     file = [Row(0, 1, "fine", None, None, [], None), Row(1, 2, "dull", None, None, [], None)]
     with transaction(engine) as connection:
         assert uploads.add(connection, upload, MODEL, file, within).queue == BULK

@@ -1,5 +1,6 @@
 """Predictions counted against the truth that a file brought."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,12 @@ def _outcome(review: ClaimedReview, label: int | None) -> Outcome:
 
 
 def evaluate(engine: Engine, job_id: UUID) -> dict[str, Any] | None:
+    """The counts alone."""
+    found = evaluated(engine, job_id)
+    return found and {name: found[name] for name in COUNTED}
+
+
+def evaluated(engine: Engine, job_id: UUID) -> dict[str, Any] | None:
     with transaction(engine) as connection:
         job = jobs.get(connection, job_id)
         assert job is not None
@@ -85,7 +92,7 @@ def test_it_is_counted_once(engine: Engine, model_id: int) -> None:
     job_id = labelled(engine, ["positive", "negative"])
     predict(engine, model_id, 1, 1)
     assert evaluate(engine, job_id) == COUNTED
-    assert steps.one(engine, "jobs", job_id).evaluation == COUNTED
+    assert steps.one(engine, "jobs", job_id).evaluation == evaluated(engine, job_id)
     execute(engine, "UPDATE job_rows SET label = 'other' WHERE job_id = %s", job_id)
     assert evaluate(engine, job_id) == COUNTED
 
@@ -108,3 +115,60 @@ def test_a_job_that_was_deleted_meanwhile_has_none(engine: Engine, model_id: int
         assert job is not None
         jobs.delete(connection, job_id)
         assert evaluations.evaluation(connection, job) is None
+
+
+def said(engine: Engine, job_id: UUID, column: str, told: dict[str, str] | None = None) -> None:
+    execute(
+        engine,
+        "UPDATE jobs SET labelling = %s::jsonb WHERE id = %s",
+        json.dumps({"column": column, "told": told}),
+        job_id,
+    )
+
+
+def test_the_whole_set_of_values_decides_what_a_number_means(engine: Engine, model_id: int) -> None:
+    job_id = labelled(engine, ["1", "1", "-1", "0", "-1.0"])
+    predict(engine, model_id, 1, 1, 0, 0, 0)
+    found = evaluated(engine, job_id)
+    assert found is not None
+    assert (found["labelled"], found["unknown_labels"], found["matrix"]) == (4, 1, [[2, 0], [0, 2]])
+    assert found["meanings"] == {"1": "positive", "-1": "negative", "-1.0": "negative"}
+    assert (found["unknown_values"], found["problem"]) == ({"0": 1}, None)
+
+
+def test_stars_are_read_by_the_name_of_their_column(engine: Engine, model_id: int) -> None:
+    job_id = labelled(engine, ["1", "2", "3", "4"])
+    said(engine, job_id, "Star Rating")
+    predict(engine, model_id, 0, 0, 0, 1)
+    found = evaluated(engine, job_id)
+    assert found is not None
+    assert (found["labelled"], found["matrix"], found["unknown_values"]) == (3, [[2, 0], [0, 1]], {"3": 1})
+
+
+def test_an_ambiguous_set_gives_no_score_and_says_how_to_say_it(engine: Engine, model_id: int) -> None:
+    job_id = labelled(engine, ["0", "1", "2"])
+    said(engine, job_id, "label")
+    predict(engine, model_id, 0, 0, 1)
+    found = evaluated(engine, job_id)
+    assert found is not None
+    assert (found["labelled"], found["unknown_labels"], found["matrix"]) == (0, 3, [[0, 0], [0, 0]])
+    assert '"label" holds 0, 1, 2' in found["problem"]
+    assert "labels=0:negative,2:positive" in found["problem"]
+
+
+def test_what_values_mean_can_be_told(engine: Engine, model_id: int) -> None:
+    job_id = labelled(engine, ["0", "1", "2"])
+    said(engine, job_id, "label", {"0": "negative", "2": "positive"})
+    predict(engine, model_id, 0, 0, 1)
+    found = evaluated(engine, job_id)
+    assert found is not None
+    assert (found["labelled"], found["matrix"], found["unknown_values"]) == (2, [[1, 0], [0, 1]], {"1": 1})
+
+
+def test_a_told_label_that_the_model_lacks_gives_no_score(engine: Engine, model_id: int) -> None:
+    job_id = labelled(engine, ["0", "1"])
+    said(engine, job_id, "label", {"0": "angry"})
+    predict(engine, model_id, 0, 0)
+    found = evaluated(engine, job_id)
+    assert found is not None
+    assert found["problem"] == 'The model has no label "angry"; it has negative, positive.'

@@ -103,3 +103,13 @@ def test_the_cells_of_rows_are_those_that_were_sent() -> None:
     found = table(file)
     again = written(list(found.layout.columns), *[own_cells(found.layout, row.text, row.others) for row in rows(file)])
     assert again == file
+
+
+@pytest.mark.parametrize("cell", ["-33.9", "-1", "+1", "-1,5", "+1.5e-3", "-1,234.50", "-20%"])
+def test_a_number_is_no_formula(cell: str) -> None:
+    assert escape_formula(cell) == cell
+
+
+@pytest.mark.parametrize("cell", ["=1+1 is dull.", "-1+1", "+1 (555) 1", "-", "+A1", "-1-cmd|' /C calc'!A0", "-1\n"])
+def test_what_only_begins_like_a_number_is_one(cell: str) -> None:
+    assert escape_formula(cell) == f"'{cell}"

@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from itertools import chain, repeat
 
 import pytest
 
 from files.errors import AmbiguousColumn, NoSuchColumn, NoTextColumn, NotNdjson, RecordTooLong
+from files.reader import read
 from files.row import Row
 from tests.files.reading import LIMITS, NDJSON, errors, refusal, rows, table, texts
 
@@ -113,9 +115,51 @@ def test_of_a_name_that_stands_twice_in_an_object_the_last_counts() -> None:
     assert texts('{"text": "a", "text": "b"}', NDJSON) == ["b"]
 
 
-@pytest.mark.parametrize("line", ["review,label", "{", "[", "[]", "7", "null", '{"text": NaN}', "[" * 100_000])
+@pytest.mark.parametrize("line", ["review,label", "{", "7", "null", '{"text": NaN}', "[" * 100_000])
 def test_a_first_line_that_is_neither_object_nor_string_refuses_the_file(line: str) -> None:
-    assert refusal(NotNdjson, f'\n{line}\n"a"\n', NDJSON).startswith("Line 2 ")
+    assert "ine 2" in refusal(NotNdjson, f'\n{line}\n"a"\n', NDJSON)
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["[", '["a"', '["a",', '["a"] "b"', '[]\n"a"', '["a" "b"]', '[{"text": "a"}, {"text"]', '["a", NaN]', '["a"]]'],
+)
+def test_an_array_that_is_none_to_its_end_refuses_the_file(file: str) -> None:
+    assert "array" in refusal(NotNdjson, file, NDJSON) or "element" in refusal(NotNdjson, file, NDJSON)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_an_array_is_read_as_rows_and_each_knows_its_line(size: int) -> None:
+    file = json.dumps([{"text": "a\nb", "id": 1, "label": 1.0}, {"text": "ü", "id": 22}, "c", 7], indent=1)
+    found = rows(file, NDJSON, size=size)
+    assert [(row.line, row.text, row.caller_id, row.label) for row in found] == [
+        (2, "a\nb", "1", "1.0"),
+        (7, "ü", "22", None),
+        (11, "c", None, None),
+        (12, "", None, None),
+    ]
+    assert [row.error.code if row.error else None for row in found] == [None, None, None, "not_an_object"]
+
+
+def test_an_element_without_end_is_refused_before_all_of_it_is_read() -> None:
+    endless = chain([b'["fine", "'], repeat(b"a" * 65_536))
+    with pytest.raises(RecordTooLong):
+        list(read(endless, NDJSON, replace(LIMITS, record_chars=100_000)).rows)
+
+
+def test_a_text_within_an_object_is_found_or_told_by_its_path() -> None:
+    file = lines({"id": 1, "review": {"text": "a", "stars": 5}}, {"id": 2, "review": {"text": "b"}}, {"id": 3})
+    assert [row.text for row in rows(file, NDJSON)] == ["a", "b", ""]
+    assert table(file, replace(NDJSON, text_column="review.text", label_column="review.stars")).layout.columns == (
+        "review.text",
+        "id",
+        "review.stars",
+    )
+    assert "review.text" in refusal(NoTextColumn, file, replace(NDJSON, text_column="review"))
+
+
+def test_the_first_object_may_lack_the_text() -> None:
+    assert errors(lines({"id": 1}, {"id": 2, "text": "b"}), NDJSON) == ["text_not_a_string", None]
 
 
 def test_a_first_object_without_a_known_text_refuses_the_file() -> None:

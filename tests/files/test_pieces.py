@@ -9,7 +9,7 @@ from itertools import repeat
 
 import pytest
 
-from files.errors import CorruptGzip, NotText, TooLarge
+from files.errors import CorruptArchive, NotText, TooLarge
 from files.pieces import PIECE_BYTES, plain_pieces
 from tests.files.reading import LIMITS, NDJSON, chunks, refusal, rows, texts
 
@@ -43,22 +43,22 @@ def test_ndjson_may_be_gzip_too() -> None:
 
 @pytest.mark.parametrize("end", range(2, len(PACKED)))
 def test_gzip_that_is_cut_anywhere_is_refused(end: int) -> None:
-    assert "ends too early" in refusal(CorruptGzip, PACKED[:end])
+    assert "ends too early" in refusal(CorruptArchive, PACKED[:end])
 
 
 def test_a_cut_between_two_members_is_not_seen_but_within_the_second_is() -> None:
     assert texts(PACKED) == ["fine", "bad"]
-    assert "ends too early" in refusal(CorruptGzip, PACKED + gzip.compress(b"more\n")[:-1])
+    assert "ends too early" in refusal(CorruptArchive, PACKED + gzip.compress(b"more\n")[:-1])
 
 
 @pytest.mark.parametrize("junk", [b"x", b"review\nfine\n", b"\0" * 8])
 def test_gzip_with_something_behind_it_is_refused(junk: bytes) -> None:
-    message = refusal(CorruptGzip, PACKED + junk)
+    message = refusal(CorruptArchive, PACKED + junk)
     assert "ends too early" in message or f"near byte {len(PACKED)}" in message
 
 
 def test_gzip_with_a_wrong_checksum_is_refused() -> None:
-    assert "cannot be read" in refusal(CorruptGzip, PACKED[:-8] + bytes(4) + PACKED[-4:])
+    assert "cannot be read" in refusal(CorruptArchive, PACKED[:-8] + bytes(4) + PACKED[-4:])
 
 
 def test_a_file_that_was_compressed_twice_is_refused() -> None:

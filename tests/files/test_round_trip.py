@@ -42,7 +42,10 @@ def written(draw: st.DrawFn) -> Written:
     file = text.encode(encoding)
     wanted = Wanted(
         "csv",
-        delimiter=delimiter if width == 1 else None,  # one name shows none
+        text_column="review",  # the cells are no prose by which columns, quotes and the header could be found
+        header="1",
+        quoting="doubled",
+        delimiter=delimiter,
         charset=encoding if encoding == "windows-1252" else None,  # it can look like UTF-8
     )
     return Written(gzip.compress(file) if draw(st.booleans()) else file, wanted, columns, records)

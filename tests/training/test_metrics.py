@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from api.evaluation import evaluation_out
 from training.calibrate import fit_temperature, negative_log_likelihood
 from training.metrics import calibration_error, confusion_matrix, score
 
@@ -28,6 +29,18 @@ def test_scores_equal_the_values_worked_out_by_hand() -> None:
 def test_a_label_that_is_never_judged_scores_zero() -> None:
     scores = score(np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]]), ["negative", "positive"])
     assert [row.f1 for row in scores.labels] == [pytest.approx(2 / 3), 0.0]
+
+
+def test_a_label_that_occurs_nowhere_is_no_part_of_macro_figures_as_in_a_jobs_evaluation() -> None:
+    scores = score(np.array([1, 1]), np.array([[0.1, 0.9, 0.0], [0.2, 0.8, 0.0]]), ["negative", "positive", "mixed"])
+    assert (scores.macro_f1, scores.macro_precision, scores.macro_recall) == (1, 1, 1)
+    counts = {
+        "labelled": 2,
+        "unknown_labels": 0,
+        "labels": ["negative", "positive", "mixed"],
+        "matrix": scores.confusion,
+    }
+    assert evaluation_out(counts).macro_f1 == scores.macro_f1
 
 
 def test_calibration_error_is_the_weighted_gap_of_its_bins() -> None:

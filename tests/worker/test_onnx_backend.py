@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import Source, load_reviews, sample, split_reviews
+from training.data import Source, load_reviews, sample
 from training.evaluate import classify
+from training.split import split_reviews
 from worker.classifier import Classifier
 from worker.registry import check_golden, load_classifier, load_manifest
 

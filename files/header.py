@@ -1,0 +1,167 @@
+"""Where the header of a CSV file stands, and which delimiter and quoting it shows."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from files.columns import has_text
+from files.contents import MOSTLY
+from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
+from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
+from files.head import Head, Header, modal_width
+from files.layout import Quoting, Wanted
+
+SEARCHED = 30  # lines among which a header behind other lines is looked for
+QUOTINGS: tuple[Quoting, ...] = ("doubled", "backslash", "none")
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
+_LINES = re.compile(r"([1-9]\d{0,6})(?:-([1-9]\d{0,6}))?")
+
+
+class Found(NamedTuple):
+    """The names of the columns, the dialect, and the index in the head of the line behind the header."""
+
+    names: list[str]
+    dialect: Dialect
+    end: int
+    notes: list[str]
+
+
+def find(head: Head, wanted: Wanted) -> Found:
+    """Find the header, told or recognised.
+
+    Raises:
+        UnsureHeader: the first line is none, and a later one could be it.
+        WrongOption, UnknownDelimiter: what was said has no meaning.
+        UnclosedQuote: a quote in the header is never closed.
+    """
+    delimiters = [_delimiter(wanted.delimiter)] if wanted.delimiter is not None else list(DELIMITERS.values())
+    start, notes = 0, list[str]()
+    if separator := _SEPARATOR_LINE.fullmatch(head.lines[0]):
+        start = 1
+        notes.append(f"Line {head.number(0)} names the delimiter.")
+        delimiters = delimiters if wanted.delimiter is not None else [separator[1]]
+    told = (wanted.header or "").strip().lower()
+    if told == "none":
+        return _without(head, delimiters, start, wanted, notes)
+    first, last = _told_lines(head, told) if told else (None, None)
+    index = _search(head, delimiters, start, wanted, notes) if first is None else first
+    found = _at(head, delimiters, index, wanted)
+    end = found.end if last is None else max(found.end, last + 1)
+    return Found(found.cells, found.dialect, end, notes)
+
+
+def _delimiter(name: str) -> str:
+    delimiter = DELIMITERS.get(name.strip(" ").lower(), name)
+    if delimiter not in DELIMITERS.values():
+        raise UnknownDelimiter(f"The delimiter {shown(name)} is not read; use comma, semicolon, tab or pipe.")
+    return delimiter
+
+
+def _told_lines(head: Head, told: str) -> tuple[int, int | None]:
+    numbers = _LINES.fullmatch(told)
+    if not numbers:
+        raise WrongOption(f"header={shown(told)} has no meaning; say none, or the header's line as in 4 or 1-2.")
+    first, last = int(numbers[1]) - 1 - head.before, int(numbers[2] or numbers[1]) - 1 - head.before
+    if not 0 <= first <= last < len(head.lines):
+        raise WrongOption(
+            f"header={told} names no line between {head.number(0)} and {head.number(len(head.lines) - 1)}, "
+            "where a header is read."
+        )
+    return first, last if numbers[2] else None
+
+
+def _search(head: Head, delimiters: Sequence[str], start: int, wanted: Wanted, notes: list[str]) -> int:
+    """The index of the first line that shows a text column, or else of the first that is no comment."""
+    filled = [index for index in range(start, len(head.lines)) if head.lines[index].strip()][:SEARCHED]
+    if not filled:
+        return len(head.lines) - 1
+    bare = [index for index in filled if not head.lines[index].startswith("#")] or filled
+    for index in filled:
+        headers = _headers(head, delimiters, index, wanted)
+        if not any(has_text(header.cells, wanted) for header in headers):
+            continue
+        before = [each for each in bare if each < index]
+        if before:
+            _check_preamble(head, delimiters, before, index, wanted)
+        if index != filled[0]:
+            notes.append(f"The header stands on line {head.number(index)}; the lines before it are left out.")
+        return index
+    return bare[0]
+
+
+def _check_preamble(head: Head, delimiters: Sequence[str], before: Sequence[int], index: int, wanted: Wanted) -> None:
+    header = _at(head, delimiters, index, wanted)
+    width = len(header.cells)
+    is_sure = width > 1 and all(name.strip() for name in header.cells) and len(set(header.cells)) == width
+    for line in before:
+        cells = header.dialect.line(head.lines[line])
+        if not is_sure or cells is None or sum(bool(cell.strip()) for cell in cells) > max(1, width // 2):
+            raise UnsureHeader(
+                f"Line {head.number(line)} names no text column, and line {head.number(index)} looks like the header; "
+                f"say header={head.number(index)} if it is, or header=none with text_column if there is none."
+            )
+
+
+def _headers(head: Head, delimiters: Sequence[str], index: int, wanted: Wanted) -> list[Header]:
+    quoting: Quoting = wanted.quoting or "doubled"
+    dialects = [Dialect(delimiter, quoting, skips) for delimiter in delimiters for skips in (False, True)]
+    found = [header for dialect in dialects if (header := head.header(dialect, index))]
+    return found or [header for each in delimiters if (header := head.header(Dialect(each, "none"), index))]
+
+
+def _at(head: Head, delimiters: Sequence[str], index: int, wanted: Wanted) -> Header:
+    """The header at this line, under the delimiter that shows a text column, fits the rows and cuts most columns."""
+    headers = _headers(head, delimiters, index, wanted)
+    best = max(
+        headers,
+        key=lambda each: (*_rank(head, each, wanted), len(each.cells)),
+        default=None,
+    )
+    delimiter = best.dialect.delimiter if best else delimiters[0]
+    if best and len(best.cells) == 1 and wanted.delimiter is None and not _has_columns(head, headers):
+        delimiter = WHOLE_LINE
+
+    def read(dialect: Dialect) -> tuple[int, list[Tried]]:
+        header = head.header(dialect, index)
+        if not header:
+            return 0, head.records(dialect, index)
+        records = head.records(dialect, header.end)
+        return len(header.cells) + has_row_names(records, header.cells), records
+
+    quotings = [wanted.quoting] if wanted.quoting else QUOTINGS
+    return head.whole_header(best_dialect(delimiter, quotings, read), index, is_told=wanted.quoting is not None)
+
+
+def _rank(head: Head, header: Header, wanted: Wanted) -> tuple[bool, float]:
+    return (True, round(head.consistency(header), 1)) if has_text(header.cells, wanted) else (False, 0.0)
+
+
+def _has_columns(head: Head, headers: Sequence[Header]) -> bool:
+    """Whether the rows have several columns, all of them as many, though the header has one name."""
+    for header in headers:
+        records = head.records(header.dialect, header.end)
+        width, share = modal_width(records)
+        if len(records) > 1 and width > 1 and share == 1:
+            return True
+    return False
+
+
+def _without(head: Head, delimiters: Sequence[str], start: int, wanted: Wanted, notes: list[str]) -> Found:
+    """Names for the columns of a file without a header, as many as its records have."""
+    tables = {each: modal_width(head.records(Dialect(each, wanted.quoting or "doubled"), start)) for each in delimiters}
+    plain = {each: modal_width(head.records(Dialect(each, "none"), start)) for each in delimiters}
+    if not any(width > 1 and share >= MOSTLY for width, share in tables.values()):
+        tables = plain
+    wide = [each for each in delimiters if tables[each][0] > 1 and tables[each][1] >= MOSTLY]
+    # Of equals, the one that is rarest in prose.
+    delimiter = max(wide, key=lambda each: (tables[each][1], ",;|\t".index(each)), default=None) or (
+        delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
+    )
+
+    def read(dialect: Dialect) -> tuple[int, list[Tried]]:
+        records = head.records(dialect, start)
+        return modal_width(records)[0], records
+
+    dialect = best_dialect(delimiter, [wanted.quoting] if wanted.quoting else QUOTINGS, read)
+    width = read(dialect)[0]
+    return Found([f"column_{number}" for number in range(1, width + 1)], dialect, start, notes)

@@ -1,0 +1,124 @@
+"""Packed files, workbooks and Parquet: read as the table within, or refused by name."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+import pytest
+from backports import zstd
+from pyarrow import parquet
+
+from files import workbook
+from files.errors import AmbiguousColumn, CorruptArchive, NotText, TooLarge
+from tests.files.reading import CSV, LIMITS, NDJSON, refusal, rows, table, texts
+
+FILE = b"id,review\n1,fine\n2,bad\n"
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstd.compress,
+}
+SHEET = "<table:table table:name='{}'>{}</table:table>"
+
+
+def zipped(**members: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def ods(**sheets: Sequence[Sequence[object]]) -> bytes:
+    """A workbook as LibreOffice writes it, as far as cells go."""
+
+    def cell(value: object) -> str:
+        kind = "string"
+        if isinstance(value, (int, float)):
+            kind = f"float' office:value='{value}"
+        elif isinstance(value, date):
+            kind = f"date' office:date-value='{value}"
+        return f"<table:table-cell office:value-type='{kind}'><text:p>{value}</text:p></table:table-cell>"
+
+    def row(values: Sequence[object]) -> str:
+        return f"<table:table-row>{''.join(map(cell, values))}</table:table-row>"
+
+    tables = "".join(SHEET.format(name, "".join(map(row, content))) for name, content in sheets.items())
+    space = "urn:oasis:names:tc:opendocument:xmlns"
+    body = (
+        f"<office:document-content xmlns:office='{space}:office:1.0' xmlns:table='{space}:table:1.0' "
+        f"xmlns:text='{space}:text:1.0'><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
+        "</office:document-content>"
+    )
+    manifest = "<manifest:manifest xmlns:manifest='urn:oasis:names:tc:opendocument:xmlns:manifest:1.0'/>"
+    return zipped(
+        **{
+            "mimetype": b"application/vnd.oasis.opendocument.spreadsheet",
+            "META-INF/manifest.xml": manifest.encode(),
+            "content.xml": body.encode(),
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", PACK)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_packed_files_are_read_whatever_their_name(kind: str, size: int) -> None:
+    assert [row.text for row in rows(PACK[kind](FILE), size=size)] == ["fine", "bad"]
+    assert [row.text for row in rows(PACK[kind](FILE[:12]) + PACK[kind](FILE[12:]), size=size)] == ["fine", "bad"]
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_packed_files_that_are_cut_or_grow_too_large_are_refused(kind: str) -> None:
+    packed = PACK[kind](FILE)
+    assert "ends too early" in refusal(CorruptArchive, packed[:-3])
+    bomb = PACK[kind](b"review\n" + b"a" * 20_000_000)
+    assert "10,000 bytes" in refusal(TooLarge, bomb, limits=replace(LIMITS, bytes=10_000))
+
+
+def test_a_zip_with_one_file_is_read_and_another_is_named() -> None:
+    assert texts(zipped(**{"a/reviews.csv": FILE, "__MACOSX/a/._reviews.csv": b"x"})) == ["fine", "bad"]
+    assert texts(zipped(**{"reviews.jsonl": b'"fine"\n'}), NDJSON) == ["fine"]
+    assert '"a.csv", "b.csv"' in refusal(NotText, zipped(**{"a.csv": FILE, "b.csv": FILE}))
+    assert "Word" in refusal(NotText, zipped(**{"word/document.xml": b"<x/>"}))
+    assert "compressed twice" in refusal(NotText, zipped(**{"a.csv.gz": gzip.compress(FILE)}))
+    assert "ZIP" in refusal(CorruptArchive, zipped(**{"a.csv": FILE})[:-30])
+    assert refusal(TooLarge, zipped(**{"a.csv": b"a" * 100_000}), limits=replace(LIMITS, bytes=1000))
+
+
+def test_the_sheet_with_reviews_is_read() -> None:
+    header, first = ["id", "Review Text", "stars", "day"], [1, "Fine, really.", 5, date(2025, 1, 2)]
+    filled: list[list[object]] = [["Export"], [*header], first, [2, "Bad.", 1.5, ""]]
+    found = table(ods(Notes=[["about"]], Data=filled))
+    assert (found.layout.columns, found.layout.encoding) == (("id", "Review Text", "stars", "day"), "ods")
+    assert [(row.text, row.caller_id, row.others) for row in found.rows] == [
+        ("Fine, really.", "1", ["1", "5", "2025-01-02"]),
+        ("Bad.", "2", ["2", "1.5", ""]),
+    ]
+
+
+def test_sheets_that_cannot_be_told_apart_are_named() -> None:
+    both = [["review"], ["Fine."]]
+    assert '"A", "B"' in refusal(AmbiguousColumn, ods(A=both, B=both))
+
+
+def test_a_workbook_that_would_take_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbook, "MOST_BYTES", 500)
+    assert "decompressed" in refusal(TooLarge, ods(A=[["review"], ["Fine." * 200]]))
+
+
+def test_parquet_is_read() -> None:
+    out = io.BytesIO()
+    parquet.write_table(pa.table({"review": ['fine,\n"good"', None], "label": [True, False], "n": [1.0, None]}), out)
+    found = table(out.getvalue(), replace(CSV, label_column="label"))
+    assert [(row.text, row.label, row.others) for row in found.rows] == [
+        ('fine,\n"good"', "true", ["true", "1.0"]),
+        ("", "false", ["false", ""]),
+    ]
+    assert "Parquet" in refusal(CorruptArchive, out.getvalue()[:-10])
