@@ -9,9 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cli._training import one_line_errors, show
+from cli.output import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from training.evaluate import Evaluation
+    from training.metrics import GroupScore
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
@@ -22,6 +26,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
     label_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
     point: Annotated[
         str | None, typer.Option(help="fast, balanced, accurate or full; the model's own if not given.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Report each value of this column too, and the mean over them.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="column=value,value: leave these rows out; Parquet and hub data sets only.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure on this many reviews, drawn at random.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
@@ -35,13 +45,22 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
         from worker.registry import load_manifest
 
         names = load_manifest(model).labels
-        reviews = load_reviews(Source(data, split, text_column, label_column, names=names))
+        left_out = dict(_left_out(item) for item in without or ())
+        source = Source(data, split, text_column, label_column, group_column=by, names=names, without=left_out)
+        reviews = load_reviews(source)
         part = sample(reviews, limit, seed=0)
         result = run(model, part, threads=threads, token_budget=token_budget, point=point)
     if json:
         show(asdict(result), title="", as_json=True)
     else:
         _print(result)
+
+
+def _left_out(item: str) -> tuple[str, list[str]]:
+    column, equals, values = item.partition("=")
+    if not equals or not column or not values:
+        raise CommandError(f"--without {item}: say column=value, or column=value,value")
+    return column, values.split(",")
 
 
 def _print(result: "Evaluation") -> None:
@@ -60,4 +79,18 @@ def _print(result: "Evaluation") -> None:
     table = Table("truly", *(f"judged {label}" for label in labels), "precision", "recall", "F1")
     for row, counts in zip(scores.labels, scores.confusion, strict=True):
         table.add_row(row.label, *map(str, counts), *(f"{v:.4f}" for v in (row.precision, row.recall, row.f1)))
+    console.print(table)
+    if result.groups:
+        _print_groups(console, result.groups)
+    _print_groups(console, result.lengths)
+
+
+def _print_groups(console: Console, groups: "Sequence[GroupScore]") -> None:
+    labels = list(groups[0].recalls)
+    table = Table("reviews", "n", "accuracy", *(f"recall of {label}" for label in labels), "ECE")
+    for each in groups:
+        recalls = (f"{each.recalls[label]:.4f}" for label in labels)
+        table.add_row(each.group, f"{each.n:,}", f"{each.accuracy:.4f}", *recalls, f"{each.ece:.4f}")
+    mean = sum(each.accuracy for each in groups) / len(groups)
+    table.add_row("mean", "", f"{mean:.4f}", *("" for _ in labels), "")
     console.print(table)

@@ -15,6 +15,7 @@ SYNONYMS = {"neg": NEGATIVE, "neu": NEUTRAL, "pos": POSITIVE}
 _TRUTH_VALUES = {"false": "0", "true": "1"}
 _WHOLE = re.compile(r"[-+]?\d{1,9}(\.0*)?")
 _DECIMAL = re.compile(r"[-+]?\d*\.\d+")
+_UNNAMED = re.compile(r"(column_\d+)?")  # as files.header names the columns of a file without a header
 _BINARY = {0: NEGATIVE, 1: POSITIVE}
 _POLARITY = {-1: NEGATIVE, 0: NEUTRAL, 1: POSITIVE}
 _SENTIMENT_140 = {0: NEGATIVE, 2: NEUTRAL, 4: POSITIVE}
@@ -130,6 +131,8 @@ def _scale(
 def _usual_scale(numbers: set[int], column: str) -> Mapping[int, str] | None:
     if is_rating(column) and numbers <= _STARS.keys():
         return _STARS
+    if numbers == {1} and _UNNAMED.fullmatch(column):
+        return None  # true, or one star: without the column's name nothing tells
     for scale, needed in ((_BINARY, set()), (_POLARITY, {-1}), (_SENTIMENT_140, {0, 4}), (_STARS, {5})):
         if numbers <= scale.keys() and needed <= numbers:
             return scale
@@ -139,9 +142,8 @@ def _usual_scale(numbers: set[int], column: str) -> Mapping[int, str] | None:
 def _ambiguous(values: Sequence[str], column: str, option: str) -> str:
     rest = f" and {len(values) - _MOST_SHOWN:,} more" if len(values) > _MOST_SHOWN else ""
     named = f"The label column {shown(column)}" if column else "The label column"
-    few = ",".join(
-        f"{value}:{label}" for value, label in zip((values[0], values[-1]), (NEGATIVE, POSITIVE), strict=True)
-    )
+    ends = ((values[0], NEGATIVE), (values[-1], POSITIVE)) if len(values) > 1 else ((values[0], POSITIVE),)
+    few = ",".join(f"{value}:{label}" for value, label in ends)
     return (
         f"{named} holds {', '.join(values[:_MOST_SHOWN])}{rest}, and what these mean is not certain; "
         f"say it with {option}={few}, each value with its label."

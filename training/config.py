@@ -179,6 +179,9 @@ class TrainConfig(TargetsConfig):
 class NgramConfig(TargetsConfig):
     """One fit of the linear n-gram classifier; its output holds ngrams.npz, ngrams.json and the tokenizer."""
 
+    prior: Literal["naive_bayes", "idf"] = Field(
+        "naive_bayes", description="what makes an n-gram's weight cheap: to lean to a label, or to be rare"
+    )
     order: int = Field(3, ge=1, le=3, description="longest n-gram, in tokens")
     bits: int = Field(20, ge=8, le=24, description="the table holds 2^bits weights a column, a byte each")
     min_reviews: float = Field(2.0, ge=0, description="n-grams of fewer reviews weigh nothing")

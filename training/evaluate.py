@@ -3,6 +3,7 @@
 Called by `verdict evaluate` and by `training.export`; calls `worker.registry` and `training.metrics`.
 """
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from training.data import Reviews
 from training.errors import TrainingError
-from training.metrics import Scores, by_stage, score
+from training.metrics import GroupScore, Scores, by_group, by_stage, score
 from worker.classifier import Classifier, Encoded, Prediction, micro_batches
 from worker.registry import load_classifier, load_manifest
+
+WORDS = ((0, 10), (11, 30), (31, 100), (101, sys.maxsize))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Evaluation:
     """The figures of one model on one data set; speed is tokenise + forward + postprocess, model loading left out.
 
     `point` is the operating point of a model of two stages; `stages` has share and accuracy of each that answered.
+    `groups` are those of the reviews, if they have some; `lengths` are by the number of words.
     """
 
     model: str
@@ -36,6 +40,8 @@ class Evaluation:
     truncated: float
     seconds: float
     reviews_per_second: float
+    groups: list[GroupScore]
+    lengths: list[GroupScore]
 
 
 def evaluate(
@@ -50,7 +56,7 @@ def evaluate(
     began = time.perf_counter()
     answers = classify(classifier, reviews.texts, budget)
     seconds = time.perf_counter() - began
-    rows, truth = probabilities(answers), np.asarray(reviews.labels)
+    rows, truth, names = probabilities(answers), np.asarray(reviews.labels), list(classifier.info.labels)
     return Evaluation(
         model=manifest.name,
         version=manifest.version,
@@ -59,11 +65,19 @@ def evaluate(
         token_budget=budget,
         point=point or (manifest.cascade.default if manifest.cascade else None),
         stages=by_stage([answer.stage for answer in answers], rows.argmax(axis=1) == truth),
-        scores=score(truth, rows, list(classifier.info.labels)),
+        scores=score(truth, rows, names),
         truncated=sum(answer.truncated for answer in answers) / len(answers),
         seconds=seconds,
         reviews_per_second=len(answers) / seconds,
+        groups=by_group(reviews.groups, truth, rows, names) if reviews.groups else [],
+        lengths=by_group([_length(text) for text in reviews.texts], truth, rows, names),
     )
+
+
+def _length(text: str) -> str:
+    words = len(text.split())
+    least, most = next((least, most) for least, most in WORDS if words <= most)
+    return f"{least:>3} to {most} words" if most < sys.maxsize else f"{least:>3} words and more"
 
 
 def classify(classifier: Classifier, texts: Sequence[str], token_budget: int) -> list[Prediction]:

@@ -62,6 +62,30 @@ def score(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: l
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """The figures of one group of reviews; `recalls` are by label, 0 of a label that the group lacks."""
+
+    group: str
+    n: int
+    accuracy: float
+    recalls: dict[str, float]
+    ece: float
+
+
+def by_group(
+    groups: Sequence[str], truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: list[str]
+) -> list[GroupScore]:
+    """Return the figures of each group of reviews, in the order of their names."""
+    found = []
+    for group in sorted(set(groups)):
+        own = np.array([each == group for each in groups])
+        scores = score(truth[own], probabilities[own], names)
+        recalls = {label.label: label.recall for label in scores.labels}
+        found.append(GroupScore(group, scores.n, scores.accuracy, recalls, scores.ece))
+    return found
+
+
 def by_stage(stages: Sequence[str], right: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
     """Return of each stage the share of the reviews that it answered, and its accuracy on them."""
     chosen = {stage: np.array([each == stage for each in stages]) for stage in sorted(set(stages))}

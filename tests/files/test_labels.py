@@ -12,7 +12,7 @@ TWO, THREE = ("negative", "positive"), ("negative", "neutral", "positive")
     ("values", "labels", "column", "meant"),
     [
         ("0 1", TWO, "", "negative positive"),
-        ("1", TWO, "", "positive"),
+        ("1", TWO, "label", "positive"),
         ("-1 0 1", THREE, "", "negative neutral positive"),
         ("-1 0 1", TWO, "", "negative - positive"),
         ("0 1 2", THREE, "", "negative neutral positive"),
@@ -42,6 +42,14 @@ def test_what_is_not_certain_means_nothing_and_is_said(values: str, labels: tupl
     assert found.problem is not None
     assert f'"label" holds {", ".join(values.split())}' in found.problem
     assert "labels=" in found.problem
+
+
+@pytest.mark.parametrize("column", ["", "column_2"])
+def test_a_lone_1_may_be_one_star_where_the_column_has_no_name(column: str) -> None:
+    found = meanings(["1"], TWO, column=column)
+    assert found.of == {}
+    assert found.problem is not None
+    assert "labels=1:positive" in found.problem
 
 
 def test_what_is_told_wins_and_what_is_not_told_means_nothing() -> None:

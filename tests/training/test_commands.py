@@ -79,6 +79,18 @@ def test_evaluate_prints_tables_for_people(reviews: str) -> None:
     assert "judged positive" in output
 
 
+def test_evaluate_reports_each_value_of_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("text,label,shop\nA superb film.,pos,north\nDull.,neg,south\nA dull film.,pos,south\n")
+    found = json.loads(run("evaluate", MODEL, str(path), "--by", "shop", "--threads", "1", "--json").stdout)
+    assert [(each["group"], each["n"], each["accuracy"]) for each in found["groups"]] == [
+        ("north", 1, 1.0),
+        ("south", 2, 0.5),
+    ]
+    assert [each["n"] for each in found["lengths"]] == [3]
+    assert "column=value" in mistake("evaluate", MODEL, str(path), "--without", "shop")
+
+
 def test_mistakes_of_evaluate_get_one_line(reviews: str, tmp_path: Path) -> None:
     assert "manifest.json is missing" in mistake("evaluate", str(tmp_path), reviews)
     assert "no column stars" in mistake("evaluate", MODEL, reviews, "--label-column", "stars")

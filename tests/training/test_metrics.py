@@ -5,7 +5,7 @@ import pytest
 
 from api.evaluation import evaluation_out
 from training.calibrate import fit_temperature, negative_log_likelihood
-from training.metrics import calibration_error, confusion_matrix, score
+from training.metrics import by_group, calibration_error, confusion_matrix, score
 
 # Truth against verdict: three of four negatives and one of two positives are judged right.
 TRUTH = np.array([0, 0, 0, 0, 1, 1])
@@ -41,6 +41,14 @@ def test_a_label_that_occurs_nowhere_is_no_part_of_macro_figures_as_in_a_jobs_ev
         "matrix": scores.confusion,
     }
     assert evaluation_out(counts).macro_f1 == scores.macro_f1
+
+
+def test_each_group_has_figures_of_its_own() -> None:
+    truth = np.array([0, 1, 1, 0])
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]])
+    first, second = by_group(["b", "a", "b", "a"], truth, probabilities, ["bad", "good"])
+    assert (first.group, first.n, first.accuracy, first.recalls) == ("a", 2, 1.0, {"bad": 1.0, "good": 1.0})
+    assert (second.group, second.n, second.accuracy, second.recalls) == ("b", 2, 0.5, {"bad": 1.0, "good": 0.0})
 
 
 def test_calibration_error_is_the_weighted_gap_of_its_bins() -> None:

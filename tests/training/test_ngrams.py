@@ -12,7 +12,7 @@ pytest.importorskip("transformers", reason="the training extra is not installed:
 
 from training.config import NgramConfig
 from training.errors import TrainingError
-from training.ngrams import fit_ngrams, judge, naive_bayes
+from training.ngrams import fit_ngrams, inverse_frequency, judge, naive_bayes
 from training.run import load_split
 from training.targets import Judgement
 from worker.ngrams import NgramModel, buckets
@@ -52,6 +52,17 @@ def test_the_prior_is_the_log_count_ratio_and_leaves_out_the_rare() -> None:
     negative, positive = np.array([4, 1, 3]) / 8, np.array([1, 2, 3]) / 6
     expected = np.abs(np.log(positive / negative))
     assert naive_bayes(counts, min_count=2).squeeze(1).tolist() == pytest.approx([expected[0], 0, expected[2]])
+
+
+def test_the_other_prior_is_the_rarer_the_larger_and_leaves_out_the_rarest() -> None:
+    counts = torch.tensor([[3.0, 0.0], [0.0, 1.0], [2.0, 2.0]])
+    expected = np.log(8 / np.array([4, 2, 5])) / 4
+    assert inverse_frequency(counts, min_count=2).squeeze(1).tolist() == pytest.approx([expected[0], 0, expected[2]])
+    assert inverse_frequency(torch.ones(4, 3), min_count=2).shape == (4, 3)
+
+
+def test_either_prior_tells_not_good_from_good(recipe: NgramConfig) -> None:
+    assert fit_ngrams(recipe.model_copy(update={"prior": "idf"}))["accuracy"] == 1.0
 
 
 def test_a_fit_tells_not_good_from_good_and_is_kept_in_a_file(recipe: NgramConfig) -> None:
