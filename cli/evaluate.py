@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli._training import one_line_errors, show
-from cli.output import CommandError
+from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
 def _left_out(item: str) -> tuple[str, list[str]]:
     column, equals, values = item.partition("=")
     if not equals or not column or not values:
-        raise CommandError(f"--without {item}: say column=value, or column=value,value")
+        raise TrainingError(f"--without {item}: say column=value, or column=value,value")
     return column, values.split(",")
 
 

@@ -93,7 +93,7 @@ def test_evaluate_reports_each_value_of_a_column(tmp_path: Path) -> None:
 
 def test_mistakes_of_evaluate_get_one_line(reviews: str, tmp_path: Path) -> None:
     assert "manifest.json is missing" in mistake("evaluate", str(tmp_path), reviews)
-    assert "no column stars" in mistake("evaluate", MODEL, reviews, "--label-column", "stars")
+    assert 'no column "stars"' in mistake("evaluate", MODEL, reviews, "--label-column", "stars")
     assert "There is no file" in mistake("evaluate", MODEL, str(tmp_path / "none.csv"))
 
 
