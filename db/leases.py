@@ -1,4 +1,4 @@
-"""Statements of the worker: claim reviews, complete them. Called by worker.drain.
+"""Statements of the worker: claim reviews, complete them.
 
 A lease is one claim. Its token fences the write: a result is stored only while the review is still
 `processing` under this token, so of several workers with one review exactly one is heard.

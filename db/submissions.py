@@ -1,4 +1,4 @@
-"""The statement that adds a job with its reviews. Called by api.jobs."""
+"""The statement that adds a job with its reviews."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.metrics import by_stage
-from worker.cascade import join
+from worker.cascade import join, settled_alone
 from worker.classifier import FIRST_STAGE, softmax
 from worker.registry import FULL, Cascade, Stack
 
@@ -46,15 +46,21 @@ class Answers:
         return by_stage(names.tolist(), self.rows.argmax(axis=1) == truth)
 
 
-def fit_cascade(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> Cascade:
-    """Return the stacks of both stages for each length, and the operating points."""
+def fit_cascade(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths, settle_from: int = 0) -> Cascade:
+    """Return the stacks of both stages for each length, and the operating points.
+
+    The n-grams never answer alone for reviews shorter than `settle_from` tokens; the points are chosen on the others.
+    """
     joined = np.empty_like(network)
     for fold, others in _folds(len(truth)):
         stacks = fit_stacks(network[others], ngram[others], truth[others], tokens[others])
         joined[fold] = join(stacks, network[fold], ngram[fold], tokens[fold].tolist())
-    points = choose_points(ngram, joined, truth)
+    long = tokens >= settle_from
+    if not long.any():
+        long[:] = True
+    points = choose_points(ngram[long], joined[long], truth[long])
     whole = fit_stacks(network, ngram, truth, tokens)
-    return whole.model_copy(update={"points": points, "default": DEFAULT_POINT})
+    return whole.model_copy(update={"points": points, "default": DEFAULT_POINT, "settle_from": settle_from})
 
 
 def _folds(count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -166,12 +172,14 @@ def _lowest(surest: NDArray[np.float64], fit: NDArray[np.bool_]) -> float:
     return float(surest[count - 1]) if count else NEVER
 
 
-def cross_fitted(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> dict[str, Answers]:
+def cross_fitted(
+    network: Logits, ngram: Logits, truth: Truth, tokens: Lengths, settle_from: int = 0
+) -> dict[str, Answers]:
     """Return the answers at each point (and `full`), each fold's by weights and thresholds of the other folds."""
     points = (*LOSSES, "accurate", FULL)
     whole = {point: Answers(np.empty(network.shape), np.empty(len(truth), dtype=bool)) for point in points}
     for fold, others in _folds(len(truth)):
-        fitted = fit_cascade(network[others], ngram[others], truth[others], tokens[others])
+        fitted = fit_cascade(network[others], ngram[others], truth[others], tokens[others], settle_from)
         for point, answers in whole.items():
             found = answer(fitted, network[fold], ngram[fold], tokens[fold], point)
             answers.rows[fold], answers.settled[fold] = found.rows, found.settled
@@ -180,6 +188,7 @@ def cross_fitted(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) 
 
 def answer(cascade: Cascade, network: Logits, ngram: Logits, tokens: Lengths, point: str) -> Answers:
     """Return what a cascade answers at a point, as `worker.cascade` does review by review."""
-    settled = softmax(ngram).max(axis=1) >= cascade.threshold(point)
-    joined = join(cascade, network, ngram, tokens.tolist())
+    lengths = tokens.tolist()
+    settled = settled_alone(cascade, ngram, lengths, cascade.threshold(point))
+    joined = join(cascade, network, ngram, lengths)
     return Answers(softmax(np.where(settled[:, None], ngram, joined)), settled)

@@ -29,7 +29,7 @@ class Composed:
     figures: dict[str, dict[str, Any]]
 
 
-def compose(folder: Path, alone: Calibrated, part: HeldOut, bench: Bench) -> Composed:
+def compose(folder: Path, alone: Calibrated, part: HeldOut, bench: Bench, settle_from: int = 0) -> Composed:
     """Fit how `ngrams.npz` in `folder` joins the network; the reviews of `part` are those of `alone`."""
     network = measure.network(folder, alone.info, bench)
     ngrams = NgramModel.read(folder / NGRAMS)
@@ -37,10 +37,10 @@ def compose(folder: Path, alone: Calibrated, part: HeldOut, bench: Bench) -> Com
     if first.shape != alone.logits.shape:
         raise TrainingError(f"The n-grams tell {first.shape[1]} labels apart, the network {alone.logits.shape[1]}.")
     truth = np.asarray(part.reviews.labels)
-    cascade = fit_cascade(alone.logits, first, truth, alone.tokens)
+    cascade = fit_cascade(alone.logits, first, truth, alone.tokens, settle_from)
     figures = {
         point: {"point": point} | measure.point_figures(alone.info, part, bench, found)
-        for point, found in cross_fitted(alone.logits, first, truth, alone.tokens).items()
+        for point, found in cross_fitted(alone.logits, first, truth, alone.tokens, settle_from).items()
     }
     classifier, full = (join_stages(network, ngrams, cascade, cascade.threshold(point)) for point in (None, FULL))
     served = measure.figures(classifier, part, bench)

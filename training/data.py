@@ -6,14 +6,14 @@ Parquet files and hub data sets come as Arrow tables; everything else goes throu
 import logging
 import random
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 from files.errors import FileRefused, WrongLabels, shown
-from files.labels import folded, meanings
+from files.labels import NEGATIVE, NEUTRAL, POSITIVE, folded, meanings
 from files.layout import Columns, Limits, Wanted
 from files.names import SUFFIXES, named
 from files.reader import read
@@ -25,6 +25,7 @@ from training.errors import TrainingError
 NO_LIMIT = Limits(bytes=sys.maxsize, rows=sys.maxsize, review_chars=sys.maxsize)
 CHUNK_BYTES = 1 << 20
 MOST_SHOWN = 10
+USUAL = {NEGATIVE, NEUTRAL, POSITIVE}
 UNLABELLED = -1  # in data sets of the hub, which number their classes from 0
 
 log = logging.getLogger(__name__)
@@ -103,10 +104,13 @@ def load_reviews(source: Source) -> Reviews:
     cells = _cells(source.location, source.split, wanted, source.only, source.without)
     names = list(source.names) if source.names is not None else cells.classes
     kept, dropped, first = [], Counter[str](), dict[str, RowError]()
+    spellings: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for cell in cells.rows:
         fault = _fault(cell, cells)
         if fault is None:
-            kept.append((cell.text, folded(_class_name(cell.label, cells)), cell.group))
+            label = _class_name(cell.label, cells)
+            spellings[folded(label)][label.strip()] += 1
+            kept.append((cell.text, folded(label), cell.group))
         else:
             dropped[fault.code] += 1
             first.setdefault(fault.code, RowError(f"line {cell.line:,}", fault.detail))
@@ -116,7 +120,9 @@ def load_reviews(source: Source) -> Reviews:
         found = ", ".join(f"{count:,} {code}" for code, count in dropped.items())
         raise TrainingError(f"{source.location} holds no row with both a text and a label ({found}).")
     of = _meanings(source, cells, Counter(label for _, label, _ in kept), names)
-    names = names if names is not None else sorted(set(of.values()))
+    if names is None:
+        of = {value: _spelled(value, label, spellings[value]) for value, label in of.items()}
+        names = sorted(set(of.values()))
     places = {name: place for place, name in enumerate(names)}
     return Reviews(
         texts=[text for text, _, _ in kept],
@@ -126,6 +132,11 @@ def load_reviews(source: Source) -> Reviews:
         dropped=dropped.total(),
         reasons=dict(dropped),
     )
+
+
+def _spelled(value: str, label: str, spellings: Counter[str]) -> str:
+    """Return a label of the data's own as they write it, in small letters if they write it in several ways."""
+    return next(iter(spellings)) if value == label and label not in USUAL and len(spellings) == 1 else label
 
 
 def _fault(cell: Cell, cells: Cells) -> RowError | None:

@@ -60,6 +60,7 @@ class ExportRequest:
 
     Without a checkpoint the run's best weights are taken; `golden` is a YAML list of sentences with their sentiment.
     `max_tokens` may be more than was trained with: a mean over token states takes the longer context as it comes.
+    `settle_from` is the length in tokens from which on n-grams may answer alone.
     `language` is the ISO 639-1 code of the texts that it knows; given one, the model warns of texts in others.
     `neutral` are texts that lean to neither of two labels: with them the model can answer neutral where that is asked.
     `ngrams` and `embedder`, folders that `verdict ngram` and `verdict embedder` wrote, join the model if given.
@@ -75,6 +76,7 @@ class ExportRequest:
     max_tokens: int | None = None
     neutral: Sequence[RowsConfig] = ()
     language: str | None = None
+    settle_from: int = 0
     token_budget: int = 1280
     threads: int = 2
     command: str = "verdict export"
@@ -177,7 +179,7 @@ def _figures(
     bench = measure.Bench(tokeniser, record.pad_id, request.threads, request.token_budget, config.seed)
     folder = folders[request.precision]
     alone = measure.calibrated(folder, _info(request, record), held_out, bench)
-    composed = compose(folder, alone, held_out, bench) if request.ngrams else None
+    composed = compose(folder, alone, held_out, bench, request.settle_from) if request.ngrams else None
     classifier = composed.classifier if composed else measure.network(folder, alone.info, bench)
     point = {"point": composed.cascade.default} if composed else {}
     metrics = [*(composed.figures.values() if composed else ()), alone.figures]

@@ -42,7 +42,7 @@ class _Rows(CalibrationDataReader):  # type: ignore[misc]
 
 def _feeds(encoded: Sequence[Encoded], pad_id: int) -> Iterator[dict[str, NDArray[np.int64]]]:
     counts = Counter(len(review.ids) for review in encoded)
-    length = max(counts, key=lambda size: (counts[size], size))
+    length = max(counts, key=lambda size: (size * counts[size], size))
     rows = [review for review in encoded if len(review.ids) == length]
     for review in rows[:CALIBRATION_ROWS]:
         ids, mask = pad([review], pad_id)
@@ -50,7 +50,7 @@ def _feeds(encoded: Sequence[Encoded], pad_id: int) -> Iterator[dict[str, NDArra
 
 
 def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: int) -> None:
-    """Write the int8 form of a fused graph; of `encoded`, reviews of the commonest length set the ranges."""
+    """Write the int8 form of a fused graph; reviews of the length that holds most tokens set the ranges."""
     table = path.with_suffix(".table.onnx")
     with notes_of_libraries("quantise"):
         # The embedding table first: looked up as int8, which leaves a quarter of its 47 MB.

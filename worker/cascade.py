@@ -28,6 +28,12 @@ def join(cascade: Cascade, network: Logits, ngram: Logits, tokens: Sequence[int]
     return np.where(ngram.any(axis=1, keepdims=True), joined, network)
 
 
+def settled_alone(cascade: Cascade, ngram: Logits, tokens: Sequence[int], threshold: float) -> NDArray[np.bool_]:
+    """Tell which reviews the n-grams answer alone: those that they are sure of, unless they are short."""
+    sure = softmax(ngram).max(axis=1) >= threshold
+    return np.asarray(sure & (np.asarray(tokens) >= cascade.settle_from))
+
+
 class CascadeClassifier:
     """Both models, how they are joined, and the confidence from which the n-grams answer alone.
 
@@ -47,7 +53,7 @@ class CascadeClassifier:
         if not reviews:
             return []
         first = self._ngrams.judge(reviews)
-        settled = softmax(first).max(axis=1) >= self._threshold
+        settled = settled_alone(self._cascade, first, [len(ids) for ids in reviews], self._threshold)
         return [
             Encoded((), tokens=len(ids), truncated=False, first=tuple(row), whole=ids)
             if sure

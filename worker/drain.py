@@ -1,8 +1,7 @@
 """Drain the lanes: claim → tokenise → predict → complete, until nothing waits. The whole worker.
 
-Called by worker.tasks for each ring. While one micro-batch is predicted on the calling thread,
-another thread claims and tokenises the next, and a third stores the last one. An interactive
-micro-batch overtakes every bulk one whose prediction has not begun.
+While one micro-batch is predicted on the calling thread, another thread claims and tokenises the next, and a third
+stores the last one. An interactive micro-batch overtakes every bulk one whose prediction has not begun.
 """
 
 import heapq

@@ -1,8 +1,4 @@
-"""A classifier on ONNX Runtime: the CPU default, needing neither torch nor transformers.
-
-Loaded by `worker.registry`; its three steps are called by the worker's inference loop, by `training.evaluate` and,
-as the second stage, by `worker.cascade`.
-"""
+"""A classifier on ONNX Runtime: the CPU default, needing neither torch nor transformers."""
 
 from collections.abc import Sequence
 from pathlib import Path

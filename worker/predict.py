@@ -1,7 +1,6 @@
-"""The two steps that a hostile text can break, each isolating its culprit. Called by worker.drain.
+"""The two steps that a hostile text can break, each isolating its culprit.
 
-A failing batch is split in two until the culprit stands alone and fails alone: its neighbours get
-their results. Calls the classifier (worker.classifier), whichever backend it is.
+A failing batch is split in two until the culprit stands alone and fails alone: its neighbours get their results.
 """
 
 import time

@@ -117,7 +117,7 @@ HOSTILE = [
     Hostile("lone surrogate in a metadata value", 422, dump(metadata={"a": {"b": "\ud800"}}), pointer="/metadata"),
     Hostile("lone surrogate in an unknown field", 422, dump(**{"\ud800": 1})),
     # What is no JSON in UTF-8
-    Hostile("text/plain", 415, dump(), headers={"content-type": "text/plain"}),
+    Hostile("text/plain", 422, dump(), headers={"content-type": "text/plain"}),
     Hostile("form", 415, b"reviews=x", headers={"content-type": "application/x-www-form-urlencoded"}),
     Hostile("no content type", 415, dump(), headers={"content-type": ""}),
     Hostile("content type that only starts right", 415, dump(), headers={"content-type": "application/jsonx"}),

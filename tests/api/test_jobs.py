@@ -127,12 +127,13 @@ def test_a_deadline_stands_in_the_job(client: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_the_short_form_answers_with_exactly_its_three_members(client: httpx.Client) -> None:
+def test_the_short_form_answers_with_exactly_its_four_members(client: httpx.Client) -> None:
     answer = client.post("/v1/classify", json={"review_text": "a fine film"})
     assert answer.status_code == 200
     assert answer.json() == {
         "sentiment": expected_sentiment("a fine film"),
         "confidence": pytest.approx(0.8808, abs=1e-3),
+        "warnings": [],
         "similar_reviews": [],
     }
 

@@ -119,6 +119,8 @@ def test_a_job_says_what_its_file_was_like_and_how_right_the_model_was(client: h
         "text_column": "review",
         "delimiter": ";",
         "encoding": "utf-8",
+        "quoting": "doubled",
+        "notes": [],
     }
     told = job["evaluation"]
     right = [each["sentiment"] == truth for each, truth in zip(job["results"], ["positive", "negative"], strict=False)]

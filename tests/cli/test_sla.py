@@ -20,7 +20,7 @@ from cli.output import CommandError
 from cli.supervisor import Command, spawn
 from db.engine import Engine
 from tests.conftest import wait_until
-from tests.db.steps import broken, complete, must_claim, submit
+from tests.db.steps import broken, complete, must_claim, run, submit
 
 Verdict = Callable[..., Result]
 TARGETS = ["request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy", "waiting"]
@@ -57,6 +57,7 @@ def test_a_breach_is_exit_code_1_and_named(verdict: Verdict, url: str, engine: E
 
 def test_an_outage_is_exit_code_1_and_the_first_line(verdict: Verdict, url: str, engine: Engine) -> None:
     submit(engine)
+    run(engine, "DELETE FROM workers")
     done = verdict("--url", url)
     assert done.exit_code == 1
     said = " ".join(done.stdout.split())

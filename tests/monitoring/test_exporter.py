@@ -46,6 +46,7 @@ def test_metrics_are_served_until_stopped() -> None:
 
 
 def test_what_others_measure_is_not_shown_as_zero(serve: Serve) -> None:
+    metrics.WORKERS_LIVE.clear()  # what the API of another test has set in this process
     port = embedded.free_port()
     serve(port)
     wait_until(lambda: answers(port))

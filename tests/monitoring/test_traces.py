@@ -8,8 +8,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from db.engine import Engine
 from monitoring import traces
 from tests.conftest import wait_until
+from tests.db.steps import run
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 BODY = {"reviews": [{"text": "a fine film"}]}
@@ -64,8 +66,10 @@ def test_one_batch_links_to_every_request_it_serves_once(
     assert linked == {each.context.span_id for each in requests if each.context}
 
 
-@pytest.mark.usefixtures("model_id")
-def test_a_failure_of_ours_is_an_error_in_the_trace(spans: InMemorySpanExporter, client: httpx.Client) -> None:
+def test_a_failure_of_ours_is_an_error_in_the_trace(
+    spans: InMemorySpanExporter, client: httpx.Client, engine: Engine
+) -> None:
+    run(engine, "DELETE FROM workers")
     assert client.get("/readyz").status_code == 503
     [span] = wait_until(lambda: named(spans, "GET /readyz"))
     assert not span.status.is_ok

@@ -107,10 +107,12 @@ def test_mistakes_of_export_get_one_line(tmp_path: Path) -> None:
     assert "holds no training run" in mistake("export", str(tmp_path), str(tmp_path / "m" / "1"))
 
 
-def test_a_missing_training_extra_is_named_in_one_line() -> None:
+def test_a_missing_training_extra_is_named_in_one_line(tmp_path: Path) -> None:
+    reviews = tmp_path / "many.csv"
+    reviews.write_text("text,label\n" + "good film,pos\ndull film,neg\n" * 20)
     # An import that is None in sys.modules fails as a missing library does.
     code = (
-        "import sys; sys.modules['torch'] = None; sys.argv = ['verdict', '-o', 'data=x.csv'];"
+        f"import sys; sys.modules['torch'] = None; sys.argv = ['verdict', '-o', 'data={reviews}'];"
         "import typer; from cli.train import train; typer.run(train)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -100,6 +100,13 @@ def test_where_the_n_grams_say_nothing_the_network_answers_alone(
     assert classifier.forward(classifier.tokenise([text])) != pytest.approx(alone, abs=1e-2)
 
 
+def test_a_short_review_is_never_left_to_the_n_grams_alone(model: Path) -> None:
+    edit(model, lambda values: values["cascade"].update(settle_from=64))
+    classifier = load_classifier(model, threads=1)
+    assert stages(classifier, EASY) == ["transformer"]
+    assert stages(classifier, "superb " * 70) == ["ngram"]
+
+
 def test_each_length_of_review_has_weights_of_its_own() -> None:
     stacks = [{"network_weight": weight, "ngram_weight": 1, "bias": [0, 0]} for weight in (1, 2, 3)]
     cascade = Cascade.model_validate(

@@ -177,8 +177,8 @@ def fill(engine: Engine, count: int) -> None:
     """Predictions of which each is a day older than the one before."""
     run(
         engine,
-        "INSERT INTO prediction_cache (key, probabilities, stage, tokens, label, truncated, created_at)"
-        " SELECT int4send(n), '{0.5,0.5}', 'fake', 1, 0, false, now() - make_interval(days => n, secs => 1)"
+        "INSERT INTO prediction_cache (key, probabilities, stage, tokens, label, truncated, warnings, created_at)"
+        " SELECT int4send(n), '{0.5,0.5}', 'fake', 1, 0, false, '{}', now() - make_interval(days => n, secs => 1)"
         " FROM generate_series(0, :count - 1) AS n",
         count=count,
     )
