@@ -91,7 +91,7 @@ class Cascade(_Part):
     """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
 
     `stacks[i]` holds for reviews of at most `lengths[i]` tokens, the last one for longer ones. Reviews shorter than
-    `settle_from` tokens are never left to the n-grams: the network costs little there, and they are often sure and wrong.
+    `settle_from` tokens are never left to the n-grams: the network costs little there, and they are often wrong.
     """
 
     ngrams: str

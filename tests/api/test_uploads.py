@@ -216,6 +216,7 @@ def open_upload(client: httpx.Client, more: int, content: bytes = MANY) -> socke
     """A connection on which the content was sent and so many bytes more are announced."""
     address = urlsplit(str(client.base_url))
     connection = socket.create_connection((address.hostname, address.port), 10)
+    length = len(content) + more
     head = f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: {length}\r\n"
     connection.sendall(head.encode() + b"\r\n" + content)
     return connection

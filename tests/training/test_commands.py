@@ -112,7 +112,7 @@ def test_a_missing_training_extra_is_named_in_one_line(tmp_path: Path) -> None:
     reviews.write_text("text,label\n" + "good film,pos\ndull film,neg\n" * 20)
     # An import that is None in sys.modules fails as a missing library does.
     code = (
-        f"import sys; sys.modules['torch'] = None; sys.argv = ['verdict', '-o', 'data={reviews}'];"
+        f"import sys; sys.modules['torch'] = None; sys.argv = ['verdict', '-o', 'data={reviews}', '-o', 'group_column=null'];"
         "import typer; from cli.train import train; typer.run(train)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
