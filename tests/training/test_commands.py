@@ -111,8 +111,9 @@ def test_a_missing_training_extra_is_named_in_one_line(tmp_path: Path) -> None:
     reviews = tmp_path / "many.csv"
     reviews.write_text("text,label\n" + "good film,pos\ndull film,neg\n" * 20)
     # An import that is None in sys.modules fails as a missing library does.
+    options = f"'-o', 'data={reviews}', '-o', 'group_column=null', '-o', 'validation_size=4'"
     code = (
-        f"import sys; sys.modules['torch'] = None; sys.argv = ['verdict', '-o', 'data={reviews}', '-o', 'group_column=null'];"
+        f"import sys; sys.modules['torch'] = None; sys.argv = ['verdict', {options}];"
         "import typer; from cli.train import train; typer.run(train)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
