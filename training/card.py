@@ -1,7 +1,4 @@
-"""The model card: a manifest for people.
-
-Called by `training.export`.
-"""
+"""The model card: a manifest for people."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,15 +19,15 @@ every file.
 | data set | split | precision | by | n | accuracy | precision (macro) | recall (macro) | F1 (macro) | ECE | date |
 |---|---|---|---|---|---|---|---|---|---|---|
 {rows}
-{stages}
+{stages}{domains}
 Taken through the serving classifier ({threads} threads, micro-batches of at most {token_budget} padded tokens).
 
 ## Confusion
 {confusion}
 
 ## How it reads a review
-- HTML entities are decoded, HTML tags and line breaks become spaces.
-{first}- At most {max_tokens} tokens: longer reviews keep their first and last {half}, and answers say `truncated`.
+- HTML entities are decoded, HTML tags and line breaks become spaces.{symbols}
+{first}- At most {max_tokens} tokens: longer reviews keep {kept}, and answers say `truncated`.
 - Confidence is calibrated: logits are divided by {temperature}, fitted on the validation split.
 - Batch-mates: {batch_mates}
 
@@ -39,11 +36,13 @@ Taken through the serving classifier ({threads} threads, micro-batches of at mos
 Then `{export_command}`.
 
 ## Limits
-Trained on {data} only: other languages, other kinds of review, irony and mixed verdicts are judged less well.
+Trained on {data} only: other kinds of text, other languages, irony and mixed verdicts are judged less well.{language}
 Do not use it to judge people.
 """
 
 
+KEPT = {"head+tail": "their beginning and end", "sentences": "the sentences that the n-grams weigh most"}
+LANGUAGE = " Texts that do not look like `{language}` get the warning `language` and little confidence."
 FIRST = """\
 - A linear model over the n-grams of the whole review answers what it is surer of than a threshold, which the operating
   point sets (`{default}` if nothing else is asked for). The network reads the rest; its answer weighs in both.
@@ -66,7 +65,10 @@ def model_card(values: Mapping[str, Any], megabytes: float) -> str:
         threads=metrics[0]["threads"],
         token_budget=values["batching"]["token_budget"],
         confusion="\n\n".join(_confusion(entry, values["labels"]) for entry in metrics if _shipped(entry, values)),
-        half=values["max_tokens"] // 2,
+        kept=KEPT[values["truncation"]],
+        symbols=" Emoji, emoticons and ratings become words." if values["symbols"] else "",
+        language=LANGUAGE.format(**values) if values.get("language") else "",
+        domains=_domains(values),
         temperature=values["calibration"]["temperature"],
         batch_mates=_batch_mates(values["batching"]),
         command=training["command"],
@@ -76,8 +78,27 @@ def model_card(values: Mapping[str, Any], megabytes: float) -> str:
         seed=config["seed"],
         libraries=", ".join(f"{name} {version}" for name, version in training["libraries"].items()),
         export_command=training["export_command"],
-        data=short_name(config["data"]),
+        data=learnt_from(config),
     )
+
+
+def learnt_from(config: Mapping[str, Any]) -> str:
+    """Return the names of the data sets that a run has learnt from."""
+    more = [each["data"] for part in ("more", "even") for each in config.get(part, ())]
+    return ", ".join(dict.fromkeys(short_name(data) for data in (config["data"], *more)))
+
+
+def _domains(values: Mapping[str, Any]) -> str:
+    """Return a table of each kind and length of review; nothing where none were measured."""
+    groups = [*values.get("domains", ()), *values.get("lengths", ())]
+    if not groups:
+        return ""
+    head = f"| reviews | n | accuracy | {' | '.join(f'recall of {label}' for label in values['labels'])} | ECE |"
+    lines = ["", head, f"|---|---|---|{'---|' * len(values['labels'])}---|"]
+    for each in groups:
+        recalls = " | ".join(f"{each['recalls'][label]:.3f}" for label in values["labels"])
+        lines.append(f"| {each['group']} | {each['n']:,} | {each['accuracy']:.3f} | {recalls} | {each['ece']:.3f} |")
+    return "\n".join([*lines, ""])
 
 
 def _shipped(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bool:

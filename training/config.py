@@ -107,6 +107,17 @@ def _label_map(value: object) -> object:
 LabelMap = Annotated[dict[str, str], BeforeValidator(_label_map)]
 
 
+class DomainsConfig(BaseModel):
+    """Labelled rows of many kinds, which the column `by` tells apart; only measured on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str
+    by: str
+    only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
+    without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
+
+
 class DataConfig(BaseModel):
     """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
 

@@ -70,11 +70,12 @@ def evaluate(
         seconds=seconds,
         reviews_per_second=len(answers) / seconds,
         groups=by_group(reviews.groups, truth, rows, names) if reviews.groups else [],
-        lengths=by_group([_length(text) for text in reviews.texts], truth, rows, names),
+        lengths=by_group([length_of(text) for text in reviews.texts], truth, rows, names),
     )
 
 
-def _length(text: str) -> str:
+def length_of(text: str) -> str:
+    """Return the name of a text's range of words."""
     words = len(text.split())
     least, most = next((least, most) for least, most in WORDS if words <= most)
     return f"{least:>3} to {most} words" if most < sys.maxsize else f"{least:>3} words and more"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,12 +22,13 @@ from training.architecture import check_max_tokens
 from training.card import model_card
 from training.cascade import NGRAMS
 from training.compose import Composed, check_same_tokens, compose
-from training.config import PreprocessingConfig, RowsConfig
-from training.data import Reviews, sample, short_name
+from training.config import DomainsConfig, PreprocessingConfig, RowsConfig
+from training.data import Reviews, Source, load_reviews, sample, short_name
 from training.errors import TrainingError
-from training.evaluate import classify, probabilities
+from training.evaluate import classify, length_of, probabilities
 from training.graph import write_float32
 from training.measure import HeldOut
+from training.metrics import by_group
 from training.model import load_trained, trained_config
 from training.neutral import fit_neutral
 from training.onnx_folder import write_onnx_config
@@ -60,6 +62,7 @@ class ExportRequest:
 
     Without a checkpoint the run's best weights are taken; `golden` is a YAML list of sentences with their sentiment.
     `max_tokens` may be more than was trained with: a mean over token states takes the longer context as it comes.
+    `domains` names labelled reviews of many kinds, whose figures the manifest holds by kind and by length.
     `settle_from` is the length in tokens from which on n-grams may answer alone.
     `language` is the ISO 639-1 code of the texts that it knows; given one, the model warns of texts in others.
     `neutral` are texts that lean to neither of two labels: with them the model can answer neutral where that is asked.
@@ -75,6 +78,7 @@ class ExportRequest:
     embedder: Path | None = None
     max_tokens: int | None = None
     neutral: Sequence[RowsConfig] = ()
+    domains: DomainsConfig | None = None
     language: str | None = None
     settle_from: int = 0
     token_budget: int = 1280
@@ -101,7 +105,8 @@ def export(request: ExportRequest, tests: Sequence[HeldOut] = ()) -> Manifest:
         split = load_split(record.settings())
         _write_graphs(request, record, split[0], float32, folder)
         _copy_parts(request, folder)
-        held_out = HeldOut(short_name(record.settings().data), "validation", split[1])
+        validated = (record.settings().data, *(rows.data for rows in record.settings().validation))
+        held_out = HeldOut(" + ".join(map(short_name, validated)), "validation", split[1])
         values = _figures(request, record, {"float32": float32, request.precision: folder}, [held_out, *tests])
         _write_manifest(folder, values | {"golden": golden})
         _try_out(folder, request.threads)
@@ -193,7 +198,21 @@ def _figures(
     fitted = {"temperature": alone.info.temperature, "fitted_on": f"{held_out.dataset}, {held_out.split}"}
     batching = {"token_budget": request.token_budget, **asdict(mates)}
     figures = {"calibration": fitted, "batching": batching, "metrics": metrics}
-    return _base(request, record, alone.info) | _parts(request, composed) | neutral | figures
+    domains = _domains(request, classifier, bench)
+    return _base(request, record, alone.info) | _parts(request, composed) | neutral | figures | domains
+
+
+def _domains(request: ExportRequest, classifier: Classifier, bench: measure.Bench) -> dict[str, Any]:
+    """Return the figures of each kind and each length of review, if there are data with a column of kinds."""
+    if request.domains is None:
+        return {}
+    rows, names = request.domains, list(classifier.info.labels)
+    source = Source(rows.data, group_column=rows.by, names=names, only=rows.only, without=rows.without)
+    reviews = load_reviews(source)
+    answers = probabilities(classify(classifier, reviews.texts, bench.token_budget))
+    truth = np.asarray(reviews.labels)
+    parts = {"domains": reviews.groups, "lengths": [length_of(text) for text in reviews.texts]}
+    return {part: [asdict(each) for each in by_group(groups, truth, answers, names)] for part, groups in parts.items()}
 
 
 def _neutral(

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.config import (
+    DomainsConfig,
     EmbedderConfig,
     NgramConfig,
     Override,
@@ -56,6 +57,7 @@ class ExportConfig(BaseModel):
     golden: Path | None = None
     max_tokens: int | None = Field(None, ge=8)
     neutral: list[RowsConfig] = Field(default_factory=list, description="texts that lean to neither of two labels")
+    domains: DomainsConfig | None = Field(None, description="labelled rows of many kinds, measured by kind")
     settle_from: int = Field(0, ge=0, description="tokens from which on the n-grams may answer alone")
     language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
     ngrams: Path | None = None

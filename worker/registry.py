@@ -170,6 +170,8 @@ class Manifest(_Part):
     cascade: Cascade | None = None
     embedder: str | None = None
     metrics: list[Metrics] = []
+    domains: list[dict[str, Any]] = []
+    lengths: list[dict[str, Any]] = []
     training: dict[str, Any] = {}
 
     @model_validator(mode="after")
