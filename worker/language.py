@@ -16,6 +16,7 @@ LEAST_SPLIT = 0.1
 LEAST_PROBABILITY = 0.1
 BEGINNING_CHARS = 400
 CONTINUATION = "##"
+UNKNOWN = ("[UNK]", "<unk>")  # a whole word in a script that the vocabulary lacks
 SHORT_WORDS = frozenset("ai")  # English words of one letter
 # Answers to marked texts are right little more often than by chance: their logits are multiplied by this.
 DOUBT = 0.25
@@ -66,4 +67,4 @@ class LanguageCheck:
 
 
 def _is_part(token: str) -> bool:
-    return token.startswith(CONTINUATION) or (len(token) == 1 and token not in SHORT_WORDS)
+    return token.startswith(CONTINUATION) or token in UNKNOWN or (len(token) == 1 and token not in SHORT_WORDS)

@@ -31,6 +31,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
         "La comida estaba deliciosa y el servicio fue excelente.",
         "Je suis déçu par ce produit.",
         "Фильм был очень скучным.",
+        "หนังเรื่องนี้สนุกมาก",
         "这部电影太无聊了。",
         "الخدمة سيئة للغاية ولن أعود",
         "asdf qwer",
