@@ -47,6 +47,7 @@ def start(**_: Any) -> None:
     station.step = steps.step
     stations.append(station)
     heartbeat.is_ready = True
+    heartbeat.beat()  # at once: a child that hangs from now on has the short limit, not that of one that loads
     model = station.classifier.info
     WORKER_READY.set(1)
     log.info("worker_ready", model=model.name, version=model.version)
