@@ -63,7 +63,8 @@ def api(postgres: str, template: str, valkey: RunningServer) -> Iterator[Api]:
 @given(file=written())
 def test_a_table_comes_back_as_it_went_in(api: Api, file: Written) -> None:
     charset = f"; charset={file.wanted.charset}" if file.wanted.charset else ""
-    params = {"delimiter": file.wanted.delimiter} if file.wanted.delimiter else {}
+    told = {name: getattr(file.wanted, name) for name in ("text_column", "header", "quoting", "delimiter")}
+    params = {name: value for name, value in told.items() if value}
     answer = api.client.post(
         "/v1/jobs", content=file.file, headers={"content-type": f"text/csv{charset}"}, params=params
     )

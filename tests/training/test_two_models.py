@@ -201,6 +201,8 @@ def test_the_model_of_jobs_that_name_none_may_stand_still_as_well(
     client: httpx.Client, stack: Stack, mine: "subprocess.Popen[bytes]"
 ) -> None:
     assert mine.poll() is None
+    # The API remembers for a moment that the queue of `mine` was full.
+    wait_until(lambda: client.post("/v1/jobs", json={"reviews": [{"text": "a film"}]} | MINE).status_code == 202)
     worker = stack.pids(Part.WORKER)[0]
     with frozen(os.getpgid(worker)):
         all_goes_on(client, "mine")
