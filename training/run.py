@@ -91,6 +91,8 @@ def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
 
 def load_test(config: TrainConfig) -> Reviews | None:
     """Return the reviews that only the last figures are computed on: a data set of its own, or held-out rows."""
+    if not (config.test or config.test_size):
+        return None
     training, _ = _learnt_and_validation(config)
     if config.test:
         return load_reviews(Source(config.test, "test", config.text_column, config.label_column, names=training.names))
