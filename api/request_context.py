@@ -100,7 +100,7 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Count what goes out, and name the request in it."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])  # an HTTPStatus would be logged by its name
             message["headers"] = [*message["headers"], (b"x-request-id", self._scope["request_id"].encode())]
         else:
             self.sent += len(message.get("body", b""))

@@ -11,9 +11,12 @@ from torch import Tensor
 
 from training.errors import TrainingError
 
-# Names of the graph's constants: `training.graph` traces the network as a member called `model`.
+# Names of the graph's constants: `training.graph` exports the network as a member called `model`.
 ROOT = "model."
+# Graphs of version 2 name a product by its module; later graphs name only the bias that is added to it.
 SUFFIX = "/MatMul"
+BIAS = ".bias"
+NOT_LINEAR = ".LayerNorm.bias"  # the addition of a block's output is fused with the normalisation after it
 PARTS = ("query", "key", "value")
 
 
@@ -41,21 +44,35 @@ def served_weights(graph: Path) -> dict[str, Tensor]:
 
 def _direct(values: dict[str, NDArray[np.generic]]) -> list[str]:
     """Return the names of weights that the graph holds under the network's own names."""
-    names = {name.removesuffix("_quantized") for name in values if name.startswith(ROOT)}
+    weights = (name for name, value in values.items() if value.dtype != np.int64)  # positions are counted, not learnt
+    names = {name.removesuffix("_quantized") for name in weights if name.startswith(ROOT)}
     return [name.removeprefix(ROOT) for name in names if not name.endswith(("_scale", "_zero_point"))]
 
 
 def _products(graph: onnx.GraphProto, values: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
-    """Return the weights of linear layers, which the tracer has renamed, by the module path of their product."""
+    """Return the weights of linear layers, which the exporter has renamed, by their names in the network."""
     found = {}
     for node in graph.node:
-        if node.op_type != "MatMul" or not node.name.endswith(SUFFIX):
+        if node.op_type != "MatMul":
             continue
         constant = node.input[1].removesuffix("_DequantizeLinear_Output")
-        if f"{constant}_quantized" in values or constant in values:
-            module = node.name.removesuffix(SUFFIX).strip("/").replace("/", ".").removeprefix(ROOT)
+        if constant.startswith(ROOT) or not (f"{constant}_quantized" in values or constant in values):
+            continue
+        if module := _module(graph, node):
             found[f"{module}.weight"] = _dequantised(values, constant, root="").T
     return found
+
+
+def _module(graph: onnx.GraphProto, product: onnx.NodeProto) -> str | None:
+    """Return the path of the linear layer that a product belongs to."""
+    if product.name.endswith(SUFFIX):
+        return product.name.removesuffix(SUFFIX).strip("/").replace("/", ".").removeprefix(ROOT)
+    for reader in graph.node:
+        if product.output[0] in reader.input:
+            for name in reader.input:
+                if name.startswith(ROOT) and name.endswith(BIAS) and not name.endswith(NOT_LINEAR):
+                    return name.removeprefix(ROOT).removesuffix(BIAS)
+    return None
 
 
 def _attention_biases(values: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float32]]:
