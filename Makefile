@@ -32,12 +32,12 @@ lint: $(DEV) ## style, types and import contracts
 	$(BIN)/lint-imports --no-logo
 
 bench: $(DEV) ## measure the classifier alone and the whole path, in one run
-	$(BIN)/python -m load.bench
+	$(BIN)/python -m benchmarks.service.bench
 
 # WHAT is run, ramp, overload or reference; what is not given has the default of that command.
 WHAT := run
 load: $(DEV) ## USERS=500 RATE=60 SECONDS=600 MIX=people URL= WHAT=run: users on a service, and a report
-	$(BIN)/python -m load.sla_run $(if $(URL),--url $(URL)) $(if $(USERS),--users $(USERS)) $(if $(MIX),--mix $(MIX)) \
+	$(BIN)/python -m benchmarks.users.load $(if $(URL),--url $(URL)) $(if $(USERS),--users $(USERS)) $(if $(MIX),--mix $(MIX)) \
 		$(if $(PROMETHEUS),--prometheus $(PROMETHEUS)) $(WHAT) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS))
 
 compose-test: $(SERVE) ## build the images, bring all of compose.yaml up, break it, count, remove it; needs Docker

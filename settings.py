@@ -31,6 +31,12 @@ def problem(error: ValidationError) -> str:
     return "; ".join(f"{name}: {message}" for name, message in found)
 
 
+def newest_version(folder: Path) -> Path | None:
+    """Return the newest of a model's version folders, by number where they have one; None if there is none."""
+    versions = [path for path in folder.glob("[!.]*/") if path.is_dir()]
+    return max(versions, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], default=None)
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
@@ -167,9 +173,7 @@ class WorkerSettings(_Settings):
         """`<models_dir>/<model>/<version>`; without a version the newest, by number where it is one."""
         if self.model_version:
             return self.models_dir / self.model / self.model_version
-        versions = [path for path in (self.models_dir / self.model).glob("[!.]*/") if path.is_dir()]
-        newest = max(versions, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], default=None)
-        return newest or self.models_dir / self.model
+        return newest_version(self.models_dir / self.model) or self.models_dir / self.model
 
 
 class MetricsSettings(_Settings):

@@ -8,18 +8,19 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from api import classify, errors, events, feedback, health, job_actions, jobs, page, results, runbook, sla, uploads
-from api.admission import Admission
-from api.known_models import KnownModels
-from api.request_context import RequestContext
-from api.request_log import RequestLog
-from api.security import AllowedHosts, Security
-from api.service import Service
-from api.sla import Figures
-from api.waiting import WaitingRoom
+from api import errors
+from api.admission.control import AdmissionControl
+from api.admission.known_models import KnownModels
+from api.http.middleware import RequestMiddleware
+from api.http.request_log import RequestLog
+from api.http.security import AllowedHosts, Security
+from api.routes import classify, events, feedback, health, job_actions, jobs, page, results, runbook, sla, uploads
+from api.routes.sla import SlaCache
+from api.state import ApiState
+from broker.job_waiter import JobWaiter
+from broker.wakeups import Waker
 from db.engine import connect
 from settings import ApiSettings, DatabaseSettings, QueueSettings
-from worker.queue import Doorbell
 
 DESCRIPTION = "Sentiment of reviews, asynchronously: submit a job, then poll, or wait, for an honest answer."
 
@@ -32,14 +33,14 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # A thread without a connection can only wait for one, so there are as many as connections.
         to_thread.current_default_thread_limiter().total_tokens = database.database_pool_size
-        engine, waiting_room = connect(database, "verdict-api"), WaitingRoom(queue)
-        admission = Admission(settings, database.database_pool_size)
+        engine, job_waiter = connect(database, "verdict-api"), JobWaiter(queue)
+        admission = AdmissionControl(settings, database.database_pool_size)
         try:
-            with Doorbell(queue) as doorbell:
-                async with request_log.open(engine), waiting_room.open(), admission.watching():
+            with Waker(queue) as waker:
+                async with request_log.open(engine), job_waiter.open(), admission.watching():
                     uploading = CapacityLimiter(settings.uploads_at_once)
-                    app.state.service = Service(
-                        settings, engine, doorbell, waiting_room, Event(), uploading, admission, KnownModels(settings)
+                    app.state.service = ApiState(
+                        settings, engine, waker, job_waiter, Event(), uploading, admission, KnownModels(settings)
                     )
                     yield
         finally:
@@ -50,12 +51,12 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
         description=DESCRIPTION,
         version="1",
         lifespan=lifespan,
-        docs_url=None,  # api.page has it, from files of its own
+        docs_url=None,  # api.routes.page has it, from files of its own
         redoc_url=None,
         redirect_slashes=False,  # a path is right or unknown; a client may turn a redirected POST into a GET
-        middleware=[Middleware(RequestContext, request_log), Middleware(Security, AllowedHosts(settings))],
+        middleware=[Middleware(RequestMiddleware, request_log), Middleware(Security, AllowedHosts(settings))],
     )
-    app.state.figures = Figures()
+    app.state.figures = SlaCache()
     errors.install(app)
     for part in (classify, uploads, jobs, results, events, job_actions, feedback, health, sla, page, runbook):
         app.include_router(part.router)

@@ -34,8 +34,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.http.security_headers import HEADERS
 from api.schemas import Problem
-from api.security_headers import HEADERS
 from db.engine import DatabaseError
 from files.errors import FileRefused, TooLarge
 
@@ -45,7 +45,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pointed:
+class FieldError:
     """One thing that is wrong: a JSON pointer into the body, or `query/name`, `header/name`, `path/name`."""
 
     pointer: str
@@ -59,7 +59,7 @@ class ServiceError(Exception):
     name: ClassVar[str]
 
     def __init__(
-        self, detail: str | None = None, errors: list[Pointed] | None = None, headers: dict[str, str] | None = None
+        self, detail: str | None = None, errors: list[FieldError] | None = None, headers: dict[str, str] | None = None
     ) -> None:
         super().__init__(detail or self.__doc__)
         self.errors = errors or []
@@ -242,7 +242,7 @@ def problem(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: RequestValidationError) -> Response:
     errors = [
-        Pointed(_pointer(each["loc"]), _printable(each["msg"].removeprefix("Value error, ")))
+        FieldError(_pointer(each["loc"]), _printable(each["msg"].removeprefix("Value error, ")))
         for each in error.errors()[:MAX_ERRORS]
     ]
     detail = InvalidRequest.__doc__ or ""
@@ -270,7 +270,7 @@ def _answer(  # noqa: PLR0913  one argument a member
     name: str,
     detail: str,
     *,
-    errors: Sequence[Pointed] = (),
+    errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     body = {
@@ -291,7 +291,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-ALWAYS = refusals(400, 403, 421)  # by api.security, whatever is asked for
+ALWAYS = refusals(400, 403, 421)  # by api.http.security, whatever is asked for
 REFUSALS = ALWAYS | refusals(404, 405, 409, 413, 415, 422, 500, 503)
 
 

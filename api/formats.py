@@ -1,4 +1,4 @@
-"""All results of a job as a stream of bytes, format by format. Called by api.results.
+"""All results of a job as a stream of bytes, format by format. Called by api.routes.results.
 
 Each chunk is a page of rows that was read in a transaction of its own; between two chunks nothing is held. The same
 rows make the same bytes every time, which is what a resumed download lives on.
@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from api.errors import WrongState
-from api.views import result
+from api.serialize import result
 from db import exports, jobs, reviews
 from db.engine import Connection, Engine, transaction
 from db.exports import Export
@@ -32,7 +32,7 @@ class Formulas(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedResults:
     """What is asked for; `finished_at` is that of the job when it was."""
 
     export: Export
@@ -49,7 +49,7 @@ class Piece(NamedTuple):
     after: int | None = None
 
 
-def csv(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
+def csv(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
     """The caller's own columns and ours; UTF-8, LF."""
     export, escape = wanted.export, wanted.formulas is Formulas.ESCAPE
     if wanted.head:
@@ -71,7 +71,7 @@ def csv(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
         yield Piece(page, end)
 
 
-def ndjson(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
+def ndjson(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
     """A `Result` a line."""
     after, status = wanted.after, wanted.export.status
     while True:
@@ -86,7 +86,7 @@ def ndjson(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
         yield Piece("".join(f"{line}\n" for line in lines).encode(), after)
 
 
-def parquet(engine: Engine, wanted: Wanted) -> Iterator[Piece]:
+def parquet(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
     """The columns of `csv`, typed, but no name twice; a row group a page."""
     import pyarrow as pa  # noqa: PLC0415  takes 100 MB once used: only who asks for Parquet pays
     from pyarrow import parquet as pq  # noqa: PLC0415
@@ -120,7 +120,9 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _pages(engine: Engine, wanted: Wanted, read: Callable[[Connection, int, int], Read]) -> Iterator[tuple[int, Read]]:
+def _pages(
+    engine: Engine, wanted: WantedResults, read: Callable[[Connection, int, int], Read]
+) -> Iterator[tuple[int, Read]]:
     after = wanted.after
     while True:
         with transaction(engine) as connection:
@@ -133,7 +135,7 @@ def _pages(engine: Engine, wanted: Wanted, read: Callable[[Connection, int, int]
         after = end
 
 
-def _must_be_unchanged(connection: Connection, wanted: Wanted) -> None:
+def _must_be_unchanged(connection: Connection, wanted: WantedResults) -> None:
     """Cut the stream rather than end it when it is no whole.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The gauges of what stands in the store, set whenever metrics are asked for. Called by api.health."""
+"""The gauges of what stands in the store, set whenever metrics are asked for. Called by api.routes.health."""
 
 import math
 from contextlib import suppress

@@ -9,15 +9,15 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from api.admission.retry_schedule import LONGEST_SECONDS
 from api.app import create_app
-from api.slots import LONGEST_SECONDS
 from monitoring.liveness import Heartbeat
 from monitoring.logs import configure_logs
 from monitoring.traces import configure_traces
 from settings import ApiSettings, DatabaseSettings, LivenessSettings, QueueSettings, problem
 
 
-class Server(uvicorn.Server):
+class ApiServer(uvicorn.Server):
     """Uvicorn waits for requests that run before it ends the application, and event streams wait for their job."""
 
     def __init__(self, app: FastAPI, config: uvicorn.Config, heartbeat: Heartbeat) -> None:
@@ -58,7 +58,7 @@ def main() -> None:
         # Uvicorn waits for ever for slow clients by default.
         timeout_graceful_shutdown=int(settings.max_wait_seconds) + 5,
     )
-    server = Server(app, config, Heartbeat(liveness.heartbeat_file))
+    server = ApiServer(app, config, Heartbeat(liveness.heartbeat_file))
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
         server.run()
     if not server.started:

@@ -13,13 +13,13 @@ from db.engine import Engine, transaction
 from db.examples import NewExample
 from files.errors import FileRefused
 from files.labels import folded, meanings, parse_told
-from files.layout import Columns, Limits, Table, Wanted
+from files.layout import Columns, Limits, Table, WantedColumns
 from files.names import SUFFIXES, named
 from files.reader import read
+from inference.embedder import Embedder, load_embedder
+from inference.manifest import ModelError, load_manifest
 from settings import ApiSettings, WorkerSettings
 from verdict.uploads import body
-from worker.embedding import Embedder, load_embedder
-from worker.registry import ModelError, load_manifest
 
 OF_CALLERS = feedback.DATASET
 MOST_LABELS = 1_000  # distinct ones that are looked at; a column of more holds something else
@@ -35,7 +35,7 @@ class Labelled(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class AddedExamples:
     """What became of the rows of a file."""
 
     written: int = 0
@@ -61,14 +61,14 @@ def model() -> tuple[list[str], Embedder | None]:
         raise CommandError(str(exc)) from exc
 
 
-def wanted(file: Path, text_column: str | None, label_column: str | None, group_column: str | None) -> Wanted:
+def wanted(file: Path, text_column: str | None, label_column: str | None, group_column: str | None) -> WantedColumns:
     """Return how the file is to be read; the group takes the place of the caller's id."""
     said = named(file.name)
     if said is None:
         known = ", ".join(f".{suffix}" for suffix in SUFFIXES)
         raise CommandError(f"{file}: the name must end in one of {known}, also packed")
     columns: Columns = {"text_column": text_column, "label_column": label_column, "id_column": group_column}
-    return Wanted(said.format, delimiter=said.delimiter, needs_label=True, **columns)
+    return WantedColumns(said.format, delimiter=said.delimiter, needs_label=True, **columns)
 
 
 def parse_labels(written: str | None) -> Mapping[str, str] | None:
@@ -80,7 +80,11 @@ def parse_labels(written: str | None) -> Mapping[str, str] | None:
 
 
 def labelled_rows(
-    file: Path, wanted: Wanted, labels: Sequence[str], tally: Tally, told: Mapping[str, str] | None = None
+    file: Path,
+    wanted: WantedColumns,
+    labels: Sequence[str],
+    tally: AddedExamples,
+    told: Mapping[str, str] | None = None,
 ) -> Iterator[Labelled]:
     """Yield the rows of a file, their labels as the model calls them; those without are counted.
 
@@ -102,7 +106,9 @@ def labelled_rows(
             raise CommandError(f"{file}: {exc}") from exc
 
 
-def _meanings(file: Path, wanted: Wanted, labels: Sequence[str], told: Mapping[str, str] | None) -> Mapping[str, str]:
+def _meanings(
+    file: Path, wanted: WantedColumns, labels: Sequence[str], told: Mapping[str, str] | None
+) -> Mapping[str, str]:
     table = _table(file, wanted)
     column = "" if table.layout.label is None else table.layout.columns[table.layout.label]
     values: dict[str, str] = {}
@@ -121,14 +127,14 @@ def _meanings(file: Path, wanted: Wanted, labels: Sequence[str], told: Mapping[s
     return found.of
 
 
-def _table(file: Path, wanted: Wanted) -> Table:
+def _table(file: Path, wanted: WantedColumns) -> Table:
     largest = 1 << 62
     return read(body(file, None).chunks(), wanted, Limits(largest, largest, ApiSettings().max_review_chars))
 
 
 def add(
-    engine: Engine, dataset: str, embedder: Embedder | None, rows: Iterator[Labelled], tally: Tally
-) -> Iterator[Tally]:
+    engine: Engine, dataset: str, embedder: Embedder | None, rows: Iterator[Labelled], tally: AddedExamples
+) -> Iterator[AddedExamples]:
     """Embed rows and add them to a data set; yields the tally after each batch."""
     while some := list(islice(rows, BATCH)):
         texts, labels, _ = zip(*some, strict=True)

@@ -1,6 +1,6 @@
 """`verdict submit --local`: a file is read, classified and written in this process, a window of rows at a time.
 
-file ─ files.reader ─► rows ─ windows ─► worker.classifier ─► files.csv_out; the output has the columns that the
+file ─ files.reader ─► rows ─ windows ─► inference.classifier ─► files.csv_out; the output has the columns that the
 service's CSV has. Needs the extra `worker`, and neither a store nor a service.
 """
 
@@ -22,20 +22,22 @@ from cli._results import Output
 from cli.output import CommandError, say
 from files.csv_out import JSON_COLUMNS, Writer, our_names, own_cells
 from files.errors import FileRefused
-from files.layout import Limits, Table, Wanted
+from files.layout import Limits, Table, WantedColumns
 from files.reader import read
 from files.row import Row, RowError
+from inference.batching import micro_batches
+from inference.classifier import Classifier, Encoded, Prediction
+from inference.loading import load_classifier
+from inference.manifest import ModelError
 from settings import ApiSettings, WorkerSettings
 from verdict.uploads import body
-from worker.classifier import Classifier, Encoded, Prediction, micro_batches
 from worker.predict import isolate
-from worker.registry import ModelError, load_classifier
 
 WINDOW_ROWS = 256  # held in memory at a time; identical texts in it are classified once
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class LocalModel:
     """What judges texts, and the settings that a worker would judge them by."""
 
     classifier: Classifier
@@ -62,7 +64,7 @@ class Model:
 
 
 @dataclass(slots=True)
-class Tally:
+class LocalCounts:
     """What has become of the rows so far; `read` is in bytes of the file."""
 
     succeeded: int = 0
@@ -87,7 +89,7 @@ class Tally:
         return f"{self.words()}, {clock(left)} left" if left > 0 else self.words()
 
 
-def load_model(name: str | None) -> Model:
+def load_model(name: str | None) -> LocalModel:
     """The model of that name in its newest version, or the one that a worker would serve.
 
     Raises:
@@ -101,18 +103,18 @@ def load_model(name: str | None) -> Model:
     try:
         threads = settings.worker_threads or len(os.sched_getaffinity(0))
         classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
-        return Model(classifier, settings)
+        return LocalModel(classifier, settings)
     except ModelError as exc:
         raise CommandError(str(exc)) from exc
 
 
-def classify_file(model: Model, file: Path | None, wanted: Wanted, output: Output) -> Tally:
+def classify_file(model: LocalModel, file: Path | None, wanted: WantedColumns, output: Output) -> LocalCounts:
     """Classify `file` (None: stdin) and write the results, which appear under their name when they are complete.
 
     Raises:
         CommandError: the file is none that can be read.
     """
-    tally, began = Tally(), time.monotonic()
+    tally, began = LocalCounts(), time.monotonic()
     size = file.stat().st_size if file and file.is_file() else None
 
     def came(count: int) -> None:
@@ -139,7 +141,7 @@ def classify_file(model: Model, file: Path | None, wanted: Wanted, output: Outpu
     return tally
 
 
-def judged(model: Model, rows: Iterator[Row]) -> Iterator[list[tuple[Row, Prediction | RowError]]]:
+def judged(model: LocalModel, rows: Iterator[Row]) -> Iterator[list[tuple[Row, Prediction | RowError]]]:
     """Each row with its answer, in order, a window at a time."""
     while window := list(islice(rows, WINDOW_ROWS)):
         texts = list(dict.fromkeys(row.text for row in window if not row.error))

@@ -27,8 +27,8 @@ def one_line_errors() -> Iterator[None]:
     """Turn a missing extra or a mistake in the input into one line on stderr and exit code 2."""
     try:
         # Missing as a whole without the extras, so it must be inside the block.
+        from inference.manifest import ModelError
         from training.errors import TrainingError
-        from worker.registry import ModelError
     except ImportError as exc:
         _leave(_missing(exc))
     try:

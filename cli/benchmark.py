@@ -1,4 +1,4 @@
-"""`verdict benchmark`: the ladder of a model, in one run; a thin shell over `training.benchmark`."""
+"""`verdict benchmark`: the ladder of a model, in one run; a thin shell over `benchmarks.classifier.benchmark`."""
 
 import os
 from pathlib import Path
@@ -10,8 +10,8 @@ from rich.console import Console
 from cli._training import one_line_errors
 
 if TYPE_CHECKING:
-    from training.data import Reviews
-    from worker.registry import Manifest
+    from inference.manifest import Manifest
+    from training.data.reviews import Reviews
 
 OUTPUT = Path("runs/benchmark")
 
@@ -34,12 +34,12 @@ def benchmark(  # noqa: PLR0913, PLR0917 - each option of a command is a paramet
     """Measure speed, accuracy and memory from what is usually deployed to what is served, with tables and plots."""
     console = Console(stderr=True, highlight=False)
     with one_line_errors():
+        from benchmarks.classifier.benchmark import BenchmarkRequest
+        from benchmarks.classifier.benchmark import benchmark as measure
+        from benchmarks.classifier.benchmark_plots import draw
+        from benchmarks.classifier.benchmark_report import fill, require_marks, tables, write_json
+        from inference.manifest import load_manifest
         from settings import WorkerSettings
-        from training.benchmark import BenchmarkRequest
-        from training.benchmark import benchmark as measure
-        from training.benchmark_plots import draw
-        from training.benchmark_report import fill, require_marks, tables, write_json
-        from worker.registry import load_manifest
 
         folder = model or WorkerSettings().model_directory()
         manifest = load_manifest(folder)
@@ -65,13 +65,13 @@ def benchmark(  # noqa: PLR0913, PLR0917 - each option of a command is a paramet
 
 def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | None) -> tuple[str, "Reviews"]:
     """Return the reviews to judge and what they are called; those that the model was validated on by default."""
-    from training.config import DataConfig
-    from training.data import Source, load_reviews, sample, short_name
+    from training.data.reviews import DataSource, load_reviews, sample, short_name
+    from training.data.run_folder import load_split
     from training.errors import TrainingError
-    from training.run import load_split
+    from training.recipes.options import DataConfig
 
     if data:
-        return short_name(data), sample(load_reviews(Source(data, split, names=manifest.labels)), limit, seed=0)
+        return short_name(data), sample(load_reviews(DataSource(data, split, names=manifest.labels)), limit, seed=0)
     config = manifest.training.get("config")
     if not config:
         raise TrainingError("The model does not say what it was trained on; give --data.")
@@ -84,7 +84,7 @@ def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | No
 
 def _run_of(manifest: "Manifest") -> Path | None:
     """Return the folder the network was trained in, if it is here."""
-    from training.run import trained_weights
+    from training.data.run_folder import trained_weights
 
     folder = Path(manifest.training.get("config", {}).get("output", ""))
     return folder if (folder / "run.json").is_file() and trained_weights(folder).is_file() else None

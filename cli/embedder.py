@@ -1,4 +1,4 @@
-"""`verdict embedder`: fit what finds similar reviews; a thin shell over `training.embedder`."""
+"""`verdict embedder`: fit what finds similar reviews; a thin shell over `training.learn.fit_embedder`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +17,10 @@ def embedder(
 ) -> None:
     """Fit an embedder of reviews and measure its neighbours on the validation split."""
     with one_line_errors():
-        from training.config import EmbedderConfig, load_config
+        from training.recipes.options import EmbedderConfig, load_config
 
         settings = load_config(config, EmbedderConfig, override or ())
-        from training.embedder import fit_embedder
+        from training.learn.fit_embedder import fit_embedder
 
         figures = fit_embedder(settings)
     show(figures, title="Validation", as_json=json)

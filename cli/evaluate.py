@@ -14,7 +14,7 @@ from training.errors import TrainingError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.evaluate import Evaluation
+    from training.evaluate import ModelEvaluation
     from training.metrics import GroupScore
 
 
@@ -40,13 +40,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
 ) -> None:
     """Report accuracy, precision, recall, F1, confusion matrix, calibration error and speed of a model as served."""
     with one_line_errors():
-        from training.data import Source, load_reviews, sample
+        from inference.manifest import load_manifest
+        from training.data.reviews import DataSource, load_reviews, sample
         from training.evaluate import evaluate as run
-        from worker.registry import load_manifest
 
         names = load_manifest(model).labels
         left_out = dict(_left_out(item) for item in without or ())
-        source = Source(data, split, text_column, label_column, group_column=by, names=names, without=left_out)
+        source = DataSource(data, split, text_column, label_column, group_column=by, names=names, without=left_out)
         reviews = load_reviews(source)
         part = sample(reviews, limit, seed=0)
         result = run(model, part, threads=threads, token_budget=token_budget, point=point)
@@ -63,7 +63,7 @@ def _left_out(item: str) -> tuple[str, list[str]]:
     return column, values.split(",")
 
 
-def _print(result: "Evaluation") -> None:
+def _print(result: "ModelEvaluation") -> None:
     scores = result.scores
     console = Console()
     stages: dict[str, object] = {"point": result.point, **result.stages} if result.point else {}

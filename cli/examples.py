@@ -33,7 +33,7 @@ def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
         raise CommandError(f"the data set {dataset} holds what callers share; choose another name with --name")
     with _store() as engine:
         labels, embedder = work.model()
-        tally, wanted = work.Tally(), work.wanted(file, text_column, label_column, group_column)
+        tally, wanted = work.AddedExamples(), work.wanted(file, text_column, label_column, group_column)
         told = work.parse_labels(meanings)
         rows = islice(work.labelled_rows(file, wanted, labels, tally, told), limit)
         with progress(f"adding {dataset}") as report:

@@ -1,4 +1,4 @@
-"""`verdict experiment`: losses or preprocessings compared over seeds; a thin shell over `training.experiment`."""
+"""`verdict experiment`: losses or preprocessings compared over seeds; a thin shell over `training.learn.experiment`."""
 
 import sys
 from contextlib import redirect_stdout
@@ -16,11 +16,11 @@ def experiment(
 ) -> None:
     """Train with each variant and seed, and write a table and a plot; a run that has ended is not run again."""
     with one_line_errors():
-        from training.config import ExperimentConfig, load_config
+        from training.recipes.options import ExperimentConfig, load_config
 
         settings = load_config(config, ExperimentConfig, override or ())
-        from training.experiment import experiment as run
-        from training.experiment import table
+        from training.learn.experiment import experiment as run
+        from training.learn.experiment import table
         from training.run_log import on_screen
 
         with redirect_stdout(sys.stderr), on_screen(verbose=verbose):

@@ -1,4 +1,4 @@
-"""`verdict export`: make a served model of a training run; a thin shell over `training.export`."""
+"""`verdict export`: make a served model of a training run; a thin shell over `training.export.export_model`."""
 
 import sys
 from pathlib import Path
@@ -26,16 +26,16 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
 ) -> None:
     """Export the best checkpoint to ONNX, quantise and calibrate it, and write manifest and model card."""
     with one_line_errors():
-        from training.data import Source, load_reviews, short_name
-        from training.export import ExportRequest
-        from training.export import export as run_export
-        from training.measure import HeldOut
-        from training.run import RunRecord
+        from training.data.reviews import DataSource, load_reviews, short_name
+        from training.data.run_folder import RunRecord
+        from training.export.export_model import ExportRequest
+        from training.export.export_model import export as run_export
+        from training.export.measure import HeldOut
         from training.run_log import on_screen
 
         labels = RunRecord.read(run).labels
         tests = [
-            HeldOut(short_name(place), "test", load_reviews(Source(place, "test", names=labels)))
+            HeldOut(short_name(place), "test", load_reviews(DataSource(place, "test", names=labels)))
             for place in test or ()
         ]
         request = ExportRequest(

@@ -1,4 +1,4 @@
-"""`verdict label`: let a trained network judge texts for a student; a thin shell over `training.label`."""
+"""`verdict label`: let a trained network judge texts for a student; a thin shell over `training.learn.label`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,8 +24,8 @@ def label(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
 ) -> None:
     """Write what a trained network says of every text of a file, part by part."""
     with one_line_errors():
-        from training.label import LabelRequest
-        from training.label import label as run_label
+        from training.learn.label import LabelRequest
+        from training.learn.label import label as run_label
 
         rows = run_label(LabelRequest(run, data, output, checkpoint, text_column, max_tokens, unsure, below, limit))
     show({"rows": rows, "output": str(output)}, title="Judged texts", as_json=json)

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from cli.output import CommandError, stderr
+from local.errors import LocalError
 
 # name: its line in `verdict --help`. Each is the function, or the group, of that name in the module of that name
 # (with `_` for `-`), and only the one that is asked for is imported.
@@ -64,7 +65,7 @@ def app() -> None:
     asked_for = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
         application(asked_for)(prog_name="verdict")
-    except CommandError as failure:
+    except (CommandError, LocalError) as failure:
         stderr.print(f"[bold red]error:[/] {escape(' '.join(str(failure).split()))}")
         sys.exit(failure.exit_code)
 

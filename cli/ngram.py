@@ -1,4 +1,4 @@
-"""`verdict ngram`: fit the linear n-gram classifier; a thin shell over `training.ngrams`."""
+"""`verdict ngram`: fit the linear n-gram classifier; a thin shell over `training.learn.fit_ngrams`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +17,10 @@ def ngram(
 ) -> None:
     """Fit a linear classifier over n-grams of word pieces and measure it on the validation split."""
     with one_line_errors():
-        from training.config import NgramConfig, load_config
+        from training.recipes.options import NgramConfig, load_config
 
         settings = load_config(config, NgramConfig, override or ())
-        from training.ngrams import fit_ngrams
+        from training.learn.fit_ngrams import fit_ngrams
 
         figures = fit_ngrams(settings)
     show(figures, title="Validation", as_json=json)

@@ -1,4 +1,4 @@
-"""`verdict pretrain`: masked-language training on reviews; a thin shell over `training.pretrain`."""
+"""`verdict pretrain`: masked-language training on reviews; a thin shell over `training.learn.pretrain`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,10 +18,10 @@ def pretrain(
 ) -> None:
     """Go on with masked-language training of a base model on reviews; the result is a base model for `train`."""
     with one_line_errors():
-        from training.config import PretrainConfig, load_config
+        from training.recipes.options import PretrainConfig, load_config
 
         settings = load_config(config, PretrainConfig, override or ())
-        from training.pretrain import pretrain as run
+        from training.learn.pretrain import pretrain as run
 
         figures = run(settings, resume=resume)
     show(figures, title="Pretraining", as_json=json)

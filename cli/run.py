@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from dotenv import load_dotenv
 from pydantic import ValidationError
 
-from cli import embedded, home, targets
 from cli.output import CommandError, say, stdout
-from cli.supervisor import Command, Stopped, Supervisor
-from cli.targets import Address
+from local import embedded, home, metrics_targets
+from local.metrics_targets import Address
+from local.supervisor import Command, Stopped, Supervisor
 from settings import ApiSettings, MetricsSettings, RunSettings, WorkerSettings, problem
 
-STORE, DOORBELL, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
+STORE, BROKER, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
 ENV = Path(".env")
 BEATS = "heartbeats"  # a file for each process of ours, in the home
 SERVER_SECONDS = 60
@@ -56,9 +56,9 @@ def run() -> None:
     try:
         with home.locked(folder):
             home.stop_leftovers(folder)
-            address = targets.free_address(listen.host, listen.port)
-            names = [targets.MAINTENANCE, *(f"worker-{number}" for number in range(1, settings.workers + 1))]
-            exporters = targets.exporters(metrics, names, address[1])
+            address = metrics_targets.free_address(listen.host, listen.port)
+            names = [metrics_targets.MAINTENANCE, *(f"worker-{number}" for number in range(1, settings.workers + 1))]
+            exporters = metrics_targets.exporters(metrics, names, address[1])
             with Supervisor(folder / "logs", say) as supervisor:
                 # The workers here serve this model, so a job that names none is meant for it.
                 own = {"HOST": address[0], "PORT": str(address[1]), "DEFAULT_MODEL": listen.default_model or model}
@@ -82,7 +82,7 @@ def _serve(  # noqa: PLR0913, PLR0917  what is run, and where
         say("migrating the database")
         supervisor.complete(_python("db.migrate", env, stage=MAINTENANCE))
         _start_own(supervisor, folder, env, exporters)
-        metrics = targets.write(folder, address, exporters)
+        metrics = metrics_targets.write(folder, address, exporters)
         _wait_until_ready(supervisor, address, model, folder / "logs")
         database = "" if settings.database_url else f'; psql "$(cat {folder}/postgres.url)"'
         stdout.print(READY.format(url=_url(address), home=folder, database=database, targets=metrics), markup=False)
@@ -99,11 +99,11 @@ def _start_servers(supervisor: Supervisor, folder: Path, settings: RunSettings) 
         database_url = _start_server(supervisor, home.open_postgres(folder), STORE)
     if redis_url is None:
         say("starting Valkey")
-        redis_url = _start_server(supervisor, home.open_valkey(folder), DOORBELL)
+        redis_url = _start_server(supervisor, home.open_valkey(folder), BROKER)
     return {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
 
 
-def _start_server(supervisor: Supervisor, server: embedded.Server, stage: int) -> str:
+def _start_server(supervisor: Supervisor, server: embedded.EmbeddedServer, stage: int) -> str:
     process = supervisor.start(
         Command(
             server.name,
@@ -125,8 +125,8 @@ def _start_own(supervisor: Supervisor, folder: Path, env: dict[str, str], export
     """Start workers, maintenance and the API, each with an address for its metrics but the API, which has its own."""
     for name, (host, port) in exporters.items():
         own = env | {"METRICS_HOST": host, "METRICS_PORT": str(port)}
-        if name == targets.MAINTENANCE:
-            supervisor.start(_beating(folder, _python("worker.maintenance", own, MAINTENANCE)))
+        if name == metrics_targets.MAINTENANCE:
+            supervisor.start(_beating(folder, _python("maintenance.main", own, MAINTENANCE)))
         else:
             supervisor.start(_beating(folder, _python("worker.main", own, WORKERS, name=name, grace_seconds=28)))
     supervisor.start(_beating(folder, _python("api.main", env, API)))
@@ -145,12 +145,12 @@ def _wait_until_ready(supervisor: Supervisor, address: Address, model: str, logs
     say(f"starting API, maintenance and a worker of the model {model}")
     if not supervisor.wait_until(lambda: _readiness(address, model).startswith("200"), READY_SECONDS):
         raise CommandError(f"not ready after {READY_SECONDS} s: {_readiness(address, model)}; see {logs}", exit_code=1)
-    supervisor.vouch()
+    supervisor.mark_healthy()
 
 
 def _readiness(address: Address, model: str) -> str:
     """Ask GET /readyz of the model: status and body in one line, or why there is none."""
-    connection = http.client.HTTPConnection(*targets.reachable(address), timeout=2)
+    connection = http.client.HTTPConnection(*metrics_targets.reachable(address), timeout=2)
     try:
         connection.request("GET", f"/readyz?{urlencode({'model': model})}")
         answer = connection.getresponse()
@@ -162,4 +162,4 @@ def _readiness(address: Address, model: str) -> str:
 
 
 def _url(address: Address) -> str:
-    return f"http://{targets.netloc(*targets.reachable(address))}"
+    return f"http://{metrics_targets.netloc(*metrics_targets.reachable(address))}"

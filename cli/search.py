@@ -1,4 +1,4 @@
-"""`verdict search`: hyper-parameters that suit the data; a thin shell over `training.search`."""
+"""`verdict search`: hyper-parameters that suit the data; a thin shell over `training.learn.search`."""
 
 import sys
 from contextlib import redirect_stdout
@@ -23,13 +23,13 @@ def search(
     A search that was stopped goes on when the command is repeated.
     """
     with one_line_errors():
-        from training.config import SearchConfig, load_config
+        from training.recipes.options import SearchConfig, load_config
 
         told = [*(override or ()), *([f"trials={trials}"] if trials else [])]
         settings = load_config(config, SearchConfig, told)
+        from training.learn.search import search as run
+        from training.learn.search import table
         from training.run_log import on_screen
-        from training.search import search as run
-        from training.search import table
 
         with redirect_stdout(sys.stderr), on_screen(verbose=verbose):
             found = run(settings, command=command_line(sys.argv))

@@ -106,7 +106,7 @@ def _submit_here(file: Path, kind: Format, reading: Reading, wanted: Output | No
     try:
         # Only this needs the model's libraries, which an installation without workers does not have.
         from cli import _local
-        from files.layout import Wanted
+        from files.layout import WantedColumns
     except ImportError as exc:
         raise CommandError(f"{exc.name} is not installed; pip install 'verdict[worker]' for --local") from exc
     # The rest is for the evaluation, which only a service makes.
@@ -115,7 +115,7 @@ def _submit_here(file: Path, kind: Format, reading: Reading, wanted: Output | No
     try:
         with errors_of_files():
             tally = _local.classify_file(
-                _local.load_model(model), None if file == STDIN else file, Wanted(kind, **options), wanted
+                _local.load_model(model), None if file == STDIN else file, WantedColumns(kind, **options), wanted
             )
     except KeyboardInterrupt:
         say("stopped" if wanted.is_stdout else f"stopped; {wanted.path}.part has the rows so far")

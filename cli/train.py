@@ -1,4 +1,4 @@
-"""`verdict train`: from labelled reviews to a classifier; a thin shell over `training.recipe` and `training.steps`."""
+"""`verdict train`: from labelled reviews to a classifier; a thin shell over `training.recipes`."""
 
 import sys
 from contextlib import redirect_stdout
@@ -23,14 +23,14 @@ def train(
 ) -> None:
     """Fine-tune a pretrained encoder on labelled reviews, or do every step of a recipe up to a served model."""
     with one_line_errors():
-        from training.recipe import load_recipe
+        from training.recipes.recipe import load_recipe
 
         steps = load_recipe(config, override or ())
-        from training.checks import check_data
+        from training.recipes.checks import check_data
 
         check_data(steps)
+        from training.recipes.steps import check, run_step
         from training.run_log import on_screen
-        from training.steps import check, run_step
 
         check(steps, resume=resume)
         for place, step in enumerate(steps, start=1):

@@ -1,4 +1,4 @@
-"""`verdict tune`: the settings under which a worker is fastest here; a thin shell over `training.tune`."""
+"""`verdict tune`: the settings under which a worker is fastest here; a thin shell over `benchmarks.classifier.tune`."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from rich.table import Table
 from cli._training import one_line_errors
 
 if TYPE_CHECKING:
-    from training.tune import Trial
+    from benchmarks.classifier.tune import TuneTrial
 
 MEBI = 2**20
 
@@ -27,11 +27,11 @@ def tune(
     """Measure worker processes, threads and micro-batches on this machine, and choose the fastest."""
     console = Console(stderr=True, highlight=False)
     with one_line_errors():
+        from benchmarks.classifier.tune import TEXTS, TuneRequest, best, made_up
+        from benchmarks.classifier.tune import tune as measure
+        from inference.manifest import FULL, load_manifest
         from settings import WorkerSettings
-        from training.data import load_texts
-        from training.tune import TEXTS, TuneRequest, best, made_up
-        from training.tune import tune as measure
-        from worker.registry import FULL, load_manifest
+        from training.data.reviews import load_texts
 
         settings = WorkerSettings()
         folder = model or settings.model_directory()
@@ -52,7 +52,7 @@ def tune(
     print("\n".join(f"{name}={value}" for name, value in values.items()))
 
 
-def _table(trials: "list[Trial]", chosen: "Trial") -> Table:
+def _table(trials: "list[TuneTrial]", chosen: "TuneTrial") -> Table:
     table = Table("workers", "threads", "tokens", "reviews/s", "ms alone", "MiB", "")
     for each in trials:
         setting = each.setting

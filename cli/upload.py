@@ -1,4 +1,4 @@
-"""`verdict upload`: a model folder to a model hub; a thin shell over `training.hub`."""
+"""`verdict upload`: a model folder to a model hub; a thin shell over `training.export.hub`."""
 
 import sys
 from contextlib import redirect_stdout
@@ -18,7 +18,7 @@ def upload(
 ) -> None:
     """Upload a model folder to a hub as one commit. HF_TOKEN is its token, HF_ENDPOINT another address."""
     with one_line_errors():
-        from training.hub import upload as run
+        from training.export.hub import upload as run
 
         with redirect_stdout(sys.stderr):  # the hub's client prints its progress
             address = run(model, repository, private=not public, message=message)

@@ -27,7 +27,7 @@ class NewExample:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SimilarQuery:
     """A judged review, its embedding, and how many similar reviews it shall show."""
 
     review_id: UUID
@@ -59,7 +59,7 @@ ORDER BY wanted.place, near.similarity DESC
 """)
 
 
-def nearest(connection: Connection, embedder: str, wanted: Sequence[Wanted]) -> list[Neighbour]:
+def nearest(connection: Connection, embedder: str, wanted: Sequence[SimilarQuery]) -> list[Neighbour]:
     """The nearest examples of each review, the nearest first: no text twice, and never the review's own."""
     parameters = {
         "embedder": embedder,

@@ -1,4 +1,6 @@
-"""Statements about feedback: the truth about a judged review. Called by api.feedback and, for examples, worker.samples.
+"""Statements about feedback: the truth about a judged review.
+
+Called by api.routes.feedback and, for examples, worker.samples.
 
 Where the caller shares the review, its text is kept as an example in the data set `feedback`, as long as a job has it.
 """
@@ -69,7 +71,7 @@ RETURNING id
 """)
 
 
-def tell(connection: Connection, review_id: UUID, sentiment: str, *, agrees: bool, share: bool) -> Told:
+def record(connection: Connection, review_id: UUID, sentiment: str, *, agrees: bool, share: bool) -> Told:
     """Store the truth about a judged review, the last word counts; with `share`, keep its text as an example."""
     parameters = {"review": review_id, "sentiment": sentiment}
     example = connection.scalar(_KEEP, parameters | {"dataset": DATASET}) if share else None

@@ -41,7 +41,7 @@ LEFT JOIN live ON live.model = shown.model
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LaneLoad:
     """One queue: rows and estimated tokens that wait, the age of the oldest such job in seconds, rows being judged."""
 
     rows: float
@@ -62,7 +62,7 @@ class Serving:
 class Measures:
     """Every queue and every model."""
 
-    queues: Mapping[ModelLane, Standing]
+    queues: Mapping[ModelLane, LaneLoad]
     models: Mapping[str, Serving]
 
 
@@ -71,7 +71,7 @@ def measure(connection: Connection, fresh: timedelta, model: str | None) -> Meas
     rows = connection.execute(_MEASURE, {"lanes": list(Lane), "fresh": fresh, "model": model}).all()
     return Measures(
         {
-            ModelLane(row.model, Lane(row.lane)): Standing(row.rows, row.tokens, row.oldest, row.in_flight)
+            ModelLane(row.model, Lane(row.lane)): LaneLoad(row.rows, row.tokens, row.oldest, row.in_flight)
             for row in rows
         },
         {row.model: Serving(row.workers, row.tokens_per_second) for row in rows},

@@ -1,6 +1,6 @@
 """Statements about the request log, which has one partition a day (UTC), `request_log_20261122`.
 
-Called by api.request_log, which adds, by worker.maintenance, which keeps the days, and by `verdict requests`.
+Called by api.http.request_log, which adds, by maintenance.main, which keeps the days, and by `verdict requests`.
 """
 
 from collections.abc import Iterable, Sequence

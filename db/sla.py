@@ -1,4 +1,4 @@
-"""What the store knows about a window of time, for the SLA. Called by api.sla.
+"""What the store knows about a window of time, for the SLA. Called by api.routes.sla.
 
 Ids are UUIDv7, so jobs and reviews submitted within a window are a range of their keys, and no index holds a column
 that changes. An hour at 100 requests and 100 reviews a second takes 0.9 s in all (two cores with other work to do).

@@ -1,4 +1,4 @@
-"""The statements that add a job from a file: COPY its rows, then make reviews of them. Called by api.uploads.
+"""The statements that add a job from a file: COPY its rows, then make reviews of them. Called by api.routes.uploads.
 
 All in one transaction, so that a file is accepted whole or leaves nothing. Constant memory here and in the driver.
 """

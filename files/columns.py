@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from files.contents import is_text
 from files.errors import AmbiguousColumn, NoLabelColumn, NoSuchColumn, NoTextColumn, shown, shown_names
-from files.layout import Wanted
+from files.layout import WantedColumns
 
 # Without rows to look at, the first that is there is taken. Names are compared folded, see `folded`.
 TEXT_NAMES = (
@@ -89,7 +89,7 @@ def is_rating(name: str) -> bool:
     return folded(name) in _RATINGS
 
 
-def choose(columns: Sequence[str], wanted: Wanted, sample: Iterable[Sequence[str]] = ()) -> Chosen:
+def choose(columns: Sequence[str], wanted: WantedColumns, sample: Iterable[Sequence[str]] = ()) -> Chosen:
     """Find the columns that are wanted, or else those whose names are known.
 
     Args:
@@ -115,14 +115,14 @@ def choose(columns: Sequence[str], wanted: Wanted, sample: Iterable[Sequence[str
     return Chosen(text, _optional(columns, wanted.id_column, ID_NAMES, text), label)
 
 
-def has_text(columns: Sequence[str], wanted: Wanted) -> bool:
+def has_text(columns: Sequence[str], wanted: WantedColumns) -> bool:
     """Return whether a text column is among these by its name, be it once or more often."""
     if wanted.text_column is not None:
         return bool(_named(columns, wanted.text_column))
     return any(folded(column) in _TEXT_RANKS for column in columns)
 
 
-def _text(columns: Sequence[str], wanted: Wanted, sample: Sequence[Sequence[str]]) -> int:
+def _text(columns: Sequence[str], wanted: WantedColumns, sample: Sequence[Sequence[str]]) -> int:
     if wanted.text_column is not None:
         return _only(columns, wanted.text_column)
     known = [place for place, column in enumerate(columns) if folded(column) in _TEXT_RANKS]

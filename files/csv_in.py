@@ -14,7 +14,7 @@ from files.dialect import WHOLE_LINE, has_row_names, profile_of, trimmed
 from files.errors import AmbiguousColumn, NotText, TooManyColumns, WrongOption, shown
 from files.head import Head
 from files.header import Found, find
-from files.layout import Decoded, Layout, Limits, Table, Wanted
+from files.layout import Decoded, Layout, Limits, Table, WantedColumns
 from files.lines import Feed, split_lines
 from files.records import read_records
 from files.rows import Fitter, Judge, read_rows, storable
@@ -29,7 +29,7 @@ _SECOND_HEADERS = {"openendedresponse", "response"}  # SurveyMonkey; folded
 _IMPORT_ID = '{"ImportId"'  # Qualtrics
 
 
-def read_csv(text: Decoded, wanted: Wanted, limits: Limits) -> Table:
+def read_csv(text: Decoded, wanted: WantedColumns, limits: Limits) -> Table:
     """Read the head now, and the rows as they are iterated."""
     head = Head(split_lines(text, limits.record_chars), limits.record_chars)
     found = find(head, wanted)
@@ -56,7 +56,7 @@ def read_csv(text: Decoded, wanted: Wanted, limits: Limits) -> Table:
     return Table(layout, read_rows(islice(records, skipped, None), layout, fitter, Judge(text, wanted, limits)))
 
 
-def _layout(found: Found, wanted: Wanted, sample: Sequence[Sequence[str]], encoding: str) -> Layout:
+def _layout(found: Found, wanted: WantedColumns, sample: Sequence[Sequence[str]], encoding: str) -> Layout:
     if (wanted.header or "").strip().lower() == "none" and wanted.text_column is None:
         wanted = replace(wanted, text_column=_only_text(found.names, sample))
     chosen = choose(found.names, wanted, sample)

@@ -9,7 +9,7 @@ from files.contents import MOSTLY
 from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
 from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
 from files.head import Head, Header, modal_width
-from files.layout import Quoting, Wanted
+from files.layout import Quoting, WantedColumns
 
 SEARCHED = 30  # lines among which a header behind other lines is looked for
 QUOTINGS: tuple[Quoting, ...] = ("doubled", "backslash", "none")
@@ -26,7 +26,7 @@ class Found(NamedTuple):
     notes: list[str]
 
 
-def find(head: Head, wanted: Wanted) -> Found:
+def find(head: Head, wanted: WantedColumns) -> Found:
     """Find the header, told or recognised.
 
     Raises:
@@ -70,7 +70,7 @@ def _told_lines(head: Head, told: str) -> tuple[int, int | None]:
     return first, last if numbers[2] else None
 
 
-def _search(head: Head, delimiters: Sequence[str], start: int, wanted: Wanted, notes: list[str]) -> int:
+def _search(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns, notes: list[str]) -> int:
     """The index of the first line that shows a text column, or else of the first that is no comment."""
     filled = [index for index in range(start, len(head.lines)) if head.lines[index].strip()][:SEARCHED]
     if not filled:
@@ -89,7 +89,9 @@ def _search(head: Head, delimiters: Sequence[str], start: int, wanted: Wanted, n
     return bare[0]
 
 
-def _check_preamble(head: Head, delimiters: Sequence[str], before: Sequence[int], index: int, wanted: Wanted) -> None:
+def _check_preamble(
+    head: Head, delimiters: Sequence[str], before: Sequence[int], index: int, wanted: WantedColumns
+) -> None:
     header = _at(head, delimiters, index, wanted)
     width = len(header.cells)
     is_sure = width > 1 and all(name.strip() for name in header.cells) and len(set(header.cells)) == width
@@ -102,14 +104,14 @@ def _check_preamble(head: Head, delimiters: Sequence[str], before: Sequence[int]
             )
 
 
-def _headers(head: Head, delimiters: Sequence[str], index: int, wanted: Wanted) -> list[Header]:
+def _headers(head: Head, delimiters: Sequence[str], index: int, wanted: WantedColumns) -> list[Header]:
     quoting: Quoting = wanted.quoting or "doubled"
     dialects = [Dialect(delimiter, quoting, skips) for delimiter in delimiters for skips in (False, True)]
     found = [header for dialect in dialects if (header := head.header(dialect, index))]
     return found or [header for each in delimiters if (header := head.header(Dialect(each, "none"), index))]
 
 
-def _at(head: Head, delimiters: Sequence[str], index: int, wanted: Wanted) -> Header:
+def _at(head: Head, delimiters: Sequence[str], index: int, wanted: WantedColumns) -> Header:
     """The header at this line, under the delimiter that shows a text column, fits the rows and cuts most columns."""
     headers = _headers(head, delimiters, index, wanted)
     best = max(
@@ -132,7 +134,7 @@ def _at(head: Head, delimiters: Sequence[str], index: int, wanted: Wanted) -> He
     return head.whole_header(best_dialect(delimiter, quotings, read), index, is_told=wanted.quoting is not None)
 
 
-def _rank(head: Head, header: Header, wanted: Wanted) -> tuple[bool, float]:
+def _rank(head: Head, header: Header, wanted: WantedColumns) -> tuple[bool, float]:
     return (True, round(head.consistency(header), 1)) if has_text(header.cells, wanted) else (False, 0.0)
 
 
@@ -146,7 +148,7 @@ def _has_columns(head: Head, headers: Sequence[Header]) -> bool:
     return False
 
 
-def _without(head: Head, delimiters: Sequence[str], start: int, wanted: Wanted, notes: list[str]) -> Found:
+def _without(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns, notes: list[str]) -> Found:
     """Names for the columns of a file without a header, as many as its records have."""
     tables = {each: modal_width(head.records(Dialect(each, wanted.quoting or "doubled"), start)) for each in delimiters}
     plain = {each: modal_width(head.records(Dialect(each, "none"), start)) for each in delimiters}

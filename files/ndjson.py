@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from files.columns import choose, has_text
 from files.errors import EmptyFile, NoTextColumn, NotNdjson, shown
 from files.json_values import Value, values
-from files.layout import Decoded, Layout, Limits, Table, Wanted
+from files.layout import Decoded, Layout, Limits, Table, WantedColumns
 from files.row import Row, RowError, text_error
 
 SAMPLE = 100  # values whose members tell the names: the first may lack the text
@@ -24,7 +24,7 @@ class Names(NamedTuple):
     label: str | None
 
 
-def read_ndjson(text: Decoded, wanted: Wanted, limits: Limits) -> Table:
+def read_ndjson(text: Decoded, wanted: WantedColumns, limits: Limits) -> Table:
     """Read the first values now, which settle the names, and the rows as they are iterated."""
     found = values(text, limits.record_chars)
     sample = list(islice(found, SAMPLE))
@@ -39,7 +39,7 @@ def read_ndjson(text: Decoded, wanted: Wanted, limits: Limits) -> Table:
     return Table(layout, rows, is_table=False)
 
 
-def _names(sample: Sequence[Value], wanted: Wanted) -> Names:
+def _names(sample: Sequence[Value], wanted: WantedColumns) -> Names:
     whole = wanted.text_column or "text"
     objects = [_members(value.content, whole) for value in sample]
     known = [members for members in objects if not isinstance(members, RowError)]
@@ -85,7 +85,7 @@ def _place(names: Sequence[str], name: str | None) -> int | None:
 class RowReader:
     """Makes rows of values."""
 
-    def __init__(self, text: Decoded, names: Names, wanted: Wanted, limits: Limits) -> None:
+    def __init__(self, text: Decoded, names: Names, wanted: WantedColumns, limits: Limits) -> None:
         self._text, self._names, self._review_chars = text, names, limits.review_chars
         self._keeps_null_words = wanted.null_words == "keep"
 

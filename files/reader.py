@@ -10,13 +10,13 @@ from files.containers import unpack
 from files.csv_in import read_csv
 from files.encoding import Text
 from files.errors import NoRows, TooLarge
-from files.layout import Limits, Table, Wanted
+from files.layout import Limits, Table, WantedColumns
 from files.ndjson import read_ndjson
 from files.row import Row
 from files.written import DELIMITER, WrittenText
 
 
-def read(chunks: Iterable[bytes], wanted: Wanted, limits: Limits) -> Table:
+def read(chunks: Iterable[bytes], wanted: WantedColumns, limits: Limits) -> Table:
     """Read as much as tells the layout; `rows` reads on as it is iterated, some hundred lines ahead.
 
     Raises:

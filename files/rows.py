@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from files.dialect import Profile
-from files.layout import Decoded, Layout, Limits, Wanted
+from files.layout import Decoded, Layout, Limits, WantedColumns
 from files.records import Record
 from files.row import Row, RowError, text_error
 
@@ -17,7 +17,7 @@ _NOT_STORABLE = re.compile("[\0\udc00-\udcff]")
 class Judge:
     """What makes a row one that cannot be judged."""
 
-    def __init__(self, text: Decoded, wanted: Wanted, limits: Limits) -> None:
+    def __init__(self, text: Decoded, wanted: WantedColumns, limits: Limits) -> None:
         self.text = text
         self._keeps_null_words = wanted.null_words == "keep"
         self._review_chars = limits.review_chars

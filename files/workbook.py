@@ -9,7 +9,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from files.columns import has_text
 from files.errors import AmbiguousColumn, CorruptArchive, EmptyFile, NotText, TooLarge, shown_names
-from files.layout import Wanted
+from files.layout import WantedColumns
 from files.written import as_line
 
 MOST_BYTES = 200_000_000  # decompressed: a workbook is read as a whole, at some 5 times its size in memory
@@ -60,7 +60,7 @@ def _check_size(archive: zipfile.ZipFile) -> None:
 
 
 def _names_texts(rows: Sequence[Sequence[Value]]) -> bool:
-    return any(has_text([_cell(cell) for cell in row], Wanted("csv")) for row in rows[:_SEARCHED])
+    return any(has_text([_cell(cell) for cell in row], WantedColumns("csv")) for row in rows[:_SEARCHED])
 
 
 def _cell(value: Value) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 SELF = Path("/proc/self/cgroup")
-# Set for every process of `verdict run` (cli.home): they are in one control group, with the servers and the shell.
+# Set for every process of `verdict run` (local.home): they are in one control group, with the servers and the shell.
 SHARED_BY = "VERDICT_RUN"
 _SESSION = re.compile(r"/session-\w+\.scope(/|$)")  # of somebody who has logged in
 UNLIMITED = 2**60  # version 1 writes about 2**63 for no limit

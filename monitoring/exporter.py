@@ -1,4 +1,4 @@
-"""Serves this process's metrics at METRICS_PORT, for Prometheus. Called by worker.child and worker.maintenance."""
+"""Serves this process's metrics at METRICS_PORT, for Prometheus. Called by worker.child and maintenance.main."""
 
 import threading
 from collections.abc import Callable, Collection

@@ -1,7 +1,7 @@
 """What one process shows of the metrics, which all processes define: no value of those that others measure.
 
 A metric without labels exists from the start, as 0: a worker would say that the store is down, the API that no model
-is ready. Called by monitoring.exporter and api.health.
+is ready. Called by monitoring.exporter and api.routes.health.
 """
 
 from collections.abc import Collection, Iterator

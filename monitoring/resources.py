@@ -1,7 +1,8 @@
 """What the container may use and does use, and its GPUs: read from the kernel whenever somebody asks for metrics.
 
-Registered once by each process (monitoring.exporter, api.health). Under `verdict run` all processes, and the shell, are
-in one control group: what it uses says nothing about any of them, so each shows its own CPU and memory instead.
+Registered once by each process (monitoring.exporter, api.routes.health). Under `verdict run` all processes, and the
+shell, are in one control group: what it uses says nothing about any of them, so each shows its own CPU and memory
+instead.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The runbook, docs/alerts.md: the section of an alert, and the address that each alert names as its `runbook_url`.
 
-The API serves the sections (api.runbook), so the default address works wherever its port is reached. Another one is
-written into all rules by `python -m monitoring.runbook 'https://wiki.example.com/verdict#{anchor}'`.
+The API serves the sections (api.routes.runbook), so the default address works wherever its port is reached. Another one
+is written into all rules by `python -m monitoring.runbook 'https://wiki.example.com/verdict#{anchor}'`.
 """
 
 import re

@@ -1,6 +1,6 @@
 """OpenTelemetry traces, where the extra `otel` is installed and OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
 
-A request is a span (api.request_context) whose context is stored with the job it makes. A worker's batch is a trace of
+A request is a span (api.http.middleware) whose context is stored with the job it makes. A worker's batch is a trace of
 its own, since it serves many requests; its spans (worker.drain) link to each of them. Without a collector nothing is
 imported and a span costs nothing.
 """

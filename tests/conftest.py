@@ -20,17 +20,17 @@ import uvicorn
 from sqlalchemy import text
 
 from api.app import create_app
+from benchmarks.common.stack import Stack
+from broker.notifier import Notifier
 from db import registrations
 from db.engine import Connection, Engine, connect, transaction
 from db.migrate import upgrade
 from db.registrations import NewModel
-from load.stack import Stack
 from settings import ApiSettings, DatabaseSettings, QueueSettings, WorkerSettings
 from tests.fakes import LABELS, FakeClassifier
 from tests.servers import RunningServer, postgres_server, shipped_stack, valkey_server
+from worker.context import WorkerContext
 from worker.drain import Drain
-from worker.notify import Notifier
-from worker.station import Station
 
 WAIT_SECONDS = 20.0
 
@@ -197,30 +197,30 @@ def classifier() -> FakeClassifier:
 
 
 @pytest.fixture
-def station(engine: Engine, model_id: int, queue: QueueSettings, classifier: FakeClassifier) -> Iterator[Station]:
+def context(engine: Engine, model_id: int, queue: QueueSettings, classifier: FakeClassifier) -> Iterator[WorkerContext]:
     """What a worker process has, with the fake model."""
     notifier = Notifier(queue)
     thread = threading.Thread(target=notifier.run)
     thread.start()
-    yield Station(WorkerSettings(), engine, classifier, model_id, "default", notifier.notify, lambda _: None)
+    yield WorkerContext(WorkerSettings(), engine, classifier, model_id, "default", notifier.notify, lambda _: None)
     notifier.close()
     thread.join()
 
 
 @pytest.fixture
-def drain(station: Station) -> Callable[[], None]:
+def drain(context: WorkerContext) -> Callable[[], None]:
     """Runs one drain."""
-    return lambda: Drain(station).run()
+    return lambda: Drain(context).run()
 
 
 @pytest.fixture
-def worker(station: Station) -> Iterator[None]:
+def worker(context: WorkerContext) -> Iterator[None]:
     """Drains again and again in a thread, as if rung all the time."""
     stopping = threading.Event()
 
     def work() -> None:
         while not stopping.wait(0.005):
-            Drain(station).run()
+            Drain(context).run()
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -9,10 +9,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
+from inference.embedder import Embedder, Topics
+from inference.manifest import file_digest
+from inference.tokenizer import NO_LIMIT, ReviewTokenizer
 from tests.fakes import LABELS
-from worker.embedding import Embedder, Topics
-from worker.registry import file_digest
-from worker.tokeniser import NO_LIMIT, Tokeniser
 
 THEMES = ("pirates ship sea", "robots space laser", "wedding bride cake")
 SPECIAL = ["[UNK]", "[CLS]", "[SEP]"]
@@ -38,7 +38,7 @@ def small_embedder(folder: Path, judgement: float = 0.2) -> Embedder:
     """The embedder, of the fake model's labels."""
     path = folder / "themes.json"
     write_tokenizer(path)
-    return Embedder(topics(judgement), Tokeniser(path, NO_LIMIT), LABELS, digest="themes")
+    return Embedder(topics(judgement), ReviewTokenizer(path, NO_LIMIT), LABELS, digest="themes")
 
 
 def write_model(folder: Path, *, embedder: bool = True) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.models import Lane, ModelLane
-from worker.classifier import Encoded, ModelInfo, Prediction, predictions
+from inference.classifier import Encoded, ModelInfo, Prediction, predictions
 
 MODEL = "default"
 LABELS = ("negative", "positive")

@@ -10,9 +10,9 @@ from signal import Signals
 
 import pytest
 
-from cli import embedded
-from cli.supervisor import Command, spawn
-from load.stack import Stack, running_stack
+from benchmarks.common.stack import Stack, running_stack
+from local import embedded
+from local.supervisor import Command, spawn
 from settings import WorkerSettings
 
 START_SECONDS = 30.0
@@ -52,7 +52,7 @@ def shipped_stack(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
 
 
 @contextmanager
-def running(server: embedded.Server, log: Path) -> Iterator[RunningServer]:
+def running(server: embedded.EmbeddedServer, log: Path) -> Iterator[RunningServer]:
     """Run `server` until the block ends; a process that a test froze is killed all the same."""
     process = spawn(Command(server.name, server.argv, 0, cwd=server.folder, orphan_signal=server.stop_signal), log)
     try:

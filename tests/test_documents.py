@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from load.stack import Stack
+from benchmarks.common.stack import Stack
 from settings import ROOT
 
 SECONDS = 120

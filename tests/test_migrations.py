@@ -10,11 +10,11 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from cli import embedded
 from db import migrate
 from db.engine import Engine, ExtensionMissing, StoreUnavailable, connect, transaction
 from db.migrate import alembic_config, newest, upgrade
 from db.models import Base
+from local import embedded
 from settings import ROOT, DatabaseSettings
 from tests.conftest import new_database
 from tests.db import steps

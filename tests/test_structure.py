@@ -13,12 +13,12 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 import settings
+from broker.celery_app import celery_app
+from broker.messages import DRAIN, queue_name
 from db.models import Lane, ModelLane
 from monitoring import metrics
 from settings import ROOT, QueueSettings
 from worker import tasks
-from worker.main import celery_app
-from worker.messages import DRAIN, queue_name
 
 # In the order of the README; a name that stands in two classes is described by the first.
 SETTINGS: list[type[BaseSettings]] = [
@@ -142,7 +142,8 @@ def test_every_metric_has_our_prefix_and_a_help_text() -> None:
 
 
 def test_every_metric_is_measured_somewhere() -> None:
-    code = "".join(path.read_text() for folder in ("api", "db", "worker") for path in (ROOT / folder).glob("*.py"))
+    folders = ("api", "broker", "db", "inference", "maintenance", "worker")
+    code = "".join(path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
     names = [name for name, each in vars(metrics).items() if isinstance(each, MetricWrapperBase)]
     assert [name for name in names if f"{name}." not in code] == []
 
@@ -161,7 +162,18 @@ def imported(module: str) -> set[str]:
 
 
 def test_the_api_loads_nothing_that_infers_or_trains() -> None:
-    unwanted = {"onnxruntime", "numpy", "tokenizers", "torch", "transformers", "celery", "cli", "training"}
+    unwanted = {
+        "onnxruntime",
+        "numpy",
+        "tokenizers",
+        "torch",
+        "transformers",
+        "celery",
+        "cli",
+        "training",
+        "inference",
+        "worker",
+    }
     assert imported("api.main") & unwanted == set()
 
 

@@ -11,19 +11,19 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from training.model import load_trained
-from training.preprocessing import tokeniser_of
-from training.run import RunRecord
-from worker.classifier import Classifier, Encoded, ModelInfo, Prediction, pad, predictions
-from worker.registry import TOKENIZER
-from worker.tokeniser import Tokeniser
+from inference.classifier import Classifier, Encoded, ModelInfo, Prediction, pad, predictions
+from inference.manifest import TOKENIZER
+from inference.tokenizer import ReviewTokenizer
+from training.data.run_folder import RunRecord
+from training.learn.model import load_trained
+from training.learn.preprocessing import tokeniser_of
 
 
 class TorchClassifier:
     """A torch network behind the three steps; its texts are cleaned, tokenised and cut as the served model's are."""
 
     def __init__(
-        self, network: Callable[[Tensor, Tensor], Tensor], tokeniser: Tokeniser, info: ModelInfo, pad_id: int
+        self, network: Callable[[Tensor, Tensor], Tensor], tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int
     ) -> None:
         self.info = info
         self._network = network
@@ -50,7 +50,7 @@ def trained(run: Path, model: Path, info: ModelInfo, pad_id: int, threads: int) 
     torch.set_num_threads(threads)
     network = load_trained(run, len(info.labels))
     network.base().set_attn_implementation("sdpa")
-    tokeniser = Tokeniser(model / TOKENIZER, info.max_tokens)
+    tokeniser = ReviewTokenizer(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, pad_id)
 
 
@@ -86,5 +86,5 @@ def distilbert_sized(model: Path, info: ModelInfo, pad_id: int, threads: int) ->
     )
     network: Any = DistilBertForSequenceClassification(config)
     network.eval()
-    tokeniser = Tokeniser(model / TOKENIZER, info.max_tokens)
+    tokeniser = ReviewTokenizer(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask).logits, tokeniser, info, pad_id)

@@ -1,6 +1,6 @@
 """Measure a model folder on labelled reviews, through the very classifier that serves; needs no torch.
 
-Called by `verdict evaluate` and by `training.export`; calls `worker.registry` and `training.metrics`.
+Called by `verdict evaluate` and by `training.export.export_model`; calls `inference.manifest` and `training.metrics`.
 """
 
 import sys
@@ -12,17 +12,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Reviews
+from inference.batching import micro_batches
+from inference.classifier import Classifier, Encoded, Prediction
+from inference.loading import load_classifier
+from inference.manifest import load_manifest
+from training.data.reviews import Reviews
 from training.errors import TrainingError
 from training.metrics import GroupScore, Scores, by_group, by_stage, score
-from worker.classifier import Classifier, Encoded, Prediction, micro_batches
-from worker.registry import load_classifier, load_manifest
 
 WORDS = ((0, 10), (11, 30), (31, 100), (101, sys.maxsize))
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class ModelEvaluation:
     """The figures of one model on one data set; speed is tokenise + forward + postprocess, model loading left out.
 
     `point` is the operating point of a model of two stages; `stages` has share and accuracy of each that answered.
@@ -46,7 +48,7 @@ class Evaluation:
 
 def evaluate(
     model_dir: Path, reviews: Reviews, *, threads: int, token_budget: int | None = None, point: str | None = None
-) -> Evaluation:
+) -> ModelEvaluation:
     """Classify all reviews in sorted micro-batches; `reviews.names` must be the model's labels, in its order."""
     manifest = load_manifest(model_dir)
     if point and not manifest.cascade:
@@ -57,7 +59,7 @@ def evaluate(
     answers = classify(classifier, reviews.texts, budget)
     seconds = time.perf_counter() - began
     rows, truth, names = probabilities(answers), np.asarray(reviews.labels), list(classifier.info.labels)
-    return Evaluation(
+    return ModelEvaluation(
         model=manifest.name,
         version=manifest.version,
         precision=manifest.precision,

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference.classifier import Classifier, Prediction
+from inference.loading import load_classifier
+from inference.manifest import MANIFEST
 from training.errors import TrainingError
-from worker.classifier import Classifier, Prediction
-from worker.registry import MANIFEST, load_classifier
 
 
 def judge(folder: Path, texts: Sequence[str], *, threads: int, point: str | None = None) -> list[Prediction]:

@@ -15,12 +15,12 @@ from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
 from monitoring.traces import configure_traces
 from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings
+from worker.context import WorkerContext, open_context
 from worker.parent import child_file
-from worker.station import Station, open_station
 from worker.store import show_zeros
 
 log = structlog.get_logger()
-stations: list[Station] = []  # one, opened after the child process has started
+contexts: list[WorkerContext] = []  # one, opened after the child process has started
 
 
 @worker_process_init.connect
@@ -36,7 +36,7 @@ def start(**_: Any) -> None:
     try:
         settings = WorkerSettings()
         show_zeros(settings.model)  # before the first review: a count that begins above 0 shows no rise
-        station = open_station(settings, DatabaseSettings(), QueueSettings())
+        context = open_context(settings, DatabaseSettings(), QueueSettings())
     # Celery only logs what a signal's receiver raises, and would keep a child that can do nothing.
     except DatabaseError as error:
         log.error("worker_not_ready", error=str(error), reason=error.reason)  # noqa: TRY400  a trace says no more
@@ -44,11 +44,11 @@ def start(**_: Any) -> None:
     except Exception as error:
         log.exception("worker_not_ready")
         raise SystemExit(1) from error
-    station.step = steps.step
-    stations.append(station)
+    context.step = steps.step
+    contexts.append(context)
     heartbeat.is_ready = True
     heartbeat.beat()  # at once: a child that hangs from now on has the short limit, not that of one that loads
-    model = station.classifier.info
+    model = context.classifier.info
     WORKER_READY.set(1)
     log.info("worker_ready", model=model.name, version=model.version)
 
@@ -56,5 +56,5 @@ def start(**_: Any) -> None:
 @worker_process_shutdown.connect
 def stop(**_: Any) -> None:
     """Say that the worker ends: who waits for work to be done learns it at once."""
-    for station in stations:
-        station.say_gone()
+    for context in contexts:
+        context.deregister()

@@ -21,12 +21,12 @@ from db import jobs, leases
 from db.claims import Claim, Most
 from db.engine import Connection, transaction
 from db.models import Lane, ModelLane
+from inference.batching import micro_batches
 from monitoring.metrics import STEP_TIME
-from worker.classifier import micro_batches
+from worker.context import WorkerContext
 from worker.heartbeat import beat
 from worker.micro_batch import MicroBatch, known_batch
 from worker.predict import predict, tokenise
-from worker.station import Station
 from worker.store import store
 
 DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never waits longer
@@ -38,8 +38,8 @@ CONTENDED_SECONDS = 0.005  # another worker holds a job's row for about 1 ms
 class Drain:
     """One drain: made for a ring, run once."""
 
-    def __init__(self, station: Station) -> None:
-        self._station = station
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._ready: list[MicroBatch] = []
         self._predicted: queue.SimpleQueue[MicroBatch | None] = queue.SimpleQueue()
         self._held: set[UUID] = set()
@@ -55,10 +55,11 @@ class Drain:
         Raises:
             DatabaseError: the store is out of reach. What was claimed comes back when its lease expires.
         """
-        self._station.pace.resume(time.monotonic())
-        beating = partial(beat, self._station, self._held, self._stored)
+        self._context.pace.resume(time.monotonic())
+        beating = partial(beat, self._context, self._held, self._stored)
         with ThreadPoolExecutor(3, thread_name_prefix="drain") as threads:
-            loops = [threads.submit(self._guard, loop) for loop in (self._feed, self._store, beating)]
+            named: dict[str, Callable[[], None]] = {"claim": self._feed, "store": self._store, "heartbeat": beating}
+            loops = [threads.submit(self._guard, name, loop) for name, loop in named.items()]
             try:
                 for batch in self._next_batches():
                     self._predict(batch)
@@ -69,9 +70,10 @@ class Drain:
             loop.result()
         if time.monotonic() >= self._ends_at:
             for lane in Lane:
-                self._station.ring(ModelLane(self._station.settings.model, lane))
+                self._context.wake(ModelLane(self._context.settings.model, lane))
 
-    def _guard(self, loop: Callable[[], None]) -> None:
+    def _guard(self, name: str, loop: Callable[[], None]) -> None:
+        threading.current_thread().name = f"drain-{name}"
         # A loop that dies ends the drain and its error ends the task, so nothing waits for it for ever.
         try:
             loop()
@@ -110,10 +112,10 @@ class Drain:
             claim = self._claim()
             if claim:
                 STEP_TIME.labels("claim").observe(time.monotonic() - asked_at)
-                self._station.pace.claimed(asked_at)
+                self._context.pace.claimed(asked_at)
                 self._cut(claim)
             elif idle and not self._contended():
-                self._station.pace.idle()
+                self._context.pace.idle()
                 break
             with self._changed:
                 self._changed.wait_for(lambda: self._wanted or self._closed, timeout=POLL_SECONDS)
@@ -126,19 +128,19 @@ class Drain:
     def _claim(self) -> Claim | None:
         """From the first lane in which something waits; bulk only when nothing is ready."""
         lanes = list(Lane) if not self._ready else [Lane.INTERACTIVE]
-        with transaction(self._station.engine) as connection:
-            self._station.say_seen(connection)
+        with transaction(self._context.engine) as connection:
+            self._context.report_alive(connection)
             return next(filter(None, (self._claim_from(lane, connection) for lane in lanes)), None)
 
     def _claim_from(self, lane: Lane, connection: Connection) -> Claim | None:
-        own, settings = self._station, self._station.settings
+        own, settings = self._context, self._context.settings
         most = Most(settings.claim_reviews, settings.claim_tokens, timedelta(seconds=settings.lease_seconds))
         return leases.claim(connection, lane, settings.model, own.name, most, own.fingerprint)
 
     def _contended(self) -> bool:
         """Whether something waits although nothing could be claimed: another worker is at its job."""
-        with transaction(self._station.engine) as connection:
-            waiting = any(jobs.waiting(connection, lane, self._station.settings.model) for lane in Lane)
+        with transaction(self._context.engine) as connection:
+            waiting = any(jobs.waiting(connection, lane, self._context.settings.model) for lane in Lane)
         if waiting:
             time.sleep(CONTENDED_SECONDS)
             self._wanted = True
@@ -150,9 +152,9 @@ class Drain:
         fresh = [review for review in claim.reviews if review.known is None]
         if len(fresh) < len(claim.reviews):
             self._predicted.put(known_batch(claim, last=not fresh))
-        with bound_contextvars(batch=str(claim.token)), self._station.step():
-            items, broken = tokenise(self._station, fresh)
-        budget = self._station.settings.micro_batch_tokens
+        with bound_contextvars(batch=str(claim.token)), self._context.step():
+            items, broken = tokenise(self._context, fresh)
+        budget = self._context.settings.micro_batch_tokens
         groups = micro_batches([encoded for _, encoded in items], budget) or ([[]] if fresh else [])
         rank = list(Lane).index(claim.lane)
         due = []
@@ -170,9 +172,9 @@ class Drain:
             self._changed.notify_all()
 
     def _predict(self, batch: MicroBatch) -> None:
-        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"), self._station.step():
-            batch.outcomes.extend(predict(self._station, batch.items))
-        self._station.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
+        with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"), self._context.step():
+            batch.outcomes.extend(predict(self._context, batch.items))
+        self._context.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
         self._predicted.put(batch)
 
     def _store(self) -> None:
@@ -180,10 +182,10 @@ class Drain:
         try:
             while (batch := self._predicted.get()) is not None:
                 with bound_contextvars(batch=str(batch.claim.token)), batch.span("store"):
-                    ended = store(self._station, batch.claim, batch.items, batch.outcomes, last=batch.last)
+                    ended = store(self._context, batch.claim, batch.items, batch.outcomes, last=batch.last)
                 if batch.last:
                     self._held.discard(batch.claim.token)
                 # Not what only moved: each word costs who waits a look, of 4 ms for 100 reviews.
-                self._station.notify(ended)
+                self._context.notify(ended)
         finally:
             self._stored.set()

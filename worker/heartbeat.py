@@ -9,18 +9,18 @@ import structlog
 
 from db import heartbeats
 from db.engine import DatabaseError, transaction
-from worker.station import Station
+from worker.context import WorkerContext
 
 log = structlog.get_logger()
 
 
-def beat(station: Station, held: Collection[UUID], stored: Event) -> None:
+def beat(context: WorkerContext, held: Collection[UUID], stored: Event) -> None:
     """Extend the leases in `held` three times a lease, until `stored` is set."""
-    settings = station.settings
+    settings = context.settings
     lease, cap = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.lease_cap_seconds)
     while not stored.wait(settings.lease_seconds / 3):
         try:
-            with transaction(station.engine) as connection:
+            with transaction(context.engine) as connection:
                 heartbeats.extend(connection, list(held), lease, cap)
         except DatabaseError as error:
             log.warning("heartbeat_failed", error=str(error))

@@ -4,9 +4,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from db.claims import Claim, Outcome
+from inference.classifier import Encoded
 from monitoring import traces
 from monitoring.metrics import CACHE_HITS
-from worker.classifier import Encoded
 from worker.outcomes import remembered
 from worker.predict import Item
 

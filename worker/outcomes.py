@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from db.claims import ClaimedReview, KnownPrediction, Outcome
-from worker.classifier import Prediction
+from inference.classifier import Prediction
 
 log = structlog.get_logger()
 

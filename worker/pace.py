@@ -1,6 +1,6 @@
 """How fast this worker judges while there is always work: what the API divides a backlog by, to know how long it takes.
 
-Told by worker.drain of each claim and each judged micro-batch; written to the store by worker.station. Counted in
+Told by worker.drain of each claim and each judged micro-batch; written to the store by worker.context. Counted in
 estimated tokens, as the API counts what waits.
 """
 

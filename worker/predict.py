@@ -10,10 +10,10 @@ from typing import TypeVar
 import structlog
 
 from db.claims import ClaimedReview, Outcome
+from inference.classifier import Encoded
 from monitoring.metrics import ATTEMPTS, BATCH_FILL, BATCH_REVIEWS, STEP_TIME
-from worker.classifier import Encoded
+from worker.context import WorkerContext
 from worker.outcomes import exhausted, succeeded
-from worker.station import Station
 
 log = structlog.get_logger()
 
@@ -37,31 +37,31 @@ def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], atte
         return [error] if attempts <= 1 else isolate(step, items, attempts - 1)
 
 
-def tokenise(station: Station, reviews: Sequence[ClaimedReview]) -> tuple[list[Item], list[Outcome]]:
+def tokenise(context: WorkerContext, reviews: Sequence[ClaimedReview]) -> tuple[list[Item], list[Outcome]]:
     """Tokenised reviews, and the outcomes of those that broke the tokeniser."""
-    attempts = station.settings.max_attempts
+    attempts = context.settings.max_attempts
     with STEP_TIME.labels("tokenise").time():
-        encoded = isolate(lambda some: station.classifier.tokenise([each.text for each in some]), reviews, attempts)
+        encoded = isolate(lambda some: context.classifier.tokenise([each.text for each in some]), reviews, attempts)
     pairs = list(zip(reviews, encoded, strict=True))
     broken = [exhausted(review, error, attempts) for review, error in pairs if isinstance(error, Exception)]
     return [(review, each) for review, each in pairs if isinstance(each, Encoded)], broken
 
 
-def predict(station: Station, items: Sequence[Item]) -> list[Outcome]:
+def predict(context: WorkerContext, items: Sequence[Item]) -> list[Outcome]:
     """Forward and post-process one micro-batch: one outcome for each review, in order."""
-    attempts = station.settings.max_attempts
-    results = isolate(lambda some: _judge(station, some), items, attempts)
+    attempts = context.settings.max_attempts
+    results = isolate(lambda some: _judge(context, some), items, attempts)
     return [
         exhausted(review, result, attempts) if isinstance(result, Exception) else result
         for (review, _), result in zip(items, results, strict=True)
     ]
 
 
-def _judge(station: Station, items: Sequence[Item]) -> list[Outcome]:
+def _judge(context: WorkerContext, items: Sequence[Item]) -> list[Outcome]:
     encoded = [each for _, each in items]
     began = time.monotonic()
-    predictions = station.classifier.postprocess(encoded, station.classifier.forward(encoded))
-    took, labels = time.monotonic() - began, station.classifier.info.labels
+    predictions = context.classifier.postprocess(encoded, context.classifier.forward(encoded))
+    took, labels = time.monotonic() - began, context.classifier.info.labels
     _measure([len(each.ids) for each in encoded if not each.settled], took)
     return [succeeded(review, each, labels, began, took) for (review, _), each in zip(items, predictions, strict=True)]
 

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 
-from worker.registry import MANIFEST
+from inference.manifest import MANIFEST
 
 #: Count up when cleaning, tokenising or post-processing changes: what was kept before is then found no more.
 VERSION = 1

@@ -1,6 +1,6 @@
 """Examples that a worker embeds at its start: the samples beside the default model, and what callers have told.
 
-The samples give a fresh service something to show. Called by worker.station.
+The samples give a fresh service something to show. Called by worker.context.
 """
 
 import csv
@@ -9,7 +9,7 @@ from pathlib import Path
 from db import examples, feedback
 from db.engine import Engine, transaction
 from db.examples import NewExample
-from worker.embedding import Embedder
+from inference.embedder import Embedder
 
 DATASET = "samples"
 FILE = "examples.csv"  # text, label, film

@@ -1,7 +1,7 @@
 """The model that a worker's settings name, checked. Jobs are claimed and registered by one name, so both must agree."""
 
+from inference.manifest import Manifest, ModelError, load_manifest
 from settings import WorkerSettings
-from worker.registry import Manifest, ModelError, load_manifest
 
 
 def served_manifest(settings: WorkerSettings) -> Manifest:

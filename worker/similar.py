@@ -16,12 +16,12 @@ import structlog
 from db import examples
 from db.claims import Outcome
 from db.engine import Engine, reading
-from db.examples import Wanted
+from db.examples import SimilarQuery
+from inference.cleaning import clean
+from inference.embedder import Embedder
 from monitoring.metrics import STEP_TIME
-from worker.cleaning import clean
-from worker.embedding import Embedder
+from worker.context import WorkerContext
 from worker.predict import Item
-from worker.station import Station
 
 MOST_CHARS = 500  # shown of a text
 
@@ -30,15 +30,15 @@ log = structlog.get_logger()
 Shown: TypeAlias = dict[str, str | float]
 
 
-def with_similar(station: Station, items: Sequence[Item], outcomes: Sequence[Outcome]) -> list[Outcome]:
+def with_similar(context: WorkerContext, items: Sequence[Item], outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes of these reviews, with similar reviews where their job wants them and there are some."""
     judged = {each.review_id: each.probabilities for each in outcomes if each.probabilities}
     pairs = [(item, judged[item[0].id]) for item in items if item[0].similar_wanted and item[0].id in judged]
-    if not pairs or station.embedder is None:
+    if not pairs or context.embedder is None:
         return list(outcomes)
     try:
         with STEP_TIME.labels("similar").time():
-            found = _find(station.engine, station.embedder, pairs)
+            found = _find(context.engine, context.embedder, pairs)
     except Exception as error:  # noqa: BLE001  whatever it is, the answers are there and must not be lost over it
         log.warning("similar_reviews_failed", error=repr(error), reviews=len(pairs))
         return list(outcomes)
@@ -48,11 +48,11 @@ def with_similar(station: Station, items: Sequence[Item], outcomes: Sequence[Out
 def _find(engine: Engine, embedder: Embedder, pairs: Sequence[tuple[Item, Sequence[float]]]) -> dict[UUID, list[Shown]]:
     # Tokenising is the largest cost, and a first stage has done it.
     ids = [encoded.whole or embedder.tokens(review.text) for (review, encoded), _ in pairs]
-    # Embeddings know the model's own labels only, not the third one of `worker.neutral`.
+    # Embeddings know the model's own labels only, not the third one of `inference.neutral`.
     own = np.array([each[: len(embedder.labels)] for _, each in pairs])
     embeddings = embedder.embed_tokens(ids, own / own.sum(axis=1, keepdims=True)).tolist()
     wanted = [
-        Wanted(review.id, review.text, embedding, review.similar_wanted)
+        SimilarQuery(review.id, review.text, embedding, review.similar_wanted)
         for ((review, _), _), embedding in zip(pairs, embeddings, strict=True)
     ]
     found = defaultdict(list)

@@ -12,9 +12,9 @@ from db.claims import Claim, Outcome, Stored
 from db.engine import DatabaseError, transaction
 from db.models import Lane
 from monitoring.metrics import CACHE_HITS, QUEUE_SECONDS, RESULT_SECONDS, RESULTS, STAGE_REVIEWS, STEP_TIME
+from worker.context import WorkerContext
 from worker.predict import Item
 from worker.similar import with_similar
-from worker.station import Station
 
 STORE_TRIES = 8  # over about 30 s: a result is worth waiting for a store that restarts
 
@@ -22,17 +22,17 @@ log = structlog.get_logger()
 
 
 def store(
-    station: Station, claim: Claim, items: Sequence[Item], outcomes: Sequence[Outcome], *, last: bool
+    context: WorkerContext, claim: Claim, items: Sequence[Item], outcomes: Sequence[Outcome], *, last: bool
 ) -> list[UUID]:
     """Complete some reviews of a claim; the jobs that this has ended.
 
     Raises:
         DatabaseError: the store is out of reach for long.
     """
-    outcomes = with_similar(station, items, outcomes)
+    outcomes = with_similar(context, items, outcomes)
     with STEP_TIME.labels("store").time():
-        stored = _complete(station, claim, outcomes, last=last)
-    count(claim.lane, station.classifier.info.name, stored)
+        stored = _complete(context, claim, outcomes, last=last)
+    count(claim.lane, context.classifier.info.name, stored)
     ended = list({each.job_id for each in stored if each.ended_job})
     if stored:
         jobs = list({str(each.job_id) for each in stored})
@@ -40,11 +40,11 @@ def store(
     return ended
 
 
-def _complete(station: Station, claim: Claim, outcomes: Sequence[Outcome], *, last: bool) -> list[Stored]:
+def _complete(context: WorkerContext, claim: Claim, outcomes: Sequence[Outcome], *, last: bool) -> list[Stored]:
     for pause in itertools.count():
         try:
-            with transaction(station.engine) as connection:
-                return leases.complete(connection, claim.token, station.model_id, outcomes, last=last)
+            with transaction(context.engine) as connection:
+                return leases.complete(connection, claim.token, context.model_id, outcomes, last=last)
         except DatabaseError as error:
             log.warning("store_failed", error=str(error), reviews=len(outcomes))
             if pause >= STORE_TRIES:

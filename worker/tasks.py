@@ -3,10 +3,10 @@
 import structlog
 from celery import shared_task
 
+from broker.messages import DRAIN
 from db.engine import DatabaseError
-from worker.child import stations
+from worker.child import contexts
 from worker.drain import Drain
-from worker.messages import DRAIN
 
 log = structlog.get_logger()
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 def drain(lane: str) -> None:
     """Answer a ring: every lane is drained, whichever rang, the interactive one first."""
     try:
-        Drain(stations[0]).run()
+        Drain(contexts[0]).run()
     except DatabaseError as error:
         log.warning("drain_stopped", lane=lane, error=str(error))
     except BaseException as error:

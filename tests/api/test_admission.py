@@ -9,9 +9,9 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from api.admission import Admission
+from api.admission.control import AdmissionControl
+from api.admission.retry_schedule import QUIET_SECONDS
 from api.errors import Overloaded
-from api.slots import QUIET_SECONDS
 from db.admission import Ahead, LaneFull
 from db.engine import Engine
 from db.models import Lane
@@ -174,7 +174,7 @@ def test_submissions_are_counted_by_rows_copies_and_codes(client: httpx.Client) 
 def test_the_api_refuses_what_would_wait_for_its_own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    gate = Admission(ApiSettings(admit_interactive_seconds=0.1), threads=1)
+    gate = AdmissionControl(ApiSettings(admit_interactive_seconds=0.1), threads=1)
     with gate.submitting(4):
         now[0] += 2.0
     with gate.submitting(4):
@@ -188,7 +188,7 @@ def test_the_api_refuses_what_would_wait_for_its_own_threads(monkeypatch: pytest
 def test_a_burst_may_wait_longer_until_somebody_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    gate = Admission(ApiSettings(admit_interactive_seconds=0.2, admit_bulk_seconds=60), threads=1)
+    gate = AdmissionControl(ApiSettings(admit_interactive_seconds=0.2, admit_bulk_seconds=60), threads=1)
     assert gate.within(INTERACTIVE) == pytest.approx(0.8)
     assert gate.within(BULK) == 60
     with pytest.raises(Overloaded), gate.heeding(4):
@@ -202,7 +202,7 @@ def test_a_burst_may_wait_longer_until_somebody_was_refused(monkeypatch: pytest.
 def test_a_full_lane_is_asked_again_when_it_may_have_room(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    gate = Admission(ApiSettings(admit_interactive_seconds=0.2), threads=1)
+    gate = AdmissionControl(ApiSettings(admit_interactive_seconds=0.2), threads=1)
     with pytest.raises(Overloaded), gate.heeding(4):
         raise LaneFull(INTERACTIVE, Ahead(50, 100))
     now[0] += 0.29

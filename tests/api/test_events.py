@@ -16,16 +16,17 @@ import pytest
 import redis
 import uvicorn
 
-from api import events, waiting
 from api.app import create_app
-from api.main import Server
+from api.main import ApiServer
+from api.routes import events
+from broker import job_waiter
+from broker.messages import DONE_CHANNEL, done_message
 from db.engine import Engine
 from monitoring.liveness import Heartbeat
 from monitoring.metrics import HTTP_REQUESTS
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import wait_until
 from tests.db import steps
-from worker.messages import DONE_CHANNEL, done_message
 
 ROUTE = "/v1/jobs/{job_id}/events"
 Event = dict[str, Any]
@@ -139,7 +140,7 @@ def test_the_word_of_the_worker_ends_the_wait(
     client: httpx.Client, job: dict[str, Any], engine: Engine, queue: QueueSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "LOOK_SECONDS", 60)
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(job_waiter, "LOOK_SECONDS", 60)
     with (
         following(client, job) as coming,
         ThreadPoolExecutor(1) as threads,
@@ -181,7 +182,7 @@ def test_a_server_that_is_told_to_end_does_not_wait_for_a_stream(
     database: DatabaseSettings, queue: QueueSettings, engine: Engine
 ) -> None:
     app = create_app(ApiSettings(), database, queue)
-    server = Server(app, uvicorn.Config(app, port=0, log_config=None), Heartbeat(None))
+    server = ApiServer(app, uvicorn.Config(app, port=0, log_config=None), Heartbeat(None))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until(lambda: server.started)

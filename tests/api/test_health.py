@@ -7,9 +7,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from cli import embedded
 from db import registrations
 from db.engine import Engine, transaction
+from local import embedded
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import serving, wait_until
 from tests.db import steps

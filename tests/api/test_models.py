@@ -8,12 +8,12 @@ import httpx
 import pytest
 import redis
 
+from broker.messages import queue_name
 from db.engine import Engine, transaction
 from db.models import Lane, ModelLane
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import WAIT_SECONDS, register_fake, serve_fake, serving, wait_until
 from tests.db import steps
-from worker.messages import queue_name
 
 TEXT = "a fine film"
 JOB = {"reviews": [{"text": TEXT}]}

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.page import WEB
-from api.security_headers import PAGE_POLICY as POLICY
+from api.http.security_headers import PAGE_POLICY as POLICY
+from api.routes.page import WEB
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import own_api
 from tests.servers import RunningServer

@@ -7,12 +7,12 @@ import httpx
 import pytest
 import redis
 
+from broker.messages import queue_name
 from db.engine import Engine
 from settings import QueueSettings
 from tests.conftest import wait_until
 from tests.db import steps
 from tests.fakes import BULK
-from worker.messages import queue_name
 
 UNKNOWN = "/v1/jobs/0199aaaa-0000-7000-8000-000000000000"
 

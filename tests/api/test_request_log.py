@@ -17,10 +17,10 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from api.request_log import BATCH, RequestLog
-from cli import embedded
+from api.http.request_log import BATCH, RequestLog
 from db.engine import Engine, connect, transaction
 from db.request_log import LoggedRequest
+from local import embedded
 from settings import ROOT, ApiSettings, DatabaseSettings, QueueSettings
 from tests.conftest import serving, wait_until
 from tests.db import steps
@@ -203,7 +203,7 @@ def test_what_is_left_when_the_store_is_gone_is_counted_and_said() -> None:
 
 
 def test_a_frozen_store_does_not_hold_up_the_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.request_log.LAST_SECONDS", 0.1)
+    monkeypatch.setattr("api.http.request_log.LAST_SECONDS", 0.1)
     log, lost = RequestLog(NEVER), unlogged()
     run(log, engine)
     log.keep(request())

@@ -6,7 +6,7 @@ import pytest
 
 from api import formats
 from api.errors import NotAcceptable
-from api.results import Format, acceptable
+from api.routes.results import Format, acceptable
 from db import exports
 from tests.api.steps import OURS, STREAMS, as_csv, get, number_of_rows, post, rows_of, submit, table
 from tests.cells import NASTY

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from api.security_headers import HEADERS
+from api.http.security_headers import HEADERS
 from settings import ApiSettings
 from tests.conftest import own_api
 from tests.servers import RunningServer
@@ -242,7 +242,7 @@ def test_a_refusal_has_them_too(client: httpx.Client) -> None:
 
 
 def test_an_answer_to_an_unexpected_error_has_them_too(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.health.resources.register", lambda: 1 / 0)
+    monkeypatch.setattr("api.routes.health.resources.register", lambda: 1 / 0)
     answer = client.get("/metrics")
     assert problem(answer) == (500, "internal-error")
     assert set(HEADERS) <= set(answer.headers)

@@ -13,18 +13,18 @@ from db.examples import NewExample
 from tests.api import steps
 from tests.embedders import small_embedder
 from verdict import Client
-from worker.station import Station
+from worker.context import WorkerContext
 
 pytestmark = pytest.mark.usefixtures("worker")
 TEXTS = ["pirates", "a ship", "the sea", "pirates at sea", "space"]
 
 
 @pytest.fixture(autouse=True)
-def stocked(station: Station, tmp_path: Path) -> None:
+def stocked(context: WorkerContext, tmp_path: Path) -> None:
     """A worker with an embedder, and five positive examples."""
-    embedder = station.embedder = small_embedder(tmp_path)
+    embedder = context.embedder = small_embedder(tmp_path)
     vectors = embedder.embed(TEXTS, embedder.one_hot(["positive"] * len(TEXTS))).tolist()
-    with transaction(station.engine) as connection:
+    with transaction(context.engine) as connection:
         new = [NewExample(text, "positive", None, vector) for text, vector in zip(TEXTS, vectors, strict=True)]
         examples.add(connection, "ours", embedder.digest, new)
 

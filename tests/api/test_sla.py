@@ -8,10 +8,10 @@ from uuid import UUID
 import httpx
 import pytest
 
-from cli import embedded
 from db import registrations, sla
 from db.engine import Engine, transaction
 from db.models import Lane
+from local import embedded
 from monitoring import sla as sla_of
 from monitoring.sla import Measured, Verdict, judge, window_of
 from settings import ApiSettings, DatabaseSettings, QueueSettings
@@ -292,7 +292,7 @@ def test_figures_that_are_kept_hide_no_outage(
     client: httpx.Client, engine: Engine, model_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A month takes 10 s to measure and is kept for minutes."""
-    monkeypatch.setattr("api.sla.LEAST_SECONDS", 60.0)
+    monkeypatch.setattr("api.routes.sla.LEAST_SECONDS", 60.0)
     finish(engine, model_id, 100)
     assert asked(client)["met"] is True
     waits(engine, 30)
@@ -305,7 +305,7 @@ def test_figures_that_are_kept_hide_no_outage(
 def test_figures_are_kept_for_a_while_and_what_waits_is_not(
     client: httpx.Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.sla.LEAST_SECONDS", 60.0)
+    monkeypatch.setattr("api.routes.sla.LEAST_SECONDS", 60.0)
     first = asked(client, "7d")
     submit(engine, 2)
     second = asked(client, "7d")

@@ -11,7 +11,7 @@ import pytest
 from cli import _local
 from cli._results import Output
 from cli.output import CommandError
-from files.layout import Wanted
+from files.layout import WantedColumns
 from files.row import Row
 from settings import WorkerSettings
 from tests.fakes import POISON, UNREADABLE, FakeClassifier, expected_sentiment
@@ -21,11 +21,13 @@ CSV = f'no;review;status\n1;"good, ""I""\nsay";x\n2;bad;=2\n3;;y\n4;{POISON};\n5
 
 
 @pytest.fixture
-def model(classifier: FakeClassifier) -> _local.Model:
-    return _local.Model(classifier, WorkerSettings())
+def model(classifier: FakeClassifier) -> _local.LocalModel:
+    return _local.LocalModel(classifier, WorkerSettings())
 
 
-def classified(model: _local.Model, path: Path, wanted: Wanted, *, keep: bool = False) -> tuple[_local.Tally, bytes]:
+def classified(
+    model: _local.LocalModel, path: Path, wanted: WantedColumns, *, keep: bool = False
+) -> tuple[_local.LocalCounts, bytes]:
     out = path.with_name("results.csv")
     tally = _local.classify_file(model, path, wanted, Output(out, "csv", keep))
     return tally, out.read_bytes()
@@ -33,10 +35,12 @@ def classified(model: _local.Model, path: Path, wanted: Wanted, *, keep: bool = 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("formulas", ["escape", "keep"])
-def test_the_output_is_what_the_service_writes(model: _local.Model, url: str, tmp_path: Path, formulas: str) -> None:
+def test_the_output_is_what_the_service_writes(
+    model: _local.LocalModel, url: str, tmp_path: Path, formulas: str
+) -> None:
     path = tmp_path / "reviews.csv"
     path.write_text(CSV)
-    _, here = classified(model, path, Wanted("csv"), keep=formulas == "keep")
+    _, here = classified(model, path, WantedColumns("csv"), keep=formulas == "keep")
     served = BytesIO()
     with Client(url) as client:
         job = client.wait(client.submit_file(path))
@@ -45,33 +49,35 @@ def test_the_output_is_what_the_service_writes(model: _local.Model, url: str, tm
 
 
 @pytest.mark.usefixtures("worker")
-def test_ndjson_becomes_the_table_that_the_service_writes(model: _local.Model, url: str, tmp_path: Path) -> None:
+def test_ndjson_becomes_the_table_that_the_service_writes(model: _local.LocalModel, url: str, tmp_path: Path) -> None:
     path = tmp_path / "reviews.ndjson"
     path.write_text('{"text": "good", "id": "a"}\n{"text": "-bad", "id": "b"}\n{"text": 5}\n')
-    _, here = classified(model, path, Wanted("ndjson"))
+    _, here = classified(model, path, WantedColumns("ndjson"))
     served = BytesIO()
     with Client(url) as client:
         client.download(client.wait(client.submit_file(path)), served)
     assert here.decode() == served.getvalue().decode()
 
 
-def test_a_row_that_breaks_the_model_fails_alone(model: _local.Model, tmp_path: Path) -> None:
+def test_a_row_that_breaks_the_model_fails_alone(model: _local.LocalModel, tmp_path: Path) -> None:
     path = tmp_path / "reviews.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode()))
-    tally, _ = classified(model, path, Wanted("csv"))
+    tally, _ = classified(model, path, WantedColumns("csv"))
     assert (tally.succeeded, tally.failed) == (2, 5)  # rows 5 and 6 are not as wide as the others
 
 
-def test_identical_texts_are_classified_once(model: _local.Model, classifier: FakeClassifier, tmp_path: Path) -> None:
+def test_identical_texts_are_classified_once(
+    model: _local.LocalModel, classifier: FakeClassifier, tmp_path: Path
+) -> None:
     path = tmp_path / "reviews.csv"
     path.write_text("text\n" + "good\nbad\n" * 50)
-    tally, results = classified(model, path, Wanted("csv"))
+    tally, results = classified(model, path, WantedColumns("csv"))
     assert tally.succeeded == 100
     assert sum(classifier.batches) == 2
     assert results.decode().splitlines()[1].startswith(f"good,{expected_sentiment('good')},")
 
 
-def test_memory_does_not_grow_with_the_file(model: _local.Model) -> None:
+def test_memory_does_not_grow_with_the_file(model: _local.LocalModel) -> None:
     def rows() -> Iterator[Row]:
         for index in range(40 * _local.WINDOW_ROWS):
             yield Row(index, index, f"{index % 100} " + "x" * 5000, None, None, [], None)
@@ -89,9 +95,9 @@ def test_memory_does_not_grow_with_the_file(model: _local.Model) -> None:
     ("content", "said"),
     [(b"width,length\n1,2\n", "length"), (gzip.compress(b"text\n" + b"good\n" * 999, mtime=0)[:-9], "gzip")],
 )
-def test_a_refused_file_leaves_no_output(model: _local.Model, tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_refused_file_leaves_no_output(model: _local.LocalModel, tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "reviews.csv"
     path.write_bytes(content)
     with pytest.raises(CommandError, match=said):
-        classified(model, path, Wanted("csv"))
+        classified(model, path, WantedColumns("csv"))
     assert list(tmp_path.iterdir()) == [path]

@@ -10,7 +10,7 @@ from signal import Signals
 import httpx
 import pytest
 
-from cli import embedded, home
+from local import embedded, home
 from tests.cli.conftest import python
 from tests.cli.test_commands import verdict
 

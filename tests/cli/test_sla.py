@@ -14,11 +14,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import embedded
 from cli.main import application
 from cli.output import CommandError
-from cli.supervisor import Command, spawn
 from db.engine import Engine
+from local import embedded
+from local.supervisor import Command, spawn
 from tests.conftest import wait_until
 from tests.db.steps import broken, complete, must_claim, run, submit
 

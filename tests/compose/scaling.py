@@ -11,7 +11,7 @@ import time
 
 import httpx
 
-from load.reviews import IMDB, read_reviews
+from benchmarks.common.review_texts import IMDB, read_reviews
 from tests.compose.engine import Project, run
 from tests.compose.outcome import Outcome
 from tests.compose.traffic import ended

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-from load.reviews import short_reviews
+from benchmarks.common.review_texts import short_reviews
 
 CLIENTS = 4
 JOB_REVIEWS = 5

@@ -11,7 +11,7 @@ import re
 
 import httpx
 
-from load.reviews import generated
+from benchmarks.common.review_texts import generated
 from tests.compose.engine import NAME, Project, inspect, run, wait_until
 from tests.compose.outcome import Outcome
 from tests.compose.starting import READY_SECONDS, is_ready

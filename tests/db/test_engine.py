@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from cli import embedded
 from db import reviews
 from db.engine import (
     Engine,
@@ -24,6 +23,7 @@ from db.engine import (
     reading,
     transaction,
 )
+from local import embedded
 from settings import DatabaseSettings
 from tests.conftest import wait_until
 from tests.db import steps

@@ -7,7 +7,7 @@ import pytest
 
 from db import examples
 from db.engine import Engine, transaction
-from db.examples import Neighbour, NewExample, Wanted
+from db.examples import Neighbour, NewExample, SimilarQuery
 from tests.db.steps import rows
 
 EMBEDDER = "an embedder"
@@ -23,13 +23,13 @@ def example(text: str, embedding: Sequence[float] | None = EAST, label: str = "p
     return NewExample(text, label, None, embedding)
 
 
-def nearest(engine: Engine, *wanted: Wanted, embedder: str = EMBEDDER) -> list[Neighbour]:
+def nearest(engine: Engine, *wanted: SimilarQuery, embedder: str = EMBEDDER) -> list[Neighbour]:
     with transaction(engine) as connection:
         return examples.nearest(connection, embedder, wanted)
 
 
 def texts(engine: Engine, embedding: Sequence[float], count: int, text: str = "a review") -> list[str]:
-    return [each.text for each in nearest(engine, Wanted(uuid4(), text, embedding, count))]
+    return [each.text for each in nearest(engine, SimilarQuery(uuid4(), text, embedding, count))]
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def test_the_nearest_come_first_and_no_more_than_wanted(compass: Engine) -> None
 
 
 def test_similarity_is_the_cosine(compass: Engine) -> None:
-    found = nearest(compass, Wanted(uuid4(), "", EAST, 3))
+    found = nearest(compass, SimilarQuery(uuid4(), "", EAST, 3))
     assert [each.similarity for each in found] == pytest.approx([1, 0.6, 0], abs=1e-3)
     assert {each.label for each in found} == {"positive"}
 
 
 def test_each_review_has_its_own(compass: Engine) -> None:
-    one, other = Wanted(uuid4(), "one", EAST, 1), Wanted(uuid4(), "other", NORTH, 2)
+    one, other = SimilarQuery(uuid4(), "one", EAST, 1), SimilarQuery(uuid4(), "other", NORTH, 2)
     found = [(each.review_id, each.text) for each in nearest(compass, one, other)]
     assert found == [(one.review_id, "east"), (other.review_id, "north"), (other.review_id, "north-east")]
 
@@ -64,7 +64,7 @@ def test_a_review_is_not_similar_to_itself_and_no_text_comes_twice(compass: Engi
 def test_examples_of_another_embedder_do_not_count(compass: Engine) -> None:
     add(compass, "others", *(example(f"{number}") for number in range(60)), embedder="another")
     assert texts(compass, EAST, 3) == ["east", "north-east", "north"]
-    assert nearest(compass, Wanted(uuid4(), "", EAST, 3), embedder="a third") == []
+    assert nearest(compass, SimilarQuery(uuid4(), "", EAST, 3), embedder="a third") == []
 
 
 def test_examples_without_an_embedding_are_kept_but_not_found(engine: Engine) -> None:
@@ -116,4 +116,7 @@ def test_what_another_embedder_made_is_found_and_made_anew(compass: Engine) -> N
         stale = examples.stale(connection, "new", after=0, limit=2)
         assert [each.text for each in stale] == ["east", "north"]
         assert examples.embed(connection, "new", [each.id for each in stale], [NORTH, EAST]) == 2
-    assert [each.text for each in nearest(compass, Wanted(uuid4(), "", EAST, 3), embedder="new")] == ["north", "east"]
+    assert [each.text for each in nearest(compass, SimilarQuery(uuid4(), "", EAST, 3), embedder="new")] == [
+        "north",
+        "east",
+    ]

@@ -25,7 +25,7 @@ def review(engine: Engine, model_id: int) -> UUID:
 
 def tell(engine: Engine, review: UUID, sentiment: str, *, share: bool = True) -> Told:
     with transaction(engine) as connection:
-        return feedback.tell(connection, review, sentiment, agrees=sentiment == "positive", share=share)
+        return feedback.record(connection, review, sentiment, agrees=sentiment == "positive", share=share)
 
 
 def examples(engine: Engine) -> list[tuple[object, ...]]:
@@ -122,7 +122,7 @@ def test_what_is_shared_while_another_job_goes_stays(engine: Engine, review: UUI
     tell(engine, review, "negative")
     with ThreadPoolExecutor(1) as threads:
         with transaction(engine) as sharing:
-            feedback.tell(sharing, again, "negative", agrees=False, share=True)
+            feedback.record(sharing, again, "negative", agrees=False, share=True)
             deleting = threads.submit(delete, engine, first)
             wait_until(lambda: steps.rows(engine, "SELECT FROM pg_locks WHERE NOT granted"))
         deleting.result()

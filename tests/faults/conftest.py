@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from load.stack import UNBOUNDED, Stack
+from benchmarks.common.stack import UNBOUNDED, Stack
 from tests.servers import shipped_stack
 
 

@@ -1,4 +1,4 @@
-"""What hangs is replaced by itself within 30 s; the drill in full size is `python -m load.outage`."""
+"""What hangs is replaced by itself within 30 s; the drill in full size is `python -m benchmarks.faults.outage`."""
 
 import os
 import time
@@ -9,9 +9,9 @@ from signal import Signals
 import httpx
 import pytest
 
-from load.outage import OURS, REPLACED_SECONDS, drill
-from load.processes import Part
-from load.stack import Stack, wait_until
+from benchmarks.common.processes import Part
+from benchmarks.common.stack import Stack, wait_until
+from benchmarks.faults.outage import OURS, REPLACED_SECONDS, drill
 
 ANSWERED_SECONDS = 60.0
 

@@ -1,42 +1,42 @@
-"""Every promise of load.faults and load.file_faults on real processes; load.drill does the same in full size."""
+"""Every promise of benchmarks.faults on real processes; benchmarks.faults.drill does the same in full size."""
 
-from load import faults, file_faults
-from load.faults import break_by
-from load.stack import Stack
+from benchmarks.common.stack import Stack
+from benchmarks.faults import file_faults, process_faults
+from benchmarks.faults.process_faults import break_by
 
 
 def test_all_reviews_succeed_once_while_the_worker_is_killed_and_valkey_is_emptied(stack: Stack) -> None:
-    outcome = break_by(faults.worker_killed(stack, reviews=1000, kills=3, flushes=2), stack)
+    outcome = break_by(process_faults.worker_killed(stack, reviews=1000, kills=3, flushes=2), stack)
     assert not outcome.wrong, outcome
 
 
 def test_a_frozen_valkey_does_not_slow_a_post(stack: Stack) -> None:
-    outcome = break_by(faults.valkey_frozen(stack, seconds=4), stack)
+    outcome = break_by(process_faults.valkey_frozen(stack, seconds=4), stack)
     assert not outcome.wrong, outcome
 
 
 def test_a_busy_worker_ends_in_time_and_leaves_nothing_behind(stack: Stack) -> None:
-    outcome = break_by(faults.worker_stopped(stack, reviews=1000), stack)
+    outcome = break_by(process_faults.worker_stopped(stack, reviews=1000), stack)
     assert not outcome.wrong, outcome
 
 
 def test_a_worker_whose_child_is_killed_makes_another(stack: Stack) -> None:
-    outcome = break_by(faults.child_killed(stack, reviews=500), stack)
+    outcome = break_by(process_faults.child_killed(stack, reviews=500), stack)
     assert not outcome.wrong, outcome
 
 
 def test_what_a_frozen_worker_holds_goes_to_another_and_its_late_results_are_not_heard(stack: Stack) -> None:
-    outcome = break_by(faults.child_frozen(stack, reviews=500), stack)
+    outcome = break_by(process_faults.child_frozen(stack, reviews=500), stack)
     assert not outcome.wrong, outcome
 
 
 def test_a_job_that_was_accepted_outlives_the_api(stack: Stack) -> None:
-    outcome = break_by(faults.api_killed(stack), stack)
+    outcome = break_by(process_faults.api_killed(stack), stack)
     assert not outcome.wrong, outcome
 
 
 def test_clients_of_a_killed_postgres_see_503_and_lose_nothing(stack: Stack) -> None:
-    outcome = break_by(faults.postgres_killed(stack, seconds=8), stack)
+    outcome = break_by(process_faults.postgres_killed(stack, seconds=8), stack)
     assert not outcome.wrong, outcome
 
 

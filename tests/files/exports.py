@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from files.errors import FileRefused
 from files.labels import folded, meanings
-from files.layout import Limits, Table, Wanted
+from files.layout import Limits, Table, WantedColumns
 from files.reader import read
 
 LONG_SHARE = 0.05  # of files that are longer than the part by which a dialect is chosen, and odd only behind it
@@ -53,7 +53,7 @@ class Export:
     """A file, what its sender says of it, and the rows that it was written from."""
 
     file: bytes
-    wanted: Wanted
+    wanted: WantedColumns
     texts: list[str]
     labels: list[str]
     meant: dict[str, str]
@@ -81,10 +81,10 @@ def draw_export(draw: random.Random) -> Export:
     width = "fits" if quoting == "raw" else draw.choice(["fits"] * 4 + ["trailing", "row names"])
     lines = [lines[0], *(_misfit(line, width, delimiter, number) for number, line in enumerate(lines[1:], 1))]
     lines, before = _preamble(draw, lines, delimiter, len(names))
-    wanted = Wanted("csv", label_column=names[label])
+    wanted = WantedColumns("csv", label_column=names[label])
     if draw.random() < 0.1 and before == "none" and width == "fits":
         lines, before = lines[1:], "no header"
-        wanted = Wanted("csv", header="none", text_column=str(text + 1), label_column=str(label + 1))
+        wanted = WantedColumns("csv", header="none", text_column=str(text + 1), label_column=str(label + 1))
     content = draw.choice(["\n", "\r\n"]).join([*lines, ""])
     encoding = draw.choice(["utf-8", "utf-8-sig", "utf-16", "cp1252", "mac_roman"])
     file = content.encode(encoding)

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from files.errors import FileRefused
-from files.layout import Limits, Table, Wanted
+from files.layout import Limits, Table, WantedColumns
 from files.reader import read
 from files.row import Row
 
 LIMITS = Limits(bytes=10_000_000, rows=10_000, review_chars=10_000)
-CSV = Wanted("csv")
-NDJSON = Wanted("ndjson")
+CSV = WantedColumns("csv")
+NDJSON = WantedColumns("ndjson")
 
 
 def chunks(file: bytes, size: int = 1_000_000) -> Iterator[bytes]:
@@ -19,29 +19,29 @@ def chunks(file: bytes, size: int = 1_000_000) -> Iterator[bytes]:
     return (file[start : start + size] for start in range(0, len(file), size))
 
 
-def table(file: str | bytes, wanted: Wanted = CSV, limits: Limits = LIMITS, size: int = 1_000_000) -> Table:
+def table(file: str | bytes, wanted: WantedColumns = CSV, limits: Limits = LIMITS, size: int = 1_000_000) -> Table:
     """The file with its header read."""
     return read(chunks(file.encode() if isinstance(file, str) else file, size), wanted, limits)
 
 
-def rows(file: str | bytes, wanted: Wanted = CSV, limits: Limits = LIMITS, size: int = 1_000_000) -> list[Row]:
+def rows(file: str | bytes, wanted: WantedColumns = CSV, limits: Limits = LIMITS, size: int = 1_000_000) -> list[Row]:
     """All rows of the file."""
     return list(table(file, wanted, limits, size).rows)
 
 
-def texts(file: str | bytes, wanted: Wanted = CSV) -> list[str]:
+def texts(file: str | bytes, wanted: WantedColumns = CSV) -> list[str]:
     """The texts of all rows, none of which has an error."""
     found = rows(file, wanted)
     assert [row.error for row in found if row.error] == []
     return [row.text for row in found]
 
 
-def errors(file: str | bytes, wanted: Wanted = CSV, limits: Limits = LIMITS) -> list[str | None]:
+def errors(file: str | bytes, wanted: WantedColumns = CSV, limits: Limits = LIMITS) -> list[str | None]:
     """The code of each row's error."""
     return [row.error.code if row.error else None for row in rows(file, wanted, limits)]
 
 
-def refusal(kind: type[FileRefused], file: str | bytes, wanted: Wanted = CSV, limits: Limits = LIMITS) -> str:
+def refusal(kind: type[FileRefused], file: str | bytes, wanted: WantedColumns = CSV, limits: Limits = LIMITS) -> str:
     """What a refused file's sender is told: one sentence that can be encoded."""
     with pytest.raises(FileRefused) as refused:
         rows(file, wanted, limits)

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from files.errors import AmbiguousColumn, FileRefused, NoTextColumn, NotText, UnclosedQuote, UnsureHeader, WrongOption
-from files.layout import Wanted
+from files.layout import WantedColumns
 from files.reader import read
 from tests.files.reading import CSV, LIMITS, NDJSON, errors, refusal, rows, table, texts
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "files"
 
 
-def wanted(**options: Any) -> Wanted:
+def wanted(**options: Any) -> WantedColumns:
     return replace(CSV, **options)
 
 

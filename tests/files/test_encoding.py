@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from files.errors import NotText, UnknownCharset, WrongEncoding
-from files.layout import Wanted
+from files.layout import WantedColumns
 from files.pieces import PIECE_BYTES
 from tests.files.reading import CSV, NDJSON, errors, refusal, rows, table, texts
 
@@ -142,7 +142,7 @@ def test_utf_16_with_an_odd_number_of_bytes_is_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("wanted", [CSV, NDJSON, replace(CSV, charset="utf-8")], ids=["csv", "ndjson", "named"])
-def test_what_is_no_text_is_refused_by_its_name(file: bytes, said: str, wanted: Wanted) -> None:
+def test_what_is_no_text_is_refused_by_its_name(file: bytes, said: str, wanted: WantedColumns) -> None:
     assert said in refusal(NotText, file, wanted)
     assert said in refusal(NotText, gzip.compress(file), wanted)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from files.errors import FileRefused
-from files.layout import Limits, Wanted
+from files.layout import Limits, WantedColumns
 from files.row import Row
 from tests.files.reading import table
 
@@ -28,12 +28,12 @@ SPLICES = [
     *(gzip.compress(b'more,"'), gzip.compress(b"")),
 ]
 WANTED = [
-    Wanted("csv"),
-    Wanted("ndjson"),
-    Wanted("csv", text_column="sentiment", id_column="id"),
-    Wanted("csv", delimiter="tab"),
-    Wanted("csv", charset="utf-16"),
-    Wanted("ndjson", charset="latin-1", label_column="id"),
+    WantedColumns("csv"),
+    WantedColumns("ndjson"),
+    WantedColumns("csv", text_column="sentiment", id_column="id"),
+    WantedColumns("csv", delimiter="tab"),
+    WantedColumns("csv", charset="utf-16"),
+    WantedColumns("ndjson", charset="latin-1", label_column="id"),
 ]
 LIMITS = Limits(bytes=20_000, rows=30, review_chars=50, record_chars=3000)
 

@@ -11,7 +11,7 @@ import pytest
 
 from files import errors
 from files.errors import EmptyFile, FileRefused, NoRows, TooLarge, shown, shown_names
-from files.layout import Wanted
+from files.layout import WantedColumns
 from files.reader import read
 from tests.files.reading import CSV, LIMITS, NDJSON, chunks, refusal, rows, table
 
@@ -71,7 +71,7 @@ def test_what_the_senders_connection_raises_comes_through_as_it_is() -> None:
 
 @pytest.mark.parametrize("file", ["", "\n", "\r\n\r\n", "\ufeff", "\ufeff\n"])
 @pytest.mark.parametrize("wanted", [CSV, NDJSON], ids=["csv", "ndjson"])
-def test_a_file_of_nothing_is_refused_as_empty(file: str, wanted: Wanted) -> None:
+def test_a_file_of_nothing_is_refused_as_empty(file: str, wanted: WantedColumns) -> None:
     assert "empty" in refusal(EmptyFile, file, wanted)
 
 
@@ -84,7 +84,7 @@ def test_a_header_alone_is_refused_when_the_rows_are_read(file: str) -> None:
 @pytest.mark.parametrize(
     ("file", "wanted"), [("review\na\nb\nc\n", CSV), ('"a"\n"b"\n"c"\n', NDJSON)], ids=["csv", "ndjson"]
 )
-def test_one_row_more_than_the_limit_is_refused(file: str, wanted: Wanted) -> None:
+def test_one_row_more_than_the_limit_is_refused(file: str, wanted: WantedColumns) -> None:
     assert len(rows(file, wanted, replace(LIMITS, rows=3))) == 3
     assert "more than the 2 rows" in refusal(TooLarge, file, wanted, replace(LIMITS, rows=2))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from files.columns import TEXT_NAMES
 from files.csv_out import Writer, own_cells
-from files.layout import Wanted
+from files.layout import WantedColumns
 from tests.files.reading import LIMITS, table
 
 SIGNS = st.text(st.sampled_from(" ,;\t|\"'\r\n=aé€\u2028\ufeff😀"))
@@ -22,7 +22,7 @@ class Written(NamedTuple):
     """A file, and the table that it was written from."""
 
     file: bytes
-    wanted: Wanted
+    wanted: WantedColumns
     columns: list[str]
     records: list[list[str]]
 
@@ -40,7 +40,7 @@ def written(draw: st.DrawFn) -> Written:
     if encoding == "windows-1252":
         assume(encodable(text))
     file = text.encode(encoding)
-    wanted = Wanted(
+    wanted = WantedColumns(
         "csv",
         text_column="review",  # the cells are no prose by which columns, quotes and the header could be found
         header="1",

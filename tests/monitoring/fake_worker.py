@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from broker.notifier import Notifier
 from db.engine import DatabaseError, connect, transaction
 from monitoring import exporter, parts
 from monitoring.logs import configure_logs
@@ -16,10 +17,9 @@ from monitoring.metrics import WORKER_READY
 from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
 from tests.conftest import register_fake
 from tests.fakes import FakeClassifier
+from worker.context import WorkerContext
 from worker.drain import Drain
-from worker.notify import Notifier
 from worker.pace import Pace
-from worker.station import Station
 from worker.store import show_zeros
 
 POLL_SECONDS = 0.02
@@ -37,25 +37,25 @@ def main(model: Path) -> None:
     while not model.exists():
         if stopping.wait(POLL_SECONDS):
             return
-    station = _station(Notifier(QueueSettings()))
+    context = _context(Notifier(QueueSettings()))
     WORKER_READY.set(1)
     while not stopping.wait(POLL_SECONDS):
         try:
-            with transaction(station.engine) as connection:
-                station.say_seen(connection)
-            Drain(station).run()
+            with transaction(context.engine) as connection:
+                context.report_alive(connection)
+            Drain(context).run()
         except DatabaseError:
             continue
-    station.say_gone()
+    context.deregister()
 
 
-def _station(notifier: Notifier) -> Station:
+def _context(notifier: Notifier) -> WorkerContext:
     threading.Thread(target=notifier.run, daemon=True).start()
     engine = connect(DatabaseSettings(), "test")
     with transaction(engine) as connection:
         model_id = register_fake(connection)
     pace = Pace(10_000)  # tokens a second
-    return Station(
+    return WorkerContext(
         WorkerSettings(), engine, FakeClassifier(), model_id, "fake", notifier.notify, lambda _: None, pace=pace
     )
 

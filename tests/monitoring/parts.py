@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from signal import Signals
 
-from cli import embedded
-from cli.supervisor import Command, spawn
 from db.migrate import upgrade
+from local import embedded
+from local.supervisor import Command, spawn
 from settings import ROOT, DatabaseSettings
 from tests.monitoring.server import targets_file
 from tests.servers import running

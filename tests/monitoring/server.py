@@ -12,8 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from cli import embedded
-from cli.supervisor import Command, spawn
+from local import embedded
+from local.supervisor import Command, spawn
 from tests.conftest import wait_until
 from tests.monitoring.rules import RULES, divided
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from load.stack import Stack
+from benchmarks.common.stack import Stack
 from monitoring.grafana import write
 from settings import ROOT
 from tests.conftest import wait_until

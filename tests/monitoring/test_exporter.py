@@ -9,7 +9,7 @@ import pytest
 import structlog
 from prometheus_client.metrics import MetricWrapperBase
 
-from cli import embedded
+from local import embedded
 from monitoring import exporter, metrics, parts
 from settings import MetricsSettings
 from tests.conftest import wait_until

@@ -10,7 +10,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 
-from training.config import TrainConfig
+from training.recipes.options import TrainConfig
 
 EXTRA = "the training extra is not installed: pip install 'verdict[train]'"
 WORDS = {"bad": "awful dull boring weak", "fair": "okay average passable usual", "good": "superb moving witty lovely"}

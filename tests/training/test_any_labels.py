@@ -16,12 +16,13 @@ from cli.train import train
 from db import registrations
 from db.engine import Engine, transaction
 from db.registrations import NewModel
+from inference.classifier import Classifier
+from inference.loading import load_classifier
+from inference.manifest import FULL, load_manifest
 from settings import WorkerSettings
 from tests.api.steps import post, submit
 from tests.conftest import serve
 from tests.training.conftest import WORDS
-from worker.classifier import Classifier
-from worker.registry import FULL, load_classifier, load_manifest
 
 LABELS = dict(zip(["So là là", "not good", "très bon!"], ["fair", "bad", "good"], strict=True))
 

@@ -11,14 +11,14 @@ transformers = pytest.importorskip("transformers", reason="the training extra is
 
 from tests.training.conftest import recipe
 from tests.training.test_folder import OTHERS, other_base
-from training.architecture import check_max_tokens, dropout_options, token_limit
 from training.errors import TrainingError
-from training.export import ExportRequest, export
-from training.model import load_base, load_encoder
-from training.pretrain import pretrain
-from training.recipe import Step
-from training.steps import check
-from training.train import train
+from training.export.export_model import ExportRequest, export
+from training.learn.architecture import check_max_tokens, dropout_options, token_limit
+from training.learn.model import load_base, load_encoder
+from training.learn.pretrain import pretrain
+from training.learn.train import train
+from training.recipes.recipe import RecipeStep
+from training.recipes.steps import check
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -65,7 +65,7 @@ def test_more_tokens_than_the_network_reads_get_one_line_everywhere(
     said = "max_tokens 33 is more than .* can read; it has 32 positions"
     config = recipe(base_model, sentences, tmp_path / "run", max_tokens=33)
     with pytest.raises(TrainingError, match=said):
-        check([Step("train", config)], resume=False)
+        check([RecipeStep("train", config)], resume=False)
     with pytest.raises(TrainingError, match=said):
         train(config)
     done = tmp_path / "done"

@@ -12,16 +12,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
 
+from inference.manifest import load_manifest
 from tests.training.conftest import recipe
-from training.config import NgramConfig
-from training.data import Source, load_reviews
+from training.data.reviews import DataSource, load_reviews
 from training.errors import TrainingError
 from training.evaluate import evaluate
-from training.export import ExportRequest, export
-from training.measure import HeldOut
-from training.ngrams import fit_ngrams
-from training.train import train
-from worker.registry import load_manifest
+from training.export.export_model import ExportRequest, export
+from training.export.measure import HeldOut
+from training.learn.fit_ngrams import fit_ngrams
+from training.learn.train import train
+from training.recipes.options import NgramConfig
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def model(run: Path, ngrams: Path, sentences: Path, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("models")
     (folder / "embedder").mkdir()
     (folder / "embedder" / "embedder.npz").write_bytes(b"an embedder")
-    test = HeldOut("sentences", "test", load_reviews(Source(str(sentences))))
+    test = HeldOut("sentences", "test", load_reviews(DataSource(str(sentences))))
     request = ExportRequest(
         run, folder / "tiny" / "1", ngrams=ngrams, embedder=folder / "embedder", token_budget=64, threads=1
     )
@@ -87,14 +87,14 @@ def test_the_figures_tell_points_stages_and_the_network_alone(model: Path) -> No
 
 @pytest.mark.parametrize("point", [None, "fast", "accurate", "full"])
 def test_a_model_of_two_stages_is_evaluated_at_a_point(model: Path, sentences: Path, point: str | None) -> None:
-    result = evaluate(model, load_reviews(Source(str(sentences))), threads=1, point=point)
+    result = evaluate(model, load_reviews(DataSource(str(sentences))), threads=1, point=point)
     assert result.point == (point or "balanced")
     assert result.scores.accuracy >= 0.95
     assert ("ngram" in result.stages) == (point != "full")
 
 
 def test_an_evaluation_repeats_the_figures_of_the_manifest(model: Path, sentences: Path) -> None:
-    result = evaluate(model, load_reviews(Source(str(sentences))), threads=1)
+    result = evaluate(model, load_reviews(DataSource(str(sentences))), threads=1)
     noted = next(entry for entry in load_manifest(model).metrics if entry.split == "test")
     assert (noted.n, noted.accuracy) == (result.scores.n, result.scores.accuracy)
     assert {name: stage.share for name, stage in noted.stages.items()} == {
@@ -116,7 +116,7 @@ def test_an_embedder_joins_a_model_of_one_stage(run: Path, model: Path, tmp_path
 
 
 def test_a_model_of_one_stage_has_no_points(sentences: Path) -> None:
-    reviews = load_reviews(Source(str(sentences)))
+    reviews = load_reviews(DataSource(str(sentences)))
     with pytest.raises(TrainingError, match="no operating points"):
         evaluate(Path("models/default/1"), reviews, threads=1, point="fast")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.config import DataConfig, ExperimentConfig, NgramConfig, PretrainConfig, TrainConfig, load_config
 from training.errors import TrainingError
+from training.recipes.options import DataConfig, ExperimentConfig, NgramConfig, PretrainConfig, TrainConfig, load_config
 
 
 def recipe(folder: Path, content: str) -> Path:

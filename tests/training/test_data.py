@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from training.data import Reviews, Source, load_reviews, sample
+from training.data.reviews import DataSource, Reviews, load_reviews, sample
+from training.data.split import split_reviews
 from training.errors import TrainingError
-from training.split import split_reviews
 
 
 def csv(folder: Path, content: str) -> str:
@@ -19,7 +19,7 @@ def csv(folder: Path, content: str) -> str:
     return str(path)
 
 
-def mistake(source: Source) -> str:
+def mistake(source: DataSource) -> str:
     with pytest.raises(TrainingError) as caught:
         load_reviews(source)
     message = str(caught.value)
@@ -28,23 +28,23 @@ def mistake(source: Source) -> str:
 
 
 def test_columns_and_numeric_labels_are_found(tmp_path: Path) -> None:
-    reviews = load_reviews(Source(csv(tmp_path, 'review,sentiment\n"a,\nb",1\nc,0\n')))
+    reviews = load_reviews(DataSource(csv(tmp_path, 'review,sentiment\n"a,\nb",1\nc,0\n')))
     assert (reviews.texts, reviews.labels) == (["a,\nb", "c"], [1, 0])
     assert reviews.names == ["negative", "positive"]
 
 
 def test_word_labels_keep_their_names(tmp_path: Path) -> None:
-    reviews = load_reviews(Source(csv(tmp_path, "text,label\na,pos\nb,neg\nc,mixed\n")))
+    reviews = load_reviews(DataSource(csv(tmp_path, "text,label\na,pos\nb,neg\nc,mixed\n")))
     assert reviews.names == ["mixed", "negative", "positive"]
     assert reviews.labels == [2, 1, 0]
 
 
 def test_a_scale_that_is_not_known_is_refused_with_its_values_and_the_way_to_say_it(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,label\na,1\nb,5\nc,10\n")
-    said = mistake(Source(path))
+    said = mistake(DataSource(path))
     assert '"label" holds 1, 5, 10' in said
     assert "label_map=1:negative,10:positive" in said
-    reviews = load_reviews(Source(path, label_map={"1": "low", "5": "middle", "10": "high"}))
+    reviews = load_reviews(DataSource(path, label_map={"1": "low", "5": "middle", "10": "high"}))
     assert (reviews.names, reviews.labels) == (["high", "low", "middle"], [1, 2, 0])
 
 
@@ -68,7 +68,7 @@ def test_a_scale_that_is_not_known_is_refused_with_its_values_and_the_way_to_say
 )
 def test_the_whole_set_of_labels_decides_what_each_means(tmp_path: Path, header: str, values: str, names: str) -> None:
     rows = "".join(f"a film {place},{value}\n" for place, value in enumerate(values.split()))
-    reviews = load_reviews(Source(csv(tmp_path, f"{header}\n{rows}")))
+    reviews = load_reviews(DataSource(csv(tmp_path, f"{header}\n{rows}")))
     assert [reviews.names[label] for label in reviews.labels] == names.split()
     assert reviews.dropped == 0
 
@@ -76,12 +76,12 @@ def test_the_whole_set_of_labels_decides_what_each_means(tmp_path: Path, header:
 @pytest.mark.parametrize("values", ["0 1 2", "1 2 3", "1 2", "-1 0 5", "1 positive", "0.5 1.5", "true 2", "-2 2"])
 def test_an_ambiguous_set_of_labels_is_refused(tmp_path: Path, values: str) -> None:
     rows = "".join(f"a film {place},{value}\n" for place, value in enumerate(values.split()))
-    assert "label_map=" in mistake(Source(csv(tmp_path, f"text,label\n{rows}")))
+    assert "label_map=" in mistake(DataSource(csv(tmp_path, f"text,label\n{rows}")))
 
 
 def test_a_map_that_leaves_values_out_names_them(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,label\na,1\nb,2\nc,2\nd,5\n")
-    assert '"2" (2 rows)' in mistake(Source(path, label_map={"1": "negative", "5": "positive"}))
+    assert '"2" (2 rows)' in mistake(DataSource(path, label_map={"1": "negative", "5": "positive"}))
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_a_map_that_leaves_values_out_names_them(tmp_path: Path) -> None:
 )
 def test_files_are_read_as_the_service_reads_them(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    reviews = load_reviews(Source(str(tmp_path / name)))
+    reviews = load_reviews(DataSource(str(tmp_path / name)))
     assert (reviews.texts, reviews.names, reviews.labels) == (["café, warm", "dull"], ["negative", "positive"], [1, 0])
 
 
 def test_each_reason_to_drop_a_row_is_counted_and_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = csv(tmp_path, "text,label\na,1\n,1\nb,0\nNULL,0\nc,\nd,1,2\ne,0,\n")
-    reviews = load_reviews(Source(path))
+    reviews = load_reviews(DataSource(path))
     assert (reviews.texts, reviews.dropped) == (["a", "b", "e"], 4)
     assert reviews.reasons == {"empty_text": 2, "no_label": 1, "too_many_fields": 1}
-    load_reviews(Source(path))
+    load_reviews(DataSource(path))
     assert len(caplog.messages) == 3
     assert caplog.messages[2].endswith(
         "1 rows dropped, too_many_fields; the first on line 7: The record has 3 fields; the header 2."
@@ -115,7 +115,7 @@ def test_each_reason_to_drop_a_row_is_counted_and_logged_once(tmp_path: Path, ca
 
 
 def test_given_names_fix_the_order_whatever_their_case(tmp_path: Path) -> None:
-    source = Source(csv(tmp_path, "text,label\na,Positive\nb,NEG\n"), names=("positive", "negative"))
+    source = DataSource(csv(tmp_path, "text,label\na,Positive\nb,NEG\n"), names=("positive", "negative"))
     assert load_reviews(source).labels == [0, 1]
 
 
@@ -123,11 +123,11 @@ def test_class_names_stored_by_datasets_are_kept(tmp_path: Path) -> None:
     meta = b'{"info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}}'
     table = pa.table({"text": ["a", "b"], "label": [1, 0]}).replace_schema_metadata({b"huggingface": meta})
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
-    assert load_reviews(Source(str(tmp_path / "x.parquet"))).names == ["negative", "positive"]
+    assert load_reviews(DataSource(str(tmp_path / "x.parquet"))).names == ["negative", "positive"]
 
 
 def test_rows_without_text_or_label_are_dropped_and_counted(tmp_path: Path) -> None:
-    reviews = load_reviews(Source(csv(tmp_path, "text,label\na,1\n,1\nc,\ne,0\n")))
+    reviews = load_reviews(DataSource(csv(tmp_path, "text,label\na,1\n,1\nc,\ne,0\n")))
     assert (reviews.texts, reviews.dropped) == (["a", "e"], 2)
 
 
@@ -135,13 +135,13 @@ def test_among_numbered_classes_minus_one_stands_for_no_label(tmp_path: Path) ->
     meta = b'{"info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}}'
     table = pa.table({"text": ["a", "b", "c"], "label": [1, -1, 0]}).replace_schema_metadata({b"huggingface": meta})
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
-    reviews = load_reviews(Source(str(tmp_path / "x.parquet")))
+    reviews = load_reviews(DataSource(str(tmp_path / "x.parquet")))
     assert (reviews.texts, reviews.reasons) == (["a", "c"], {"no_label": 1})
 
 
 def test_json_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"text":"a","label":"good"}\n{"text":"b","label":"bad"}\n')
-    assert load_reviews(Source(str(tmp_path / "x.jsonl"))).names == ["bad", "good"]
+    assert load_reviews(DataSource(str(tmp_path / "x.jsonl"))).names == ["bad", "good"]
 
 
 @pytest.mark.parametrize(
@@ -156,25 +156,25 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_files_get_one_line(tmp_path: Path, content: str, said: str) -> None:
-    assert said in mistake(Source(csv(tmp_path, content)))
+    assert said in mistake(DataSource(csv(tmp_path, content)))
 
 
 def test_a_named_column_that_is_missing_gets_one_line(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,label\na,1\nb,0\n")
-    assert 'no column "film"' in mistake(Source(path, group_column="film"))
+    assert 'no column "film"' in mistake(DataSource(path, group_column="film"))
 
 
 def test_an_unknown_label_gets_one_line(tmp_path: Path) -> None:
     path = csv(tmp_path, "text,label\na,good\nb,bad\n")
-    assert "none of negative, positive" in mistake(Source(path, names=("negative", "positive")))
+    assert "none of negative, positive" in mistake(DataSource(path, names=("negative", "positive")))
 
 
 def test_a_missing_file_gets_one_line(tmp_path: Path) -> None:
-    assert "There is no file" in mistake(Source(str(tmp_path / "none.csv")))
+    assert "There is no file" in mistake(DataSource(str(tmp_path / "none.csv")))
 
 
 def test_a_file_of_another_kind_gets_one_line(tmp_path: Path) -> None:
-    assert "must end in" in mistake(Source(str(tmp_path / "x.docx")))
+    assert "must end in" in mistake(DataSource(str(tmp_path / "x.docx")))
 
 
 def reviews_of(groups: list[str]) -> Reviews:

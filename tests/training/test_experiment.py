@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 
 from tests.training.conftest import recipe
-from training.config import ExperimentConfig
 from training.errors import TrainingError
-from training.experiment import experiment, plot, table
+from training.learn.experiment import experiment, plot, table
+from training.recipes.options import ExperimentConfig
 
 RESULTS = {
     "cross entropy": {"accuracy": [0.90, 0.92], "f1": [0.90, 0.92], "ece": [0.02, 0.04]},
@@ -46,7 +46,7 @@ def test_each_loss_is_trained_with_each_seed_and_only_once(
     runs = sorted(folder.name for folder in config.output.iterdir() if folder.is_dir())
     assert runs == ["combined-1", "combined-2", "cross-entropy-1", "cross-entropy-2"]
     assert not list(config.output.glob("*/checkpoints"))
-    monkeypatch.setattr("training.experiment.train", None)
+    monkeypatch.setattr("training.learn.experiment.train", None)
     assert experiment(config) == results
     other = ExperimentConfig.model_validate(values | {"losses": {"cross entropy": {"kind": "class"}}})
     with pytest.raises(TrainingError, match="another recipe"):

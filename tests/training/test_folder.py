@@ -17,19 +17,20 @@ transformers = pytest.importorskip("transformers", reason="the training extra is
 import onnxruntime as ort
 from safetensors.torch import load_file, save_file
 
+from inference.classifier import pad
+from inference.loading import load_classifier
+from inference.manifest import load_manifest
+from inference.tokenizer import ReviewTokenizer
 from tests.training.conftest import recipe
-from training.config import TrainConfig
+from training.data.run_folder import MEAN_POOLED, RunRecord, trained_weights
 from training.errors import TrainingError
-from training.export import ExportRequest, export
-from training.model import MeanPooledClassifier, load_trained
-from training.portable import portable
-from training.recipe import Step
-from training.run import MEAN_POOLED, RunRecord, trained_weights
-from training.steps import run_step
-from training.train import train
-from worker.classifier import pad
-from worker.registry import load_classifier, load_manifest
-from worker.tokeniser import Tokeniser
+from training.export.export_model import ExportRequest, export
+from training.export.portable import portable
+from training.learn.model import MeanPooledClassifier, load_trained
+from training.learn.train import train
+from training.recipes.options import TrainConfig
+from training.recipes.recipe import RecipeStep
+from training.recipes.steps import run_step
 
 TEXTS = ["the film was very very dull", "superb", "the film was okay", "the lovely film was very very very weak"]
 OTHERS = ("distilbert", "roberta", "modernbert")
@@ -63,7 +64,7 @@ def other_base(kind: str, base_model: Path, folder: Path) -> Path:
 def own_logits(folder: Path, texts: list[str]) -> Any:
     """Return what Verdict's own network says."""
     record = RunRecord.read(folder)
-    encoded = Tokeniser(folder / "tokenizer.json", 16).encode(texts)
+    encoded = ReviewTokenizer(folder / "tokenizer.json", 16).encode(texts)
     ids, mask = map(torch.from_numpy, pad(encoded, record.pad_id))
     with torch.inference_mode():
         return load_trained(folder, len(record.labels))(ids, mask)["logits"].numpy()
@@ -138,7 +139,7 @@ def test_a_run_of_an_earlier_version_is_read_and_brought_up_to_date(run: Path, t
     expected = own_logits(run, TEXTS)
     np.testing.assert_array_equal(own_logits(folder, TEXTS), expected)
     config = RunRecord.read(folder).settings()
-    run_step(Step("train", config), "verdict train --resume")
+    run_step(RecipeStep("train", config), "verdict train --resume")
     np.testing.assert_array_equal(own_logits(folder, TEXTS), expected)
     np.testing.assert_allclose(plain_logits(folder, TEXTS), expected, atol=1e-4)
 
@@ -161,7 +162,7 @@ def test_the_model_folder_has_the_layout_of_optimum(run: Path, tmp_path: Path) -
 def test_what_the_exporter_and_the_quantiser_note_stands_in_the_log(run: Path, tmp_path: Path) -> None:
     export(ExportRequest(run, tmp_path / "tiny" / "1", token_budget=64, threads=1))
     text = (run / "export.log").read_text(encoding="utf-8")
-    assert "training.quantise" in text
+    assert "training.export.quantise" in text
     assert "pre-processing before quantization" in text
     assert "legacy" not in text
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import recipe
-from training.data import Source, load_reviews
+from training.data.reviews import DataSource, load_reviews
 from training.errors import TrainingError
 
 datasets = pytest.importorskip("datasets", reason="the training extra is not installed: pip install 'verdict[train]'")
@@ -27,24 +27,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_split_of_a_data_set_keeps_the_names_of_its_classes(folder: Path) -> None:
-    reviews = load_reviews(Source(str(folder), "test"))
+    reviews = load_reviews(DataSource(str(folder), "test"))
     assert (reviews.texts, reviews.labels, reviews.names) == (
         ["dull", "lovely", "weak"],
         [0, 1, 0],
         ["negative", "positive"],
     )
-    assert len(load_reviews(Source(str(folder)))) == 24
+    assert len(load_reviews(DataSource(str(folder)))) == 24
 
 
 def test_a_split_that_is_not_there_gets_one_line(folder: Path) -> None:
     with pytest.raises(TrainingError, match="readable data set") as caught:
-        load_reviews(Source(str(folder), "validation"))
+        load_reviews(DataSource(str(folder), "validation"))
     assert "\n" not in str(caught.value)
 
 
 def test_a_network_learns_from_a_data_set(folder: Path, base_model: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-    from training.train import train  # noqa: PLC0415 - it needs torch
+    from training.learn.train import train  # noqa: PLC0415 - it needs torch
 
     run = train(recipe(base_model, folder, tmp_path / "run", validation_size=4, test=str(folder), epochs=2))
     assert run.labels == ["negative", "positive"]

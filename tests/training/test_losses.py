@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from torch import Tensor, nn
 
-from training.config import LossConfig
-from training.losses import ClassWeighted, ConfidencePenalised, CrossEntropy, LengthWeighted, build_loss
+from training.learn.losses import ClassWeighted, ConfidencePenalised, CrossEntropy, LengthWeighted, build_loss
+from training.recipes.options import LossConfig
 
 # Of three labels: sure and right, sure and wrong, undecided.
 PROBABILITIES = [[0.9, 0.08, 0.02], [0.9, 0.08, 0.02], [1 / 3, 1 / 3, 1 / 3]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from api.evaluation import evaluation_out
-from training.calibrate import fit_temperature, negative_log_likelihood
+from training.export.calibrate import fit_temperature, negative_log_likelihood
 from training.metrics import by_group, calibration_error, confusion_matrix, score
 
 # Truth against verdict: three of four negatives and one of two positives are judged right.

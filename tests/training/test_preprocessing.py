@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from tests.training.conftest import recipe
-from training.config import ExperimentConfig, PreprocessingConfig, load_config
 from training.errors import TrainingError
+from training.recipes.options import ExperimentConfig, PreprocessingConfig, load_config
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
 
-from training.experiment import experiment
-from training.preprocessing import prepare, tokeniser_of
+from training.learn.experiment import experiment
+from training.learn.preprocessing import prepare, tokeniser_of
 
 
 @pytest.mark.parametrize(

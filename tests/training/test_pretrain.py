@@ -13,13 +13,13 @@ pytest.importorskip("transformers", reason="the training extra is not installed:
 
 from safetensors.torch import load_file
 
-import training.pretrain
+import training.learn.pretrain
 from tests.training.conftest import recipe
-from training.config import PretrainConfig
 from training.errors import TrainingError
-from training.masked import Masking, cut, order
-from training.pretrain import pretrain
-from training.train import train
+from training.learn.masked import Masking, cut, order
+from training.learn.pretrain import pretrain
+from training.learn.train import train
+from training.recipes.options import PretrainConfig
 
 MASK = 99
 MASKING = Masking(share=0.25, mask_id=MASK, pad_id=0, special=frozenset({0, 2, 3}), vocabulary=90)
@@ -90,7 +90,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
 ) -> None:
     pretrain(pretraining(base_model, sentences, tmp_path / "whole"))
     config = pretraining(base_model, sentences, tmp_path / "cut", checkpoint_minutes=1e-9)
-    step, taken = training.pretrain._step, []
+    step, taken = training.learn.pretrain._step, []
 
     def killed(*arguments: Any) -> float:
         taken.append(1)
@@ -98,7 +98,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(training.pretrain, "_step", killed)
+    monkeypatch.setattr(training.learn.pretrain, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
         pretrain(config)
     with pytest.raises(TrainingError, match="--resume"):

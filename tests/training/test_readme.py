@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from cli.evaluate import evaluate
 from cli.train import train
+from inference.manifest import load_manifest
 from settings import ROOT
 from tests.training.conftest import WORDS
-from training.run import RunRecord
-from worker.registry import load_manifest
+from training.data.run_folder import RunRecord
 
 ROWS = 200
 SETS = {

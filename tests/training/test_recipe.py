@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from training.config import NgramConfig, TrainConfig
 from training.errors import TrainingError
-from training.recipe import ExportConfig, LabelConfig, load_recipe
+from training.recipes.options import NgramConfig, TrainConfig
+from training.recipes.recipe import ExportConfig, LabelConfig, load_recipe
 
 STEPS = [
     {"ngram": {"data": "a.csv", "seed": 3, "output": "runs/n"}},
@@ -114,8 +114,8 @@ def test_a_shipped_recipe_reads_nothing_that_no_earlier_step_has_written(name: s
 
 def test_a_recipe_can_tell_what_the_commands_can() -> None:
     pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-    from training.export import ExportRequest  # noqa: PLC0415 - both need torch
-    from training.label import LabelRequest  # noqa: PLC0415
+    from training.export.export_model import ExportRequest  # noqa: PLC0415 - both need torch
+    from training.learn.label import LabelRequest  # noqa: PLC0415
 
     assert set(LabelConfig.model_fields) == {field.name for field in fields(LabelRequest)}
     assert set(ExportConfig.model_fields) - {"test"} == {field.name for field in fields(ExportRequest)} - {"command"}

@@ -19,19 +19,20 @@ from transformers import (
     TrainingArguments,
 )
 
+from inference.classifier import softmax
+from inference.loading import load_classifier
+from inference.manifest import load_manifest
 from tests.training.conftest import recipe
-from training.clock import CheckpointClock
-from training.data import Source, load_reviews
+from training.data.reviews import DataSource, load_reviews
+from training.data.run_folder import MEAN_POOLED, RunRecord, trained_weights
+from training.data.soft_targets import Judgement
 from training.errors import TrainingError
 from training.evaluate import evaluate
-from training.export import ExportRequest, export
-from training.label import LabelRequest, label
-from training.measure import HeldOut
-from training.run import MEAN_POOLED, RunRecord, trained_weights
-from training.targets import Judgement
-from training.train import train
-from worker.classifier import softmax
-from worker.registry import load_classifier, load_manifest
+from training.export.export_model import ExportRequest, export
+from training.export.measure import HeldOut
+from training.learn.clock import CheckpointClock
+from training.learn.label import LabelRequest, label
+from training.learn.train import train
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def run(base_model: Path, sentences: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def model(run: Path, sentences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("models") / "tiny" / "3"
-    test = HeldOut("sentences", "test", load_reviews(Source(str(sentences))))
+    test = HeldOut("sentences", "test", load_reviews(DataSource(str(sentences))))
     export(ExportRequest(run, target, token_budget=64, threads=1), [test])
     return target
 
@@ -124,7 +125,7 @@ def test_a_student_learns_from_a_teacher_what_its_own_labels_do_not_tell(
 def test_labelling_goes_on_where_it_was_ended_and_only_where_another_is_unsure(
     run: Path, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.label.PART_ROWS", 10)
+    monkeypatch.setattr("training.learn.label.PART_ROWS", 10)
     request = LabelRequest(run, str(sentences), tmp_path / "all")
     label(request)
     whole = Judgement.read(request.output)
@@ -163,7 +164,7 @@ def test_an_exported_model_serves_its_labels(model: Path) -> None:
 
 
 def test_an_evaluation_repeats_the_figures_of_the_manifest(model: Path, sentences: Path) -> None:
-    result = evaluate(model, load_reviews(Source(str(sentences))), threads=1)
+    result = evaluate(model, load_reviews(DataSource(str(sentences))), threads=1)
     noted = next(entry for entry in load_manifest(model).metrics if entry.split == "test")
     assert (noted.n, noted.accuracy) == (result.scores.n, result.scores.accuracy)
     assert result.scores.accuracy >= 0.95

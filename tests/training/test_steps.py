@@ -14,10 +14,11 @@ pytest.importorskip("torch", reason="torch is not installed: pip install torch==
 pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
 
 from cli.train import train
+from inference.loading import load_classifier
+from inference.manifest import load_manifest
 from settings import WorkerSettings
 from tests.training.conftest import recipe
-from training.run import RunRecord
-from worker.registry import load_classifier, load_manifest
+from training.data.run_folder import RunRecord
 
 
 def run(*arguments: str) -> Result:

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the training extra is not installed: pip install 'verdict[train]'")
 
-from training.config import DistilConfig, FocusConfig
-from training.data import Reviews
+from training.data.reviews import Reviews
+from training.data.soft_targets import Judgement, focused, taught, true_labels
 from training.errors import TrainingError
-from training.targets import Judgement, focused, taught, true_labels
+from training.recipes.options import DistilConfig, FocusConfig
 
 
 @pytest.fixture

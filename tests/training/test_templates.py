@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from training.config import TemplatesConfig
-from training.templates import SLOT, Part, load_patterns, sentences, write_sentences
+from training.data.templates import SLOT, Part, load_patterns, sentences, write_sentences
+from training.recipes.options import TemplatesConfig
 
 
 @pytest.mark.parametrize("part", ["train", "held_out"])

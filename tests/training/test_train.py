@@ -10,8 +10,8 @@ pytest.importorskip("transformers", reason="the training extra is not installed:
 from safetensors.torch import load_file
 
 from tests.training.conftest import recipe
-from training.run import trained_weights
-from training.train import train
+from training.data.run_folder import trained_weights
+from training.learn.train import train
 
 
 def test_a_review_weighs_by_its_whole_length_though_the_network_sees_a_part(base_model: Path, tmp_path: Path) -> None:

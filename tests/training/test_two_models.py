@@ -15,8 +15,8 @@ import httpx
 import psycopg
 import pytest
 
-from load.processes import Part
-from load.stack import Stack, running_stack
+from benchmarks.common.processes import Part
+from benchmarks.common.stack import Stack, running_stack
 from settings import ROOT, WorkerSettings
 from tests.conftest import wait_until
 from tests.training.conftest import WORDS

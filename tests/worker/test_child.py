@@ -6,17 +6,17 @@ import pytest
 from celery.signals import worker_process_init, worker_process_shutdown
 from sqlalchemy import make_url
 
+from broker.celery_app import celery_app
 from settings import DatabaseSettings, QueueSettings
 from worker import child
-from worker.main import celery_app
-from worker.station import Station
+from worker.context import WorkerContext
 
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test's own logs stay as they are, and no station is left behind."""
     monkeypatch.setattr(child, "configure_logs", lambda _: None)
-    monkeypatch.setattr(child, "stations", [])
+    monkeypatch.setattr(child, "contexts", [])
 
 
 def test_a_child_that_cannot_serve_ends(
@@ -45,12 +45,12 @@ def test_a_wrong_password_is_named_in_one_line(
     assert "password authentication failed" in line
 
 
-def test_a_child_that_stops_says_so(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    with station.engine.begin() as connection:
-        station.say_seen(connection)
-    monkeypatch.setattr(child, "stations", [station])
+def test_a_child_that_stops_says_so(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    with context.engine.begin() as connection:
+        context.report_alive(connection)
+    monkeypatch.setattr(child, "contexts", [context])
     worker_process_shutdown.send(sender="test")
-    with station.engine.connect() as connection:
+    with context.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM workers").scalar() == 0
 
 

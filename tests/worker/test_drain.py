@@ -13,9 +13,10 @@ import psycopg
 import pytest
 from numpy.typing import NDArray
 
-from cli import embedded
 from db.engine import DatabaseError, Engine, StoreUnavailable, connect
 from db.models import Lane, ModelLane
+from inference.classifier import Encoded
+from local import embedded
 from settings import DatabaseSettings, WorkerSettings
 from tests.conftest import WAIT_SECONDS, wait_until
 from tests.db import steps
@@ -23,10 +24,9 @@ from tests.db.steps import submit
 from tests.fakes import BULK, INTERACTIVE, LABELS, NOT_A_NUMBER, POISON, UNREADABLE, FakeClassifier, expected_sentiment
 from worker import drain as drain_module
 from worker import store
-from worker.classifier import Encoded
+from worker.context import WorkerContext
 from worker.drain import Drain
 from worker.heartbeat import beat
-from worker.station import Station
 
 Run = Callable[[], None]
 
@@ -127,11 +127,11 @@ def test_reviews_are_predicted_in_batches_of_like_length(engine: Engine, drain: 
 
 
 def test_an_interactive_review_overtakes_the_bulk_that_is_ready(
-    engine: Engine, station: Station, gated: GatedClassifier
+    engine: Engine, context: WorkerContext, gated: GatedClassifier
 ) -> None:
-    station.settings = WorkerSettings(micro_batch_tokens=30)
+    context.settings = WorkerSettings(micro_batch_tokens=30)
     submit(engine, 30)
-    with predicting(Drain(station).run, gated):
+    with predicting(Drain(context).run, gated):
         submit(engine, texts=["urgent"], lane=Lane.INTERACTIVE)
         wait_until(lambda: "processing" in [each.status for each in results(engine) if each.text == "urgent"])
     assert len(gated.seen) > 5
@@ -152,11 +152,13 @@ class SettlingClassifier(GatedClassifier):
         return super().forward(batch)
 
 
-def test_what_the_first_stage_settles_is_stored_while_a_forward_pass_runs(engine: Engine, station: Station) -> None:
+def test_what_the_first_stage_settles_is_stored_while_a_forward_pass_runs(
+    engine: Engine, context: WorkerContext
+) -> None:
     gated = SettlingClassifier()
-    station.classifier = gated
+    context.classifier = gated
     submit(engine, texts=["hard", "easy 1"])
-    with predicting(Drain(station).run, gated):
+    with predicting(Drain(context).run, gated):
         wait_until(lambda: sorted(states(engine)) == ["processing", "succeeded"])
         submit(engine, texts=["easy 2"])
         wait_until(lambda: sorted(states(engine)) == ["processing", "succeeded", "succeeded"])
@@ -182,11 +184,13 @@ def test_the_next_batch_is_claimed_while_this_one_is_predicted(
 
 
 @pytest.mark.usefixtures("opened")
-def test_two_drains_at_once_judge_each_review_once(engine: Engine, station: Station, opened: GatedClassifier) -> None:
+def test_two_drains_at_once_judge_each_review_once(
+    engine: Engine, context: WorkerContext, opened: GatedClassifier
+) -> None:
     submit(engine, texts=[f"text {number}" for number in range(300)])
-    other = replace(station, name="other")
+    other = replace(context, name="other")
     with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda each: Drain(each).run(), [station, other]))
+        list(threads.map(lambda each: Drain(each).run(), [context, other]))
     assert set(states(engine)) == {"succeeded"}
     assert set(Counter(text for batch in opened.seen for text in batch).values()) == {1}
 
@@ -222,11 +226,11 @@ def test_a_job_that_is_deleted_during_its_prediction_is_no_error(
 
 
 @pytest.mark.usefixtures("opened")
-def test_without_a_store_a_drain_ends_with_its_error(station: Station) -> None:
+def test_without_a_store_a_drain_ends_with_its_error(context: WorkerContext) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
-    station.engine = connect(gone, "test")
+    context.engine = connect(gone, "test")
     with pytest.raises(StoreUnavailable):
-        Drain(station).run()
+        Drain(context).run()
 
 
 def cut(engine: Engine, postgres: str, *, closed: bool = False) -> None:
@@ -272,22 +276,22 @@ class ExitingClassifier(FakeClassifier):
         raise SystemExit(len(batch))
 
 
-def test_what_ends_the_process_ends_the_drain(engine: Engine, station: Station) -> None:
+def test_what_ends_the_process_ends_the_drain(engine: Engine, context: WorkerContext) -> None:
     submit(engine)
-    station.classifier = ExitingClassifier()
+    context.classifier = ExitingClassifier()
     with pytest.raises(SystemExit):
-        Drain(station).run()
+        Drain(context).run()
 
 
 @pytest.mark.usefixtures("opened")
 def test_a_drain_whose_time_is_up_rings_for_what_it_leaves(
-    engine: Engine, station: Station, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drain_module, "DRAIN_SECONDS", 0)
     rung: list[ModelLane] = []
-    station.ring = rung.append
+    context.wake = rung.append
     submit(engine)
-    Drain(station).run()
+    Drain(context).run()
     assert states(engine) == ["queued"]
     assert set(rung) == {INTERACTIVE, BULK}
 
@@ -302,11 +306,11 @@ class Once(threading.Event):
         return was_set
 
 
-def test_a_heartbeat_extends_what_is_held(engine: Engine, station: Station) -> None:
+def test_a_heartbeat_extends_what_is_held(engine: Engine, context: WorkerContext) -> None:
     submit(engine, 2)
     held, other = steps.must_claim(engine, reviews=1), steps.must_claim(engine, reviews=1)
-    station.settings = WorkerSettings(lease_seconds=3600, lease_cap_seconds=7200)
-    beat(station, {held.token}, Once())
+    context.settings = WorkerSettings(lease_seconds=3600, lease_cap_seconds=7200)
+    beat(context, {held.token}, Once())
     left = {
         row.token: row.expires_at - row.started_at
         for row in steps.rows(engine, "SELECT token, expires_at, started_at FROM leases")
@@ -315,7 +319,7 @@ def test_a_heartbeat_extends_what_is_held(engine: Engine, station: Station) -> N
     assert left[other.token] == steps.LEASE
 
 
-def test_a_heartbeat_outlives_the_store(station: Station) -> None:
+def test_a_heartbeat_outlives_the_store(context: WorkerContext) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
-    station.engine = connect(gone, "test")
-    beat(station, set(), Once())
+    context.engine = connect(gone, "test")
+    beat(context, set(), Once())

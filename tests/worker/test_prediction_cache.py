@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from db import prediction_cache
 from db.engine import Engine, transaction
 from db.models import Lane
+from maintenance.retention import forget
 from settings import MaintenanceSettings
 from tests.api import steps as calls
 from tests.db import steps
@@ -19,9 +20,8 @@ from tests.db.steps import rows, run
 from tests.embedders import small_embedder
 from tests.fakes import FOREIGN, NOT_A_NUMBER, FakeClassifier
 from tests.servers import shipped_stack
-from worker.maintenance import forget
+from worker.context import WorkerContext
 from worker.prediction_cache import fingerprint
-from worker.station import Station
 
 Run = Callable[[], None]
 TEXT = "a film about a secret of mine"
@@ -29,10 +29,10 @@ JUDGED = "SELECT status, label, probabilities, stage, tokens, truncated, model_i
 
 
 @pytest.fixture
-def keeping(station: Station) -> Station:
+def keeping(context: WorkerContext) -> WorkerContext:
     """A worker that keeps its predictions."""
-    station.fingerprint = b"model 1 fast"
-    return station
+    context.fingerprint = b"model 1 fast"
+    return context
 
 
 def hits() -> float:
@@ -47,7 +47,7 @@ def cached(engine: Engine) -> list[bool]:
     return [row.cached for row in rows(engine, "SELECT cached FROM reviews ORDER BY id")]
 
 
-def test_the_same_text_is_inferred_once(keeping: Station, classifier: FakeClassifier, drain: Run) -> None:
+def test_the_same_text_is_inferred_once(keeping: WorkerContext, classifier: FakeClassifier, drain: Run) -> None:
     before = hits()
     for _ in range(3):
         submit(keeping.engine, TEXT)
@@ -62,7 +62,7 @@ def test_the_same_text_is_inferred_once(keeping: Station, classifier: FakeClassi
     assert rows(keeping.engine, "SELECT * FROM leases") == []
 
 
-def test_a_warning_is_stored_with_the_result_and_kept_with_the_prediction(keeping: Station, drain: Run) -> None:
+def test_a_warning_is_stored_with_the_result_and_kept_with_the_prediction(keeping: WorkerContext, drain: Run) -> None:
     for _ in range(2):
         submit(keeping.engine, f"{FOREIGN} und kalt")
         drain()
@@ -75,7 +75,7 @@ def test_a_warning_is_stored_with_the_result_and_kept_with_the_prediction(keepin
 
 
 def test_known_and_new_texts_of_a_job_are_all_answered(
-    keeping: Station, classifier: FakeClassifier, drain: Run
+    keeping: WorkerContext, classifier: FakeClassifier, drain: Run
 ) -> None:
     submit(keeping.engine, *(f"film {number}" for number in range(10)))
     drain()
@@ -89,7 +89,7 @@ def test_known_and_new_texts_of_a_job_are_all_answered(
 
 @pytest.mark.parametrize("other", [b"model 2 fast", b"model 1 full", None])
 def test_another_model_or_operating_point_judges_for_itself(
-    keeping: Station, classifier: FakeClassifier, drain: Run, other: bytes | None
+    keeping: WorkerContext, classifier: FakeClassifier, drain: Run, other: bytes | None
 ) -> None:
     submit(keeping.engine, TEXT)
     drain()
@@ -100,10 +100,10 @@ def test_another_model_or_operating_point_judges_for_itself(
     assert cached(keeping.engine) == [False, False]
 
 
-def test_a_worker_that_shall_keep_none_keeps_none(station: Station, drain: Run) -> None:
-    submit(station.engine, TEXT)
+def test_a_worker_that_shall_keep_none_keeps_none(context: WorkerContext, drain: Run) -> None:
+    submit(context.engine, TEXT)
     drain()
-    assert rows(station.engine, "SELECT * FROM prediction_cache") == []
+    assert rows(context.engine, "SELECT * FROM prediction_cache") == []
 
 
 def test_a_fingerprint_tells_points_and_changed_models_apart(tmp_path: Path) -> None:
@@ -113,13 +113,13 @@ def test_a_fingerprint_tells_points_and_changed_models_apart(tmp_path: Path) -> 
     assert len(found | {fingerprint(tmp_path, "fast", neutral=False)}) == 4
 
 
-def test_a_failure_is_not_kept(keeping: Station, drain: Run) -> None:
+def test_a_failure_is_not_kept(keeping: WorkerContext, drain: Run) -> None:
     submit(keeping.engine, NOT_A_NUMBER, TEXT)
     drain()
     assert len(rows(keeping.engine, "SELECT * FROM prediction_cache")) == 1
 
 
-def test_no_text_is_kept(keeping: Station, drain: Run) -> None:
+def test_no_text_is_kept(keeping: WorkerContext, drain: Run) -> None:
     submit(keeping.engine, TEXT)
     drain()
     run(keeping.engine, "DELETE FROM jobs")
@@ -128,7 +128,7 @@ def test_no_text_is_kept(keeping: Station, drain: Run) -> None:
     assert "secret" not in str(kept._asdict())
 
 
-def test_a_known_text_shows_similar_reviews_of_today(keeping: Station, drain: Run, tmp_path: Path) -> None:
+def test_a_known_text_shows_similar_reviews_of_today(keeping: WorkerContext, drain: Run, tmp_path: Path) -> None:
     keeping.embedder = embedder = small_embedder(tmp_path)
     submit(keeping.engine, "pirates at sea")
     drain()
@@ -149,7 +149,9 @@ def test_a_known_text_shows_similar_reviews_of_today(keeping: Station, drain: Ru
     assert [each["text"] for each in found.similar_reviews] == ["a ship of pirates"]
 
 
-def test_what_is_known_says_nothing_of_the_pace(keeping: Station, drain: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_known_says_nothing_of_the_pace(
+    keeping: WorkerContext, drain: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     submit(keeping.engine, TEXT)
     drain()
     told: list[Any] = []
@@ -161,7 +163,7 @@ def test_what_is_known_says_nothing_of_the_pace(keeping: Station, drain: Run, mo
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_result_says_that_it_is_cached(client: httpx.Client, keeping: Station) -> None:
+def test_a_result_says_that_it_is_cached(client: httpx.Client, keeping: WorkerContext) -> None:
     assert keeping.fingerprint
     first, second = (calls.post(client, TEXT)["results"][0] for _ in range(2))
     assert (first["cached"], second["cached"]) == (False, True)

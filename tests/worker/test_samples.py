@@ -9,10 +9,10 @@ import pytest
 from db import examples, feedback
 from db.engine import Engine, transaction
 from db.examples import NewExample
+from inference.embedder import Embedder
 from settings import ROOT
 from tests.db.steps import rows, run
 from tests.embedders import small_embedder
-from worker.embedding import Embedder
 from worker.samples import add_samples, embed_feedback
 
 FOLDER = ROOT / "models/default"

@@ -12,12 +12,12 @@ from db import examples
 from db.engine import Engine, transaction
 from db.examples import NewExample
 from db.models import Lane
+from inference.embedder import Embedder
 from tests.db import steps
 from tests.embedders import small_embedder
 from tests.fakes import expected_sentiment
-from worker.embedding import Embedder
+from worker.context import WorkerContext
 from worker.similar import cut
-from worker.station import Station
 
 Run = Callable[[], None]
 PIRATES = "pirates at sea"
@@ -30,14 +30,14 @@ def embedder(tmp_path: Path) -> Embedder:
 
 
 @pytest.fixture
-def stocked(station: Station, embedder: Embedder) -> Station:
+def stocked(context: WorkerContext, embedder: Embedder) -> WorkerContext:
     """A worker with an embedder, and a few examples."""
-    station.embedder = embedder
+    context.embedder = embedder
     vectors = embedder.embed(list(EXAMPLES), embedder.one_hot(list(EXAMPLES.values())))
     new = [NewExample(*each, None, vector.tolist()) for each, vector in zip(EXAMPLES.items(), vectors, strict=True)]
-    with transaction(station.engine) as connection:
+    with transaction(context.engine) as connection:
         examples.add(connection, "ours", embedder.digest, new)
-    return station
+    return context
 
 
 def submit(engine: Engine, *texts: str, similar_wanted: int = 2) -> Any:
@@ -52,7 +52,7 @@ def shown(engine: Engine, job_id: Any) -> list[Any]:
     return [tuple(row) for row in steps.rows(engine, query, id=job_id)]
 
 
-def test_a_judged_review_shows_the_nearest_examples_cleaned(stocked: Station, drain: Run) -> None:
+def test_a_judged_review_shows_the_nearest_examples_cleaned(stocked: WorkerContext, drain: Run) -> None:
     job_id = submit(stocked.engine, PIRATES)
     drain()
     [(status, similar)] = shown(stocked.engine, job_id)
@@ -66,7 +66,7 @@ def test_a_judged_review_shows_the_nearest_examples_cleaned(stocked: Station, dr
     assert len(similar) == 2
 
 
-def test_every_review_of_a_job_shows_its_own(stocked: Station, drain: Run) -> None:
+def test_every_review_of_a_job_shows_its_own(stocked: WorkerContext, drain: Run) -> None:
     job_id = submit(stocked.engine, PIRATES, "laser robots", similar_wanted=1)
     drain()
     texts = [similar[0]["text"] for _, similar in shown(stocked.engine, job_id)]
@@ -74,7 +74,7 @@ def test_every_review_of_a_job_shows_its_own(stocked: Station, drain: Run) -> No
 
 
 def test_a_job_that_wants_none_shows_none_and_asks_nothing(
-    stocked: Station, drain: Run, monkeypatch: pytest.MonkeyPatch
+    stocked: WorkerContext, drain: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(examples, "nearest")
     job_id = submit(stocked.engine, PIRATES, similar_wanted=0)
@@ -82,16 +82,16 @@ def test_a_job_that_wants_none_shows_none_and_asks_nothing(
     assert shown(stocked.engine, job_id) == [("succeeded", None)]
 
 
-def test_without_an_embedder_or_examples_there_are_none(station: Station, embedder: Embedder, drain: Run) -> None:
-    first = submit(station.engine, PIRATES)
+def test_without_an_embedder_or_examples_there_are_none(context: WorkerContext, embedder: Embedder, drain: Run) -> None:
+    first = submit(context.engine, PIRATES)
     drain()
-    station.embedder = embedder
-    second = submit(station.engine, PIRATES)
+    context.embedder = embedder
+    second = submit(context.engine, PIRATES)
     drain()
-    assert shown(station.engine, first) + shown(station.engine, second) == [("succeeded", None)] * 2
+    assert shown(context.engine, first) + shown(context.engine, second) == [("succeeded", None)] * 2
 
 
-def test_an_answer_keeps_what_it_shows_when_the_examples_go(stocked: Station, drain: Run) -> None:
+def test_an_answer_keeps_what_it_shows_when_the_examples_go(stocked: WorkerContext, drain: Run) -> None:
     job_id = submit(stocked.engine, PIRATES)
     drain()
     before = shown(stocked.engine, job_id)
@@ -101,7 +101,7 @@ def test_an_answer_keeps_what_it_shows_when_the_examples_go(stocked: Station, dr
 
 
 @pytest.mark.parametrize("broken", ["embedder", "store"])
-def test_a_failure_costs_the_similar_reviews_and_no_answer(stocked: Station, drain: Run, broken: str) -> None:
+def test_a_failure_costs_the_similar_reviews_and_no_answer(stocked: WorkerContext, drain: Run, broken: str) -> None:
     if broken == "embedder":
         stocked.embedder = replace(small(stocked), tokeniser=object())  # type: ignore[arg-type]
     else:
@@ -111,9 +111,9 @@ def test_a_failure_costs_the_similar_reviews_and_no_answer(stocked: Station, dra
     assert shown(stocked.engine, job_id) == [("succeeded", None)] * 2
 
 
-def small(station: Station) -> Embedder:
-    assert station.embedder
-    return station.embedder
+def small(context: WorkerContext) -> Embedder:
+    assert context.embedder
+    return context.embedder
 
 
 def test_a_long_text_is_cut_behind_a_word() -> None:

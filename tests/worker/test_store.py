@@ -8,16 +8,16 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
-from cli import embedded
 from db.engine import Engine, connect, transaction
 from db.models import Lane
+from local import embedded
 from settings import DatabaseSettings
 from tests.db import steps
 from tests.db.steps import submit
 from tests.fakes import POISON, UNREADABLE
+from worker.context import WorkerContext
 from worker.drain import Drain
 from worker.pace import Pace
-from worker.station import Station
 from worker.store import show_zeros
 
 Run = Callable[[], None]
@@ -69,12 +69,12 @@ def test_the_time_to_a_result_is_the_databases(engine: Engine, drain: Run) -> No
     assert 10 <= value("verdict_queue_seconds_sum", lane="bulk", model="default") - queued <= seen
 
 
-def test_a_result_that_is_refused_is_not_counted(engine: Engine, station: Station) -> None:
+def test_a_result_that_is_refused_is_not_counted(engine: Engine, context: WorkerContext) -> None:
     job = submit(engine)
     claimed = steps.must_claim(engine)
     steps.stop(engine, job)
     with rise("verdict_results_total", 0, lane="bulk", status="succeeded", reason=""):
-        assert steps.complete_all(engine, claimed, station.model_id) == []
+        assert steps.complete_all(engine, claimed, context.model_id) == []
 
 
 def test_each_step_and_each_forward_pass_is_timed(engine: Engine, drain: Run) -> None:
@@ -99,9 +99,9 @@ def workers(engine: Engine) -> dict[str, float | None]:
     return {row.name: row.tokens_per_second for row in steps.rows(engine, "SELECT * FROM workers")}
 
 
-def test_a_worker_says_its_pace_with_its_sign_of_life(engine: Engine, station: Station) -> None:
-    station.pace = Pace(1234.5)
-    Drain(station).run()
+def test_a_worker_says_its_pace_with_its_sign_of_life(engine: Engine, context: WorkerContext) -> None:
+    context.pace = Pace(1234.5)
+    Drain(context).run()
     assert workers(engine) == {"default": 1234.5}
 
 
@@ -110,16 +110,16 @@ def test_a_worker_whose_pace_is_unknown_says_none(engine: Engine, drain: Run) ->
     assert workers(engine) == {"default": None}
 
 
-def test_a_worker_that_ends_is_forgotten_at_once(engine: Engine, station: Station) -> None:
-    Drain(station).run()
-    station.say_gone()
+def test_a_worker_that_ends_is_forgotten_at_once(engine: Engine, context: WorkerContext) -> None:
+    Drain(context).run()
+    context.deregister()
     assert workers(engine) == {}
 
 
-def test_a_worker_that_ends_without_a_store_ends_all_the_same(station: Station) -> None:
+def test_a_worker_that_ends_without_a_store_ends_all_the_same(context: WorkerContext) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
-    station.engine = connect(gone, "test")
-    station.say_gone()
+    context.engine = connect(gone, "test")
+    context.deregister()
 
 
 def test_what_was_stored_names_its_job_and_its_end(engine: Engine, model_id: int) -> None:

@@ -1,0 +1,70 @@
+"""Idempotency keys: a request that is repeated with its key is done once. Used by every POST."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Request, Response
+
+from api.errors import FieldError, InvalidRequest, KeyReused
+from api.state import ApiState
+from db import idempotency
+from db.engine import Connection, transaction
+
+KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key, and the SHA-256 of the request that came with it: asked for when the request has been read."""
+
+    key: str
+    digest: Callable[[], bytes]
+
+
+async def key_header(  # async, as all that FastAPI calls for us: it gives each plain function a thread
+    idempotency_key: Annotated[
+        str | None, Header(description="Repeat a request with its key and it is done once; kept for a day.")
+    ] = None,
+) -> str | None:
+    """The request's key, if it has one.
+
+    Raises:
+        InvalidRequest: the key is not 1 to 255 visible ASCII characters.
+    """
+    if idempotency_key is not None and not KEY_PATTERN.fullmatch(idempotency_key):
+        raise InvalidRequest(errors=[FieldError("header/idempotency-key", "must be 1 to 255 visible ASCII characters")])
+    return idempotency_key
+
+
+KeyHeader = Annotated[str | None, Depends(key_header)]
+
+
+async def read_key(request: Request, key: KeyHeader) -> Idempotency | None:
+    """The key of a request with a small body, if it has one."""
+    if key is None:
+        return None
+    head = f"{request.method} {request.url.path}\n".encode()
+    digest = hashlib.sha256(head + await request.body()).digest()
+    return Idempotency(key, lambda: digest)
+
+
+OptionalKey = Annotated[Idempotency | None, Depends(read_key)]
+
+
+def once(state: ApiState, key: Idempotency | None, response: Response, act: Callable[[Connection], UUID]) -> UUID:
+    """Do `act` in one transaction, or find the job it was done to when the key says it was."""
+    with transaction(state.engine) as connection:
+        earlier = idempotency.find(connection, key.key) if key else None
+        if key and earlier:
+            if earlier.request_sha256 != key.digest():
+                raise KeyReused
+            response.headers["Idempotent-Replayed"] = "true"
+            return earlier.job_id
+        job_id = act(connection)
+        if key:
+            idempotency.keep(connection, key.key, key.digest(), job_id)
+        return job_id

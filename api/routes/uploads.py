@@ -1,0 +1,220 @@
+"""Submit a job as a file: CSV or NDJSON, gzipped or not, as the body or in a form.
+
+The body is read in a thread as it comes in, cut into rows by `files` and copied into the store by db.uploads, all in
+one transaction and in constant memory: the 202 is given when the whole file is in, and a refused file leaves nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.datastructures import Headers
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.routing import Match
+from starlette.types import Scope
+
+from api.errors import REFUSALS, FieldError, InvalidRequest, TooManyUploads, UnsupportedMediaType
+from api.http.bodies import streamed
+from api.http.idempotency import Idempotency, KeyHeader, once
+from api.http.media_types import MediaType, media_name, media_type
+from api.http.multipart_form import FilePart, file_part
+from api.http.prefer import WaitSeconds
+from api.http.upload_options import FORM, FORMATS, READ_AS, UploadOptions
+from api.routes.jobs import look
+from api.schemas import JobOut
+from api.state import ApiState, StateDep
+from api.submission import accepted, count_submission
+from db import uploads
+from db.engine import Connection
+from db.models import Lane, ModelLane
+from db.submissions import CHARS_PER_TOKEN
+from db.uploads import NewUpload, Uploaded
+from files.errors import NoLabelColumn
+from files.labels import parse_told
+from files.layout import Layout, Limits, WantedColumns
+from files.names import named
+from files.reader import read
+from monitoring import traces
+from monitoring.metrics import RESULTS, SHED
+
+
+class UploadRoute(APIRoute):
+    """`POST /v1/jobs` for the media types of files; api.routes.jobs has it for JSON."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """No match for another media type, so that the router looks on."""
+        match, child = super().matches(scope)
+        if match is Match.FULL and media_name(Headers(scope=scope)) not in FORMATS:
+            return Match.NONE, {}
+        return match, child
+
+
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=UploadRoute, responses=REFUSALS)
+
+
+@router.post("/jobs", status_code=202, include_in_schema=False)  # described beside the JSON body in api.routes.jobs
+async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
+    request: Request,
+    response: Response,
+    state: StateDep,
+    options: Annotated[UploadOptions, Query()],
+    key: KeyHeader,
+    wait: WaitSeconds,
+) -> JobOut:
+    """Submit a file: `202` with `Location` when all of it is in."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", "gzip"}:
+        raise UnsupportedMediaType("Of content encodings, only gzip is taken.")
+    settings, announced = state.settings, int(request.headers.get("content-length") or 0)
+    media = media_type(request.headers)
+    _refuse_early(state, media, announced, options.model)
+    async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
+        source = UploadSource(media, options, body, hashed=key is not None)
+        with state.admission.heeding(announced / CHARS_PER_TOKEN):
+            job_id, new = await anyio.to_thread.run_sync(_add, state, source, key, response, limiter=state.uploading)
+    request.state.job_id = job_id
+    _count(new)
+    job = await look(state, job_id)
+    state.waker.wake(ModelLane(job.model, job.lane))
+    return accepted(await look(state, job_id, wait) if wait else job, response, wait)
+
+
+def _refuse_early(state: ApiState, media: MediaType, announced: int, asked: str | None) -> None:
+    """Refuse a file before it is read, where that is certain: too many at once, or a large one and a full queue.
+
+    Raises:
+        TooManyUploads, Overloaded
+    """
+    # A field of a form may still name another model.
+    model = None if asked is None and media.name == FORM else state.models.remembered(asked)
+    if state.uploading.borrowed_tokens >= state.uploading.total_tokens:
+        SHED.labels(model or "", Lane.BULK, "uploads").inc()
+        raise TooManyUploads(headers={"Retry-After": "5"})
+    if model and announced > state.settings.interactive_max_reviews * state.settings.max_review_chars:
+        state.admission.check(ModelLane(model, Lane.BULK), announced / CHARS_PER_TOKEN)
+
+
+def _count(new: Uploaded | None) -> None:
+    """Count a file that was taken in, or answered with the job it made before."""
+    if new is None:
+        count_submission(None, 0, 0)
+        return
+    count_submission(new.queue, new.rows, new.reviews + sum(new.refused.values()))
+    for code, rows in new.refused.items():
+        RESULTS.labels(new.queue.lane, "failed", code).inc(rows)
+
+
+class UploadSource:
+    """The file in a request: what is said about it, and its bytes, `hashed` as they are read if there is a key."""
+
+    def __init__(self, media: MediaType, options: UploadOptions, body: Iterable[bytes], *, hashed: bool) -> None:
+        self._media, self._body, self._is_hashed = media, body, hashed
+        self._chunks: Iterator[bytes] = iter(())
+        self._hash = hashlib.sha256()
+        self.options = options
+
+    def open(self) -> WantedColumns:
+        """Find the file, in the form if it is one.
+
+        Raises:
+            InvalidRequest: nothing says what kind of file it is.
+        """
+        kind, filename, charset = self._media.name, "", self._media.charset
+        if kind == FORM:
+            part = file_part(self._body, self._media.boundary)
+            kind, filename, charset, self._body = part.content_type, part.filename, part.charset, part.chunks
+            self.options = _with_fields(self.options, part)
+        self._chunks = self._hashed() if self._is_hashed else iter(self._body)
+        options = self.options
+        said = named(filename)
+        found = options.format or FORMATS.get(kind) or (said and said.format)
+        if found is None:
+            detail = "is needed: neither the media type nor a file name says whether this is csv or ndjson"
+            raise InvalidRequest(errors=[FieldError("query/format", detail)])
+        delimiter = options.delimiter or (said and said.delimiter)
+        delimiter = delimiter or ("tab" if kind == "text/tab-separated-values" else None)
+        charset = options.encoding or charset
+        return WantedColumns(found, delimiter=delimiter, charset=charset, **options.model_dump(include=READ_AS))
+
+    def _hashed(self) -> Iterator[bytes]:
+        for chunk in self._body:
+            self._hash.update(chunk)
+            yield chunk
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def digest(self) -> bytes:
+        """SHA-256 of the file and of what was said about it; reads the file to its end."""
+        for _ in self._chunks:
+            pass
+        head = f"POST /v1/jobs {self.options.model_dump_json()}\n".encode()
+        return hashlib.sha256(head + self._hash.digest()).digest()
+
+
+def _with_fields(options: UploadOptions, part: FilePart) -> UploadOptions:
+    try:
+        return UploadOptions.model_validate(options.model_dump(exclude_unset=True) | part.fields)
+    except ValidationError as error:
+        errors: list[Any] = [each | {"loc": ("form", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(errors) from error
+
+
+def _add(state: ApiState, source: UploadSource, key: str | None, response: Response) -> tuple[UUID, Uploaded | None]:
+    """Read the file into a job, in a thread; the header is read before a connection is taken.
+
+    The job, and what was added; None when the key says that it was before.
+    """
+    settings, wanted = state.settings, source.open()
+    limits = Limits(settings.max_upload_bytes, settings.max_upload_rows, settings.max_review_chars)
+    table = read(source, wanted, limits)
+    options, layout = source.options, table.layout
+    new = NewUpload(
+        deadline=None if options.deadline_seconds is None else timedelta(seconds=options.deadline_seconds),
+        layout=_kept(layout) if table.is_table else None,
+        labelling=_labelling(layout, options.labels),
+        interactive_max_reviews=settings.interactive_max_reviews,
+        traceparent=traces.current(),
+    )
+    added: list[Uploaded] = []
+
+    def add(connection: Connection) -> UUID:
+        model = state.models.choose(connection, options.model, "query/model")
+        added.append(uploads.add(connection, new, model, table.rows, state.admission.within))
+        return added[0].job_id
+
+    job_id = once(state, Idempotency(key, source.digest) if key else None, response, add)
+    return job_id, added[0] if added else None
+
+
+def _kept(layout: Layout) -> dict[str, Any]:
+    return {
+        "columns": list(layout.columns),
+        "text": layout.text,
+        "delimiter": layout.delimiter,
+        "encoding": layout.encoding,
+        "quoting": layout.quoting,
+        "notes": list(layout.notes),
+    }
+
+
+def _labelling(layout: Layout, labels: str | None) -> dict[str, Any] | None:
+    """What is known of the label column before its values are.
+
+    Raises:
+        WrongLabels: `labels` is no mapping.
+        NoLabelColumn: it maps the values of a column that is not there.
+    """
+    told = None if labels is None else parse_told(labels)
+    if layout.label is None:
+        if told is not None:
+            raise NoLabelColumn(
+                "labels= is given, and the file has no label column; say with label_column which it is."
+            )
+        return None
+    return {"column": layout.columns[layout.label], "told": told}

@@ -1,0 +1,131 @@
+"""What a benchmark's answers say: accuracy and speed at every threshold, and each stage on each group of reviews.
+
+Called by `benchmarks.classifier.benchmark_report` with what `benchmarks.classifier.benchmark` has measured.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.classifier.benchmark import Benchmark, MeasuredRung
+from benchmarks.classifier.ladder import INT8
+from benchmarks.classifier.rungs import RungAnswers
+from inference.manifest import FULL
+
+SHORT_WORDS, LONG_WORDS = 50, 500
+UNSURE = 0.7
+PRAISE = "amazing beautiful best brilliant enjoyed excellent fantastic great loved perfect superb wonderful"
+BLAME = "annoying awful bad boring disappointing dull horrible poor stupid terrible waste worst"
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """For every number of reviews that the first stage may settle, from none: threshold, accuracy, reviews/s."""
+
+    thresholds: Floats
+    accuracy: Floats
+    rates: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What one stage answered: its share of the reviews and how many of them it judged right."""
+
+    name: str
+    share: float
+    accuracy: float
+
+
+def right(answers: RungAnswers, truth: NDArray[np.int64]) -> Mask:
+    """Return which reviews were judged right."""
+    return np.asarray(answers.probabilities.argmax(axis=1) == truth)
+
+
+def views(answers: Mapping[str, RungAnswers], served: str) -> dict[str, Floats]:
+    """Return the probabilities of each part and of what is served, by the name of the column they stand in."""
+    if FULL not in answers:
+        return {"transformer": answers[INT8].probabilities}
+    return {
+        "n-grams": answers[FULL].first,
+        "transformer": answers[INT8].probabilities,
+        "both": answers[FULL].probabilities,
+        "as served": answers[served].probabilities,
+    }
+
+
+def frontier(found: Benchmark, truth: NDArray[np.int64]) -> Frontier:
+    """Return accuracy and speed at every threshold.
+
+    The seconds of a threshold are a straight line over the seconds of forward pass that the reviews above it took in
+    the rung `full`: fitted, for least relative error, to the operating points, each measured whole, and to `full`.
+    """
+    full = found.ladder[FULL]
+    sure = full.answers.first.max(axis=1)
+    order = np.argsort(-sure, kind="stable")
+    first = (full.answers.first.argmax(axis=1) == truth)[order]
+    both = right(full.answers, truth)[order]
+    settled = np.concatenate([[0], np.cumsum(first)])
+    rest = np.concatenate([[0], np.cumsum(both[::-1])])[::-1]
+    forward = np.concatenate([[0], np.cumsum(full.answers.forward[order][::-1])])[::-1]
+    slope, base = _seconds(found, forward, np.searchsorted(-sure[order], -_thresholds(found), side="right"))
+    return Frontier(
+        thresholds=np.concatenate([[np.inf], sure[order]]),
+        accuracy=(settled + rest) / len(truth),
+        rates=len(truth) / (base + slope * forward),
+    )
+
+
+def _thresholds(found: Benchmark) -> Floats:
+    cascade = found.manifest.cascade
+    return np.array([*cascade.points.values(), np.inf]) if cascade else np.array([])
+
+
+def _seconds(found: Benchmark, forward: Floats, settled: NDArray[np.int64]) -> tuple[float, float]:
+    """Return seconds of work a second of forward pass, and those that every review costs, whoever answers it."""
+    cascade = found.manifest.cascade
+    names = [*cascade.points, FULL] if cascade else []
+    rows = len(forward) - 1
+    taken = [rows / found.ladder[name].rate for name in names]
+    slope, base = np.polyfit(forward[settled], taken, 1, w=1 / np.array(taken))
+    return float(slope), float(base)
+
+
+def stages(rung: MeasuredRung, truth: NDArray[np.int64]) -> list[Stage]:
+    """Return what each stage answered at a rung."""
+    settled, good = rung.answers.settled, right(rung.answers, truth)
+    parts = {"n-grams": settled, "transformer": ~settled}
+    return [Stage(name, float(part.mean()), _mean(good[part])) for name, part in parts.items()]
+
+
+def groups(found: Benchmark) -> dict[str, Mask]:
+    """Return which reviews are short, long, and mixed; English words of praise and blame tell the last."""
+    texts = found.request.reviews.texts
+    words = np.array([len(text.split()) for text in texts])
+    heard = [set(re.findall("[a-z]+", text.lower())) for text in texts]
+    fewer = np.array([min(len(each.intersection(poles.split())) for poles in (PRAISE, BLAME)) for each in heard])
+    marked = {
+        "all": np.ones(len(texts), dtype=np.bool_),
+        f"short (at most {SHORT_WORDS} words)": words <= SHORT_WORDS,
+        f"long (over {LONG_WORDS} words)": words > LONG_WORDS,
+        "mixed (a word of praise and one of blame)": fewer >= 1,
+        "very mixed (two of each)": fewer >= 2,
+    }
+    if FULL in found.ladder:
+        marked[f"n-grams below {UNSURE} sure"] = found.ladder[FULL].answers.first.max(axis=1) < UNSURE
+    return {name: mask for name, mask in marked.items() if mask.any()}
+
+
+def accuracy(probabilities: Floats, truth: NDArray[np.int64], part: Mask | None = None) -> float:
+    """Return how much of a part was judged right; not a number where there is none."""
+    good = probabilities.argmax(axis=1) == truth
+    return _mean(good if part is None else good[part])
+
+
+def _mean(good: Mask) -> float:
+    return float(good.mean()) if len(good) else float("nan")

@@ -1,0 +1,162 @@
+"""A rung of the benchmark's ladder: one way to serve, loaded and timed in a process of its own.
+
+Called in their processes by `benchmarks.classifier.benchmark` and `benchmarks.classifier.tune`; calls the classifier
+that serves and, for what is usually deployed, `training.baselines`.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference import onnx
+from inference.batching import micro_batches
+from inference.classifier import Classifier, Encoded, softmax
+from inference.loading import load_classifier, tokeniser_of
+from inference.manifest import load_manifest
+
+# Reviews a worker claims at a time at most (CLAIM_REVIEWS), and so sorts among one another.
+CLAIM = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to judge reviews with the model folder `model`, and how it is measured.
+
+    `files` holds what is loaded: a model folder, or a training run for torch. `window` reviews are tokenised at a
+    time; with a token budget they are sorted into micro-batches while the next window is tokenised, as a worker does,
+    and without one they are forwarded as they come. `reviews` (None: all) are judged once over all rounds; with
+    `each_round` all reviews are judged in each of them.
+    """
+
+    key: str
+    title: str
+    backend: Literal["distilbert", "torch", "onnx", "served"]
+    model: Path
+    files: Path
+    threads: int
+    window: int = 1
+    token_budget: int | None = None
+    point: str | None = None
+    processes: int = 1
+    reviews: int | None = None
+    each_round: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RungAnswers:
+    """Answers by row: probabilities [rows, labels], the seconds of forward pass that fall to each, who gave them.
+
+    `settled` says that the first stage did, and `first` is what that alone says (one-stage models: not a number).
+    """
+
+    probabilities: NDArray[np.float64]
+    first: NDArray[np.float64]
+    settled: NDArray[np.bool_]
+    forward: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, rows: int, labels: int) -> "RungAnswers":
+        """Return room for answers: not a number, so that one that is missing is seen."""
+        empty = np.full((rows, labels), np.nan)
+        return cls(empty, empty.copy(), np.zeros(rows, dtype=np.bool_), np.zeros(rows))
+
+    def put(self, rows: Sequence[int] | slice, others: "RungAnswers") -> None:
+        """Take over the answers to some rows."""
+        for mine, theirs in zip(self.arrays(), others.arrays(), strict=True):
+            mine[rows] = theirs
+
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Return every column."""
+        return self.probabilities, self.first, self.settled, self.forward
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When some reviews were judged, in seconds of the machine's monotonic clock, and at what memory, in bytes."""
+
+    began: float
+    ended: float
+    peak_memory: int
+    answers: RungAnswers
+
+
+@cache
+def opened(rung: Rung) -> Classifier:
+    """Return the rung's classifier, loaded once a process."""
+    if rung.backend == "served":
+        return load_classifier(rung.model, threads=rung.threads, point=rung.point)
+    manifest = load_manifest(rung.model)
+    info = replace(manifest.info(), stage="transformer")
+    if rung.backend == "onnx":
+        tokeniser = tokeniser_of(rung.model, manifest)
+        return onnx.load(rung.files, info, tokeniser, pad_id=manifest.pad_id, threads=rung.threads)
+    from training import baselines  # noqa: PLC0415 - torch, which serving needs not
+
+    if rung.backend == "torch":
+        return baselines.trained(rung.files, rung.model, info, manifest.pad_id, rung.threads)
+    return baselines.distilbert_sized(rung.model, info, manifest.pad_id, rung.threads)
+
+
+def measure(rung: Rung, texts: Sequence[str]) -> Timing:
+    """Judge texts as the rung says and return answers and times; the loading of the model is left out."""
+    classifier = opened(rung)
+    answers = RungAnswers.none(len(texts), len(classifier.info.labels))
+    place = 0
+    began = time.monotonic()
+    for encoded in _tokenised(classifier, rung, texts):
+        for group in _groups(encoded, rung.token_budget):
+            batch = [encoded[index] for index in group]
+            answers.put([place + index for index in group], _judge(classifier, batch))
+        place += len(encoded)
+    return Timing(began, time.monotonic(), peak_memory(), answers)
+
+
+def _tokenised(classifier: Classifier, rung: Rung, texts: Sequence[str]) -> Iterator[list[Encoded]]:
+    rest = iter(texts)
+    windows = iter(lambda: list(islice(rest, rung.window)), [])
+    return map(classifier.tokenise, windows) if rung.token_budget is None else _ahead(classifier.tokenise, windows)
+
+
+def _ahead(step: Callable[[Sequence[str]], list[Encoded]], windows: Iterator[Sequence[str]]) -> Iterator[list[Encoded]]:
+    """Yield `step(window)` of each, while the next one is under way on another thread."""
+    with ThreadPoolExecutor(1) as thread:
+        pending = [thread.submit(step, window) for window in islice(windows, 2)]
+        while pending:
+            yield pending.pop(0).result()
+            pending += [thread.submit(step, window) for window in islice(windows, 1)]
+
+
+def _groups(encoded: Sequence[Encoded], token_budget: int | None) -> list[list[int]]:
+    return [list(range(len(encoded)))] if token_budget is None else micro_batches(encoded, token_budget)
+
+
+def _judge(classifier: Classifier, batch: Sequence[Encoded]) -> RungAnswers:
+    began = time.monotonic()
+    logits = classifier.forward(batch)
+    seconds = (time.monotonic() - began) / len(batch)
+    answers = RungAnswers.none(len(batch), logits.shape[1])
+    for row, (review, answer) in enumerate(zip(batch, classifier.postprocess(batch, logits), strict=True)):
+        answers.probabilities[row] = list(answer.probabilities.values())
+        answers.settled[row], answers.forward[row] = review.settled, seconds
+        if review.first is not None:
+            answers.first[row] = review.first
+    if not np.isnan(answers.first).any():
+        answers.first[:] = softmax(answers.first.astype(np.float32))
+    return answers
+
+
+def peak_memory() -> int:
+    """Return the most memory this process has held, in bytes."""
+    # Not getrusage: what it says survives exec, so a child would report its parent's.
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status has no VmHWM")

@@ -1,0 +1,1 @@
+"""Shared by all benchmarks: an HTTP client, a service to measure, texts, processes."""

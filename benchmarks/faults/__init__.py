@@ -1,0 +1,1 @@
+"""Kill and freeze processes while reviews are in flight, and check the promises."""

@@ -1,0 +1,1 @@
+"""Files against psql and against the classifier alone."""

@@ -1,0 +1,1 @@
+"""The classifier alone against the whole path: `make bench`."""

@@ -1,0 +1,1 @@
+"""Simulated users on a running service: `make load`."""

@@ -1,0 +1,108 @@
+"""What the commands of benchmarks.users.load share: what they were told, a service that is warm, and a ramp on it."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import typer
+
+from benchmarks.common.http_client import Connection, NoAnswer, for_each
+from benchmarks.common.review_texts import read_reviews
+from benchmarks.common.stack import StackError
+from benchmarks.users import ramp
+from benchmarks.users.figures import LoadFigures
+from benchmarks.users.generator import GeneratorError, Load
+from benchmarks.users.ramp import Ascent, RampLimits, RampStep
+from benchmarks.users.resource_usage import Groups
+from benchmarks.users.target import Target, own_target, target_at
+from benchmarks.users.trial import LoadTrial, run
+from benchmarks.users.user_model import Phase, Plan
+
+WARM_UP_REVIEWS, WARM_UP_AT_ONCE = 200, 4
+EXPECTED = (StackError, GeneratorError, NoAnswer, OSError, psycopg.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every command is told: where the service is, who comes, and where the report goes."""
+
+    url: str
+    home: Path
+    prometheus: str
+    users: int
+    mix: str
+    dataset: Path
+    seed: int
+    out: Path
+
+    def target(self) -> AbstractContextManager[Target]:
+        """The service at the URL, or one of our own."""
+        prometheus = self.prometheus or None
+        return nullcontext(target_at(self.url, self.home, prometheus)) if self.url else own_target(prometheus)
+
+    def trial(
+        self, target: Target, phases: Sequence[Phase], *, returning: float = 1.0, groups: Groups | None = None
+    ) -> LoadTrial:
+        """Put these phases on the service."""
+        load = Load(Plan(self.users, self.mix, phases), self.dataset, returning, self.seed)
+        return run(target, load, groups=groups)
+
+
+def climb(
+    wanted: Common, target: Target, ascent: Ascent, seconds: float, limits: RampLimits, groups: Groups | None = None
+) -> tuple[list[RampStep], LoadTrial | None]:
+    """Every step, and the run of the highest that held."""
+    trials: dict[float, LoadTrial] = {}
+
+    def measure(rate: float) -> LoadFigures:
+        say(f"{rate:g} reviews/s")
+        trials[rate] = wanted.trial(target, [Phase(rate, seconds)], groups=groups)
+        found = trials[rate].figures
+        latency = found.interactive
+        say(f"  {found.reviews_per_second:g}/s, mean {latency.mean:.0f} ms, p95 {latency.p95:.0f} ms")
+        return found
+
+    steps = ramp.climb(ascent, limits, measure)
+    best = ramp.highest(steps)
+    return steps, trials[best.rate] if best else None
+
+
+def warm_up(target: Target, wanted: Common) -> None:
+    """Some reviews one after the other, so that every connection is open and every buffer at its size."""
+    say(f"warming up {target.url}")
+    texts, _ = read_reviews(wanted.dataset, WARM_UP_REVIEWS, seed=wanted.seed + 1)
+
+    async def classify(connection: Connection, text: str) -> int:
+        return (await connection.request("POST", "/v1/classify", {"review_text": text})).status
+
+    statuses = asyncio.run(for_each(target.url, texts, WARM_UP_AT_ONCE, classify))
+    if not any(status == 200 for status in statuses):
+        raise StackError(f"{target.url} answers {statuses[0]} to POST /v1/classify")
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """What can go wrong, in one line and with exit code 2."""
+    try:
+        yield
+    except (*EXPECTED, ExceptionGroup) as error:
+        first = _first(error)
+        if not isinstance(first, EXPECTED):
+            raise
+        say(f"load: {' '.join(str(first).split())}")
+        raise typer.Exit(2) from error
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def say(what: str) -> None:
+    """Tell whoever waits."""
+    print(what, file=sys.stderr, flush=True)

@@ -1,0 +1,82 @@
+"""The ready-made server to compare with: FastAPI over ONNX Runtime, the same int8 network, no queue and no store.
+
+`python -m benchmarks.users.reference --port 8100`; run by benchmarks.users.reference_server. One process; the endpoint
+runs in FastAPI's threads, each review by itself, and keeps nothing. The network reads every review: what is ready-made
+has no first stage.
+"""
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated
+
+import anyio.to_thread
+import typer
+import uvicorn
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from inference import onnx
+from inference.classifier import Classifier, Prediction
+from inference.loading import tokeniser_of
+from inference.manifest import load_manifest
+from local import embedded
+from settings import WorkerSettings
+
+
+class ReferenceReview(BaseModel):
+    """As the short form of Verdict takes it."""
+
+    review_text: str
+
+
+class ReferenceAnswer(BaseModel):
+    """As the short form of Verdict answers."""
+
+    sentiment: str
+    confidence: float
+
+
+def network(folder: Path, threads: int) -> Classifier:
+    """The network of a model folder alone, whatever stages stand before it."""
+    manifest = load_manifest(folder)
+    return onnx.load(folder, manifest.info(), tokeniser_of(folder, manifest), pad_id=manifest.pad_id, threads=threads)
+
+
+def judged(classifier: Classifier, text: str) -> Prediction:
+    """One review, alone."""
+    batch = classifier.tokenise([text])
+    return classifier.postprocess(batch, classifier.forward(batch))[0]
+
+
+def create_app(classifier: Classifier, at_once: int) -> FastAPI:
+    """The server; `at_once` threads of FastAPI's serve requests."""
+    app = FastAPI()
+    judge = functools.partial(judged, classifier)
+
+    @app.post("/v1/classify")
+    def classify(body: ReferenceReview) -> ReferenceAnswer:
+        answer = judge(body.review_text)
+        return ReferenceAnswer(sentiment=answer.sentiment, confidence=answer.confidence)
+
+    @app.get("/readyz")
+    async def ready() -> dict[str, str]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = at_once
+        return {"status": "ready"}
+
+    return app
+
+
+def main(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on loopback.")] = 8100,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of an inference; 0: one for each CPU.")] = 1,
+    at_once: Annotated[int, typer.Option(min=1, help="Requests served at once; FastAPI's own default is 40.")] = 40,
+) -> None:
+    """Serve `POST /v1/classify` without a queue."""
+    classifier = network(WorkerSettings().model_directory(), threads or len(os.sched_getaffinity(0)))
+    judged(classifier, "warm " * 400)
+    uvicorn.run(create_app(classifier, at_once), host=embedded.LOOPBACK, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    typer.run(main)

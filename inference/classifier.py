@@ -1,0 +1,127 @@
+"""The protocol of a classifier: tokenise, forward and post-process, in three named steps.
+
+`inference.onnx` implements it, and `inference.cascade` in two stages.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIRST_STAGE = "ngram"
+
+
+class NonFiniteLogitsError(ValueError):
+    """The model gave a value that is not a number for a review."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"The model gave a non-finite value for review {index} of the batch.")
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens.
+
+    `foreign` marks a text in a language that the model does not know. In models of two stages `first` holds the first
+    one's calibrated logits [labels], and `whole` the ids that it read.
+    """
+
+    ids: tuple[int, ...]
+    tokens: int
+    truncated: bool
+    first: tuple[float, ...] | None = None
+    whole: Sequence[int] | None = None
+    foreign: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the first stage answers, so that no forward pass is due: such a review keeps no ids."""
+        return self.first is not None and not self.ids
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one review; `confidence` is the calibrated probability of `sentiment`."""
+
+    sentiment: str
+    confidence: float
+    probabilities: dict[str, float]
+    truncated: bool
+    tokens: int
+    stage: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model answers, as results, metrics and `/v1/models` name it."""
+
+    name: str
+    version: str
+    precision: str
+    labels: tuple[str, ...]
+    max_tokens: int
+    backend: str
+    stage: str
+    temperature: float
+
+
+class Classifier(Protocol):
+    """Three steps that may run on different threads; `forward` is the only costly one."""
+
+    info: ModelInfo
+
+    def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
+        """Clean, tokenise and truncate each text."""
+        ...
+
+    def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
+        """Return logits of shape [reviews, labels] for one padded batch."""
+        ...
+
+    def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
+        """Return one calibrated prediction a review; raise `NonFiniteLogitsError` naming the first culprit."""
+        ...
+
+
+def pad(batch: Sequence[Encoded], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return token ids and attention mask, each [reviews, longest]."""
+    shape = (len(batch), max(len(review.ids) for review in batch))
+    ids, mask = np.full(shape, pad_id, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    for row, review in enumerate(batch):
+        ids[row, : len(review.ids)] = review.ids
+        mask[row, : len(review.ids)] = 1
+    return ids, mask
+
+
+def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Return probabilities [reviews, labels] of logits divided by `temperature`."""
+    scaled = logits.astype(np.float64) / temperature
+    exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+
+
+def predictions(batch: Sequence[Encoded], logits: NDArray[np.float32], info: ModelInfo) -> list[Prediction]:
+    """Return one `Prediction` a review: the shared post-processing of every backend."""
+    if logits.shape != (len(batch), len(info.labels)):
+        raise ValueError(f"The model answered {logits.shape} for {len(batch)} reviews and {len(info.labels)} labels.")
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise NonFiniteLogitsError(int(np.argmin(finite)))
+    rows = softmax(logits, info.temperature)
+    return [_prediction(review, row, info) for review, row in zip(batch, rows, strict=True)]
+
+
+def _prediction(review: Encoded, row: NDArray[np.float64], info: ModelInfo) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(
+        sentiment=info.labels[best],
+        confidence=float(row[best]),
+        probabilities={label: float(p) for label, p in zip(info.labels, row, strict=True)},
+        truncated=review.truncated,
+        tokens=review.tokens,
+        stage=FIRST_STAGE if review.settled else info.stage,
+    )

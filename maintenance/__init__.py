@@ -1,0 +1,1 @@
+"""The maintenance process, one service a file."""

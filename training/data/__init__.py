@@ -1,0 +1,1 @@
+"""The reviews that training reads, their splits and targets."""

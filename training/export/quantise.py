@@ -1,0 +1,96 @@
+"""A float32 graph as int8: weights by output channel, activations by ranges measured once on training reviews.
+
+Called by `training.export.export_model`. Ranges that are fixed make a review's answer independent of its batch-mates;
+ranges taken at run time (dynamic quantisation) are as fast here and moved probabilities by up to 0.13 with the batch.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+
+from inference.classifier import Encoded, pad
+from training.run_log import notes_of_libraries
+
+# More rows moved no range that mattered; the histograms of 64 take a minute.
+CALIBRATION_ROWS = 64
+# Outliers of activations are cut here: mean error of a probability 0.0097, with plain minimum and maximum 0.0136.
+PERCENTILE = 99.999
+
+
+class _Rows(CalibrationDataReader):  # type: ignore[misc]
+    """Feeds one review at a time, each of the same length, as the histograms demand."""
+
+    def __init__(self, encoded: Sequence[Encoded], pad_id: int) -> None:
+        self._rows = _feeds(encoded, pad_id)
+
+    def get_next(self) -> dict[str, NDArray[np.int64]] | None:
+        return next(self._rows, None)
+
+
+def _feeds(encoded: Sequence[Encoded], pad_id: int) -> Iterator[dict[str, NDArray[np.int64]]]:
+    counts = Counter(len(review.ids) for review in encoded)
+    length = max(counts, key=lambda size: (size * counts[size], size))
+    rows = [review for review in encoded if len(review.ids) == length]
+    for review in rows[:CALIBRATION_ROWS]:
+        ids, mask = pad([review], pad_id)
+        yield {"input_ids": ids, "attention_mask": mask}
+
+
+def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: int) -> None:
+    """Write the int8 form of a fused graph; reviews of the length that holds most tokens set the ranges."""
+    table = path.with_suffix(".table.onnx")
+    with notes_of_libraries("quantise"):
+        # The embedding table first: looked up as int8, which leaves a quarter of its 47 MB.
+        quantize_dynamic(float32, table, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8, **_typed())
+        _name_types(table)
+        quantize_static(
+            table,
+            path,
+            _Rows(encoded, pad_id),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            # Without VNNI, full-range 8-bit products saturate in 16 bits; with 7-bit weights they cannot.
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            # A few weights whose error would go straight into the answer.
+            nodes_to_exclude=_head(table),
+            **_typed(CalibPercentile=PERCENTILE, OpTypesToExcludeOutputQuantization=["MatMul"]),
+        )
+    table.unlink()
+
+
+def _head(path: Path) -> list[str]:
+    """Return the names of the nodes from the last matrix product on."""
+    nodes = onnx.load(path).graph.node
+    last = max(place for place, node in enumerate(nodes) if node.op_type in {"MatMul", "Gemm"})
+    return [node.name for node in nodes[last:]]
+
+
+def _typed(**options: object) -> dict[str, dict[str, object]]:
+    return {"extra_options": {"DefaultTensorType": TensorProto.FLOAT, **options}}
+
+
+def _name_types(path: Path) -> None:
+    """Write down that what the fused nodes pass on is float: the quantiser skips tensors whose type it cannot tell."""
+    model = onnx.load(path)
+    known = {value.name for value in model.graph.value_info} | {value.name for value in model.graph.initializer}
+    inputs = {node.input[0] for node in model.graph.node if node.op_type == "MatMul"}
+    for name in sorted(inputs - known):
+        model.graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    onnx.save(model, path)

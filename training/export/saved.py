@@ -1,0 +1,61 @@
+"""The network in a run's folder: for Verdict as it was trained, and for plain transformers."""
+
+import shutil
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from training.data.run_folder import MEAN_POOLED, MEAN_POOLED_WEIGHTS
+from training.export.portable import save_portable
+from training.learn.model import MeanPooledClassifier, Network, OwnHeadClassifier
+from training.run_log import LOG
+
+
+def save_network_config(model: Network, folder: Path) -> None:
+    """Write the configuration before training begins, so that a checkpoint can be loaded."""
+    config = model.base().config
+    config.architectures = [type(model.base()).__name__]
+    if isinstance(model, MeanPooledClassifier):
+        folder = folder / MEAN_POOLED
+        folder.mkdir(exist_ok=True)
+    config.save_pretrained(folder)
+
+
+def save_network(model: Network, labels: list[str], folder: Path) -> None:
+    """Write trained weights into a run's folder, where `AutoModelForSequenceClassification` finds them."""
+    if isinstance(model, OwnHeadClassifier):
+        model.network.save_pretrained(folder)
+    elif isinstance(model, MeanPooledClassifier):
+        save_mean_pooled(model, labels, folder)
+
+
+def save_mean_pooled(model: MeanPooledClassifier, labels: list[str], folder: Path) -> None:
+    """Write a mean-pooled network as it is into a folder of its own, and at the top what transformers can load.
+
+    Where transformers has no form of it the top holds no weights, so that loading them fails with an error.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    (folder / MEAN_POOLED).mkdir(exist_ok=True)
+    save_file(weights, folder / MEAN_POOLED / MEAN_POOLED_WEIGHTS)
+    if not save_portable(model, labels, folder):
+        LOG.warning(
+            "transformers has no form of %s with mean pooling and %d labels: AutoModelForSequenceClassification cannot "
+            "load %s; `head: own` can be loaded",
+            model.config.model_type,
+            len(labels),
+            folder,
+        )
+
+
+def upgrade(folder: Path, model: Network, labels: list[str]) -> None:
+    """Bring a folder of an earlier version, whose weights transformers loads as random, into the present form."""
+    if (folder / MEAN_POOLED).is_dir() or not isinstance(model, MeanPooledClassifier):
+        return
+    scratch = folder / f".{MEAN_POOLED}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    shutil.copyfile(folder / "config.json", scratch / "config.json")
+    shutil.copyfile(folder / "model.safetensors", scratch / MEAN_POOLED_WEIGHTS)
+    (folder / "model.safetensors").unlink()
+    scratch.rename(folder / MEAN_POOLED)
+    save_mean_pooled(model, labels, folder)

@@ -1,0 +1,83 @@
+"""What a trained network says of every text of a file, for a student to learn from.
+
+Called by `verdict label`; the folder that it writes is a teacher in the recipe of `training.data.soft_targets`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inference.batching import micro_batches
+from inference.classifier import Encoded, pad, softmax
+from training.data.reviews import load_texts
+from training.data.run_folder import RunRecord
+from training.data.soft_targets import Judgement
+from training.learn.architecture import check_max_tokens
+from training.learn.model import load_trained, trained_config
+from training.learn.preprocessing import tokeniser_of
+
+# One part is written at a time, so that a kill costs a few minutes of a wide teacher.
+PART_ROWS = 1000
+TOKEN_BUDGET = 4096
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """Which run judges which texts, and `output`, the folder of parts.
+
+    `unsure` names another model's answers: only rows whose likeliest label it gives less than `below` are judged.
+    """
+
+    run: Path
+    data: str
+    output: Path
+    checkpoint: Path | None = None
+    text_column: str | None = None
+    max_tokens: int | None = None
+    unsure: Path | None = None
+    below: float = 0.95
+    limit: int | None = None
+
+
+def label(request: LabelRequest) -> int:
+    """Judge what is not yet judged, part by part, and return how many rows the folder then holds."""
+    record = RunRecord.read(request.run)
+    model = load_trained(request.run, len(record.labels), request.checkpoint).to(DEVICE)
+    max_tokens = request.max_tokens or record.settings().max_tokens
+    check_max_tokens(trained_config(request.run), max_tokens, str(request.run))
+    tokeniser = tokeniser_of(record.settings(), request.run / "tokenizer.json", max_tokens)
+    texts = load_texts(request.data, request.text_column)
+    rows = _rows(request, len(texts))
+    request.output.mkdir(parents=True, exist_ok=True)
+    torch.set_flush_denormal(True)
+    for number, start in enumerate(range(0, len(rows), PART_ROWS)):
+        part = request.output / f"{number:05}.parquet"
+        if not part.exists():
+            chosen = rows[start : start + PART_ROWS]
+            encoded = tokeniser.encode([texts[row] for row in chosen])
+            Judgement(chosen, _logits(model, encoded, record.pad_id)).write(part)
+    return len(rows)
+
+
+def _rows(request: LabelRequest, texts: int) -> NDArray[np.int64]:
+    """Return the rows to judge, in order."""
+    if request.unsure is None:
+        return np.arange(texts)[: request.limit]
+    other = Judgement.read(request.unsure)
+    return np.sort(other.rows[softmax(other.logits).max(axis=1) < request.below])[: request.limit]
+
+
+@torch.inference_mode()
+def _logits(model: torch.nn.Module, encoded: Sequence[Encoded], pad_id: int) -> NDArray[np.float32]:
+    found: dict[int, NDArray[np.float32]] = {}
+    for group in micro_batches(encoded, TOKEN_BUDGET):
+        ids, mask = pad([encoded[index] for index in group], pad_id)
+        answers = model(torch.from_numpy(ids).to(DEVICE), torch.from_numpy(mask).to(DEVICE))
+        logits = answers["logits"].cpu().numpy()
+        found.update(zip(group, logits, strict=True))
+    return np.stack([found[index] for index in range(len(encoded))])

