@@ -85,7 +85,7 @@ def test_now_and_then_every_lane_of_every_loaded_model_is_rung(
     with redis.Redis.from_url(queue.redis_url) as client:
         client.flushall()
     with Waker(queue) as waker:
-        sweeper._waker = waker
+        sweeper.wake_ups._waker = waker
         sweeper.sweep()  # the next canary waits for its time
     assert rung(queue) == set()
 
