@@ -36,7 +36,7 @@ FOLDERS = (
 LIMIT = 0.2
 VAGUE = re.compile(r"\b(?:what|whatever|who|whoever|whom)\b", re.IGNORECASE)
 CALLERS = re.compile(
-    r"\b(?:called|used|made|told|imported) (?:only )?by `?(?:api|worker|db|cli|training|maintenance)\.", re.IGNORECASE
+    r"\b(?:called|used|made|told|imported) (?:only )?by `?(?:api|worker|db|cli|training|maintenance)\.", re.I
 )
 WORD = re.compile(r"[A-Za-z][\w'-]*")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -82,10 +82,10 @@ def main() -> None:
         for path, text in texts:
             for line in text.splitlines():
                 if VAGUE.search(line) or CALLERS.search(line):
-                    print(f"{path.relative_to(ROOT)}: {line.strip()}")
+                    sys.stdout.write(f"{path.relative_to(ROOT)}: {line.strip()}\n")
         words = sum(len(WORD.findall(text)) for _, text in texts)
         vague = sum(len(VAGUE.findall(text)) for _, text in texts)
-        print(f"{folder}: {vague} in {words} words, {100 * vague / max(words, 1):.2f} in 100")
+        sys.stdout.write(f"{folder}: {vague} in {words} words, {100 * vague / max(words, 1):.2f} in 100\n")
 
 
 if __name__ == "__main__":
