@@ -35,9 +35,7 @@ FOLDERS = (
 # In 100 words; procrastinate, dramatiq and httpx have 0.02 to 0.07 in their docstrings and comments.
 LIMIT = 0.2
 VAGUE = re.compile(r"\b(?:what|whatever|who|whoever|whom)\b", re.IGNORECASE)
-CALLERS = re.compile(
-    r"\b(?:called|used|made|told|imported) (?:only )?by `?(?:api|worker|db|cli|training|maintenance)\.", re.I
-)
+CALLERS = re.compile(r"\b(?:called|used|made|told) (?:only )?by `?(?:api|worker|db|cli|training)\.", re.IGNORECASE)
 WORD = re.compile(r"[A-Za-z][\w'-]*")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
