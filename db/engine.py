@@ -1,12 +1,10 @@
-"""The connection pool and `transaction()`, the only place that commits.
+"""The connection pool, transactions, and the errors of the database. The statements are in the other modules.
 
-Called by api, worker and maintenance; every statement itself stands in the modules beside this one.
-
-    DatabaseError
-    ├── StoreUnavailable    the connection broke: nothing was committed, or it is unknown whether
-    │   └── StoreUnreachable    there is none
-    ├── StoreBusy           a lock, a statement or the pool took longer than its limit
-    └── ExtensionMissing    the server cannot hold embeddings: nothing was migrated
+DatabaseError
+├── DatabaseUnavailable    the connection broke; a commit may or may not have happened
+│   └── DatabaseUnreachable    no connection was made
+├── DatabaseBusy           a lock, a statement or the pool took longer than its limit
+└── ExtensionMissing       the server cannot store embeddings: nothing was migrated
 """
 
 from collections.abc import Iterator
@@ -23,12 +21,12 @@ from settings import DatabaseSettings
 
 __all__ = [
     "Connection",
+    "DatabaseBusy",
     "DatabaseError",
+    "DatabaseUnavailable",
+    "DatabaseUnreachable",
     "Engine",
     "ExtensionMissing",
-    "StoreBusy",
-    "StoreUnavailable",
-    "StoreUnreachable",
     "connect",
     "driver_connection",
     "driver_cursor",
@@ -38,38 +36,38 @@ __all__ = [
 
 
 class DatabaseError(Exception):
-    """The store could not be used."""
+    """The database could not be used."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
 
     @property
     def reason(self) -> str:
-        """In the driver's words, on one line: such as a wrong password, or a host that nobody knows."""
+        """Return the driver's message on one line, such as a wrong password or an unknown host."""
         cause = getattr(self.__cause__, "orig", None) or self.__cause__
         return " ".join(str(cause).split())
 
 
-class StoreUnavailable(DatabaseError):
-    """The connection to the store broke; whether the change was kept is unknown."""
+class DatabaseUnavailable(DatabaseError):
+    """The connection to the database broke; whether the change was stored is unknown."""
 
 
-class StoreUnreachable(StoreUnavailable):
-    """The store cannot be reached."""
+class DatabaseUnreachable(DatabaseUnavailable):
+    """The database cannot be reached."""
 
 
-class StoreBusy(DatabaseError):
-    """The store did not answer in time; nothing was changed."""
+class DatabaseBusy(DatabaseError):
+    """The database did not answer in time; nothing was changed."""
 
 
 class ExtensionMissing(DatabaseError):
-    """The server lacks pgvector 0.8 or newer, or we the right to it: let its owner run CREATE EXTENSION vector."""
+    """pgvector 0.8 or newer is missing, or this user may not create it: run CREATE EXTENSION vector as the owner."""
 
 
 def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = False) -> Engine:
-    """A pool for one process; opens no connection yet. `application` shows in pg_stat_activity.
+    """Create the connection pool of a process, without a connection yet. `application` appears in pg_stat_activity.
 
-    With `plan_once` no statement is planned for its values: a claim of one review takes the server half the CPU.
+    With `plan_once`, PostgreSQL uses generic plans: the claim of one review takes half the CPU of the server.
     """
     milliseconds = int(settings.database_timeout_seconds * 1000)
     engine = create_engine(
@@ -78,8 +76,8 @@ def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = F
         max_overflow=0,
         pool_timeout=settings.database_timeout_seconds,
         pool_recycle=1800,
-        hide_parameters=True,  # an error is logged, and the texts of reviews must not be
-        pool_use_lifo=True,  # idle connections stay idle, so a small load uses few backends
+        hide_parameters=True,  # errors are logged, and texts of reviews must not be
+        pool_use_lifo=True,  # a small load uses few connections, so few backends
         connect_args={
             "application_name": application,
             "connect_timeout": driver.CONNECT_SECONDS,
@@ -87,7 +85,7 @@ def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = F
             "tcp_user_timeout": 10_000,
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
             f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off"
-            " -c hnsw.iterative_scan=strict_order"  # else rows that a filter drops are missing among the nearest
+            " -c hnsw.iterative_scan=strict_order"  # otherwise filtered rows reduce the number of neighbours
             + (" -c plan_cache_mode=force_generic_plan" if plan_once else ""),
         },
     )
@@ -101,11 +99,11 @@ def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = F
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction: commits when the block ends, rolls back when it raises.
+    """Run one transaction: commit when the block ends, roll back when it raises.
 
     Raises:
-        StoreUnavailable, StoreBusy: in place of every error of the driver that is about the store
-            rather than about the statement.
+        DatabaseUnavailable, DatabaseBusy: in place of the driver's errors that concern the database and not the
+            statement.
     """
     with _translated(), engine.begin() as connection:
         yield connection
@@ -113,22 +111,22 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """For statements that only read: without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
+    """Run read-only statements without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
     with _translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
 def one_trip(engine: Engine) -> Iterator[Connection]:
-    """For a function that sends all its statements in one pipeline of the driver. Raises as `transaction` does.
+    """Give a connection to a function that sends all its statements in one pipeline. Raises as `transaction` does.
 
-    The server makes them one transaction, which it commits at the pipeline's end: one round trip for all.
+    The server runs them as one transaction and commits it at the end of the pipeline: one round trip for all.
     """
     with reading(engine) as connection:
         try:
             yield connection
         except psycopg.OperationalError:
-            # SQLAlchemy did not see it: a broken connection says that those in the pool are broken too.
+            # SQLAlchemy did not see the error: if this connection broke, the others in the pool are broken too.
             if driver_connection(connection).closed:
                 connection.invalidate()
                 engine.dispose()
@@ -140,8 +138,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
-        raise StoreBusy from error
-    except (DBAPIError, psycopg.Error) as error:  # the driver's own come from a `driver_cursor`
+        raise DatabaseBusy from error
+    except (DBAPIError, psycopg.Error) as error:  # psycopg's own errors come from a `driver_cursor`
         trouble = _trouble(error.orig if isinstance(error, DBAPIError) else error)
         if trouble is None:
             raise
@@ -149,29 +147,29 @@ def _translated() -> Iterator[None]:
 
 
 def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
-    """The driver's own cursor, in the same transaction: for COPY, which SQLAlchemy has not."""
+    """Return a psycopg cursor in the same transaction, for COPY, which SQLAlchemy lacks."""
     return driver_connection(connection).cursor()
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
-    """The driver's own connection, in the same transaction: for pipelines, which SQLAlchemy has not."""
+    """Return the psycopg connection in the same transaction, for pipelines, which SQLAlchemy lacks."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped
     return driver
 
 
 def _trouble(cause: BaseException | None) -> DatabaseError | None:
-    """What an error of the driver says about the store; None when it is about the statement."""
+    """Return the DatabaseError for an error of the driver; None if it concerns the statement."""
     match cause:
         case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
-            return StoreBusy()
+            return DatabaseBusy()
         case psycopg.errors.DeadlockDetected() | psycopg.errors.InsufficientResources():
-            return StoreBusy()
+            return DatabaseBusy()
         case psycopg.errors.IdleInTransactionSessionTimeout():
-            return StoreBusy()
+            return DatabaseBusy()
         case psycopg.OperationalError(sqlstate=str(state)) if state.startswith("54"):
-            return None  # beyond a limit of the program, such as too many columns
+            return None  # a limit of PostgreSQL is exceeded, such as the number of columns
         case psycopg.OperationalError():
             connecting = cause.pgconn is not None
-            return StoreUnreachable() if connecting else StoreUnavailable()
+            return DatabaseUnreachable() if connecting else DatabaseUnavailable()
         case _:
             return None

@@ -1,4 +1,4 @@
-"""What stands in the store at this moment, in one statement: for /metrics. Called by api.gauges."""
+"""The current load of each queue and model, read in one statement, for /metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ from sqlalchemy import Connection, text
 
 from db.models import Lane, ModelLane
 
-# The models that are shown: those that are served or were until lately (workers in the table), the one that jobs go to
-# which name none, and all that anything waits for. What is being judged is found by its lease: a job of which all is
-# claimed is in no index.
+# Models shown: those with a row in `workers` (live or recently lost), the default model, and those with waiting or
+# claimed reviews. Claimed reviews are found by their leases: no index finds a job that is claimed completely.
 _MEASURE = text("""
 WITH waiting AS (
     SELECT model, lane, sum(queued) AS rows, sum(tokens_estimate * (queued::float8 / total)) AS tokens,
@@ -42,7 +41,7 @@ LEFT JOIN live ON live.model = shown.model
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
-    """One queue: rows and estimated tokens that wait, the age of the oldest such job in seconds, rows being judged."""
+    """One queue: waiting rows and estimated tokens, age of the oldest waiting job in seconds, rows in flight."""
 
     rows: float
     tokens: float
@@ -52,7 +51,7 @@ class LaneLoad:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How many live workers a model has, and how many estimated tokens they judge in a second together."""
+    """The live workers of a model, and their total pace in estimated tokens per second."""
 
     workers: int
     tokens_per_second: float
@@ -67,7 +66,7 @@ class Measures:
 
 
 def measure(connection: Connection, fresh: timedelta, model: str | None) -> Measures:
-    """Look once; workers that were seen within `fresh` are live. `model` is shown whether anything of it is there."""
+    """Measure every queue; workers seen within `fresh` are live. `model` is always included."""
     rows = connection.execute(_MEASURE, {"lanes": list(Lane), "fresh": fresh, "model": model}).all()
     return Measures(
         {

@@ -1,4 +1,4 @@
-"""Bring the schema to the newest version: `python -m db.migrate`, one process at a time."""
+"""Upgrade the schema to the newest version: `python -m db.migrate`. One process at a time runs it."""
 
 import sys
 from functools import cache
@@ -13,11 +13,11 @@ from sqlalchemy import Connection, text
 from db.engine import DatabaseError, connect, transaction
 from settings import ROOT, DatabaseSettings, problem
 
-LOCK = 0x76657264  # "verd": any number that nothing else in this database uses
+LOCK = 0x76657264  # "verd": the number of an advisory lock that nothing else in this database uses
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, which stands here and in no ini file."""
+    """Return Alembic's configuration; there is no ini file."""
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")
@@ -26,10 +26,10 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(settings: DatabaseSettings) -> str:
-    """Upgrade to the newest version, which is returned; waits for another upgrade that runs.
+    """Upgrade to the newest version and return it; wait for a concurrent upgrade to end.
 
     Raises:
-        DatabaseError: the store cannot be used.
+        DatabaseError: the database cannot be used.
     """
     engine = connect(settings, "verdict-migrate")
     try:
@@ -44,17 +44,17 @@ def upgrade(settings: DatabaseSettings) -> str:
 
 @cache
 def newest() -> str:
-    """The version that this code needs; read once, since `/readyz` asks at every probe."""
+    """Return the version that this code needs. Cached, since every probe of `/readyz` calls it."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
 def current(connection: Connection) -> str | None:
-    """The version that the database has."""
+    """Return the version of the database's schema; None if it has none."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def main() -> None:
-    """Exit code 0 with the version, or 1 with one line that says what is wrong."""
+    """Upgrade and print the version; on an error print one line and exit with code 1."""
     try:
         version = upgrade(DatabaseSettings())
     except ValidationError as error:

@@ -30,7 +30,7 @@ FORGET_SECONDS = 60
 def _every(
     seconds: float, stopping: threading.Event, act: Callable[[], None], beat: Callable[[], None] = lambda: None
 ) -> None:
-    """Do it again and again; any other error than the store's ends the process, and the supervisor starts it anew."""
+    """Call `act` repeatedly. An error other than a DatabaseError ends the process; its supervisor restarts it."""
     try:
         while not _stops_within(seconds, stopping, beat):
             try:
@@ -42,7 +42,7 @@ def _every(
 
 
 def _stops_within(seconds: float, stopping: threading.Event, beat: Callable[[], None]) -> bool:
-    """Wait, and beat meanwhile; whether it is time to stop."""
+    """Wait for `seconds`, with heartbeats; return True early if the process is to stop."""
     end = time.monotonic() + seconds
     while not stopping.is_set() and (left := end - time.monotonic()) > 0:
         beat()
@@ -51,7 +51,7 @@ def _stops_within(seconds: float, stopping: threading.Event, beat: Callable[[], 
 
 
 def main() -> None:
-    """Sweep until a signal ends it; exit code 1 with one line when a setting is wrong."""
+    """Run maintenance rounds until a signal; on a wrong setting print one line and exit with code 1."""
     try:
         database, queue, settings = DatabaseSettings(), QueueSettings(), MaintenanceSettings()
         metrics, liveness = MetricsSettings(), LivenessSettings()
@@ -71,7 +71,7 @@ def main() -> None:
         "forget": partial(forget, engine, settings),
         "days": partial(keep_days, engine, settings),
     }.items():
-        # Threads of their own: forgetting a large job takes longer than a sweep may wait.
+        # In threads of their own: deleting a large job takes longer than the time between two rounds.
         threading.Thread(target=_every, args=(FORGET_SECONDS, stopping, act), name=name, daemon=True).start()
     with Waker(queue) as waker:
         sweeper = Sweeper(engine, settings, waker, notifier, heartbeat.beat)

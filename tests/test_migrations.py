@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from db import migrate
-from db.engine import Engine, ExtensionMissing, StoreUnavailable, connect, transaction
+from db.engine import DatabaseUnavailable, Engine, ExtensionMissing, connect, transaction
 from db.migrate import alembic_config, newest, upgrade
 from db.models import Base
 from local import embedded
@@ -124,7 +124,7 @@ def test_a_database_without_a_schema_has_no_version(bare: Engine) -> None:
 
 def test_without_a_store_an_upgrade_says_so() -> None:
     url = f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing"
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         upgrade(DatabaseSettings(database_url=url))
 
 

@@ -129,7 +129,7 @@ async def show_sla(state: StateDep, figures: Annotated[SlaCache, Depends(_figure
 
 def _now(state: ApiState) -> tuple[list[LaneOut], Unfinished]:
     with transaction(state.engine) as connection:
-        lanes = [LaneOut.model_validate(each) for each in sla.standing(connection)]
+        lanes = [LaneOut.model_validate(each) for each in sla.queue_depths(connection)]
         return lanes, sla.unfinished(connection, FRESH)
 
 
