@@ -1,8 +1,4 @@
-"""Wake a worker for a queue in which reviews wait. The message carries nothing else.
-
-Celery delivers it to a worker of that model (`worker.tasks.drain`), which claims the waiting reviews. If a message is
-lost, the next maintenance round sends another.
-"""
+"""Wake a worker for a queue in which reviews wait; if the message is lost, the next maintenance round sends another."""
 
 import threading
 from typing import Self

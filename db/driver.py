@@ -4,7 +4,7 @@ The server itself enforces statement_timeout. A stopped server, or a lost machin
 therefore block a statement and its thread for ever.
 """
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -17,8 +17,24 @@ CONNECT_SECONDS = 3
 T = TypeVar("T")
 
 
+class ConnectFailed(psycopg.OperationalError):
+    """No connection was made."""
+
+
 class Connection(psycopg.Connection[Any]):
     """Raise OperationalError if the server is silent for 5 s and then accepts no new connection within 3 s."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
+        """Connect as psycopg does.
+
+        Raises:
+            ConnectFailed: with the host and the reason, in place of every OperationalError.
+        """
+        try:
+            return super().connect(conninfo, **parameters)
+        except psycopg.OperationalError as error:
+            raise ConnectFailed(str(error)) from error
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait as psycopg does. A statement may take minutes as long as its server is alive."""
@@ -35,9 +51,13 @@ class Connection(psycopg.Connection[Any]):
     def _server_answers(self) -> bool:
         """Return whether the server accepts another connection, or refuses it with a reason."""
         known: dict[str, Any] = self.info.get_parameters() | {
+            "host": self.info.host,  # of several hosts the one of this connection
+            "hostaddr": self.info.hostaddr,
+            "port": self.info.port,
             "password": self.info.password,
             "connect_timeout": CONNECT_SECONDS,
         }
+        known.pop("target_session_attrs", None)
         try:
             psycopg.connect(make_conninfo(**known)).close()
         except psycopg.OperationalError as error:

@@ -1,4 +1,4 @@
-"""Statements of the worker: claim reviews, and complete them.
+"""Claim reviews, and complete them.
 
 Each claim has a lease with a token. A result is stored only while its review is `processing` under that token, so that
 of several workers with the same review exactly one stores a result. Every transaction takes its locks in one order:

@@ -9,9 +9,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from db.engine import DatabaseError, connect, transaction
-from settings import ROOT, DatabaseSettings, problem
+from db import preflight
+from db.engine import DatabaseError, DatabaseUnusable, connect, transaction
+from settings import ROOT, DatabaseSettings, problem, refuse
 
 LOCK = 0x76657264  # "verd": the number of an advisory lock that nothing else in this database uses
 
@@ -31,15 +33,26 @@ def upgrade(settings: DatabaseSettings) -> str:
     Raises:
         DatabaseError: the database cannot be used.
     """
+    preflight.check(settings, "migrate", migrates=True)
     engine = connect(settings, "verdict-migrate")
     try:
         with transaction(engine) as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            _check_known(current(connection))
             command.upgrade(alembic_config(connection), "head")
     finally:
         engine.dispose()
     return newest()
+
+
+def _check_known(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise DatabaseUnusable(
+            f"The schema is at {revision}, which this version ({newest()}) does not know: it is of a newer Verdict or "
+            "of another application. Use the newer version, or an empty database."
+        )
 
 
 @cache
@@ -54,13 +67,17 @@ def current(connection: Connection) -> str | None:
 
 
 def main() -> None:
-    """Upgrade and print the version; on an error print one line and exit with code 1."""
+    """Upgrade and print the version; on an error print one line and exit with code 2."""
     try:
         version = upgrade(DatabaseSettings())
     except ValidationError as error:
-        sys.exit(f"migrate: {problem(error)}")
+        refuse("migrate", problem(error))
+    except DatabaseUnusable as error:
+        refuse("migrate", error)
     except DatabaseError as error:
-        sys.exit(f"migrate: {error} ({error.reason})")
+        refuse("migrate", f"{error} ({error.reason})")
+    except DBAPIError as error:
+        refuse("migrate", f"A migration failed, and nothing was changed: {' '.join(str(error.orig).split())}")
     sys.stdout.write(f"schema is at {version}\n")
 
 

@@ -1,7 +1,6 @@
 """The maintenance process: `python -m maintenance.main`. Several may run at once."""
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from broker.notifier import Notifier
 from broker.wakeups import Waker
-from db import pool
+from db import pool, preflight
 from db.engine import DatabaseError, connect
 from maintenance.counts import show_zeros
 from maintenance.log_partitions import keep_days
@@ -21,7 +20,15 @@ from maintenance.sweep import Sweeper
 from monitoring.exporter import serve
 from monitoring.liveness import BEAT_SECONDS, Heartbeat
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, LivenessSettings, MaintenanceSettings, MetricsSettings, QueueSettings, problem
+from settings import (
+    DatabaseSettings,
+    LivenessSettings,
+    MaintenanceSettings,
+    MetricsSettings,
+    QueueSettings,
+    problem,
+    refuse,
+)
 
 log = structlog.get_logger()
 FORGET_SECONDS = 60
@@ -51,13 +58,14 @@ def _stops_within(seconds: float, stopping: threading.Event, beat: Callable[[], 
 
 
 def main() -> None:
-    """Run maintenance rounds until a signal; on a wrong setting print one line and exit with code 1."""
+    """Run maintenance rounds until a signal; on a wrong setting or database print one line and exit with code 2."""
     try:
         database, queue, settings = DatabaseSettings(), QueueSettings(), MaintenanceSettings()
         metrics, liveness = MetricsSettings(), LivenessSettings()
     except ValidationError as error:
-        sys.exit(f"maintenance: {problem(error)}")
+        refuse("maintenance", problem(error))
     configure_logs("maintenance")
+    preflight.check_at_start(database, "maintenance")
     heartbeat, stopping = Heartbeat(liveness.heartbeat_file), threading.Event()
     heartbeat.beat()
     for number in (signal.SIGTERM, signal.SIGINT):

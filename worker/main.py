@@ -8,9 +8,10 @@ from celery.exceptions import SecurityWarning
 from pydantic import ValidationError
 
 from broker.celery_app import celery_app
+from db import preflight
 from inference.manifest import ModelError
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
+from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings, problem, refuse
 from worker import parent
 from worker.served import served_manifest
 
@@ -21,19 +22,20 @@ NICE = 5
 def main() -> None:
     """Check settings and model, then run Celery until a signal.
 
-    If a setting or the model directory is wrong, print one line and exit with code 1.
+    If the model directory is wrong, print one line and exit with code 1; with code 2 for a setting or the database.
     """
     try:
-        DatabaseSettings()
+        database = DatabaseSettings()
         MetricsSettings()
         liveness = LivenessSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
         served_manifest(settings)
     except ValidationError as error:
-        sys.exit(f"worker: {problem(error)}")
+        refuse("worker", problem(error))
     except ModelError as error:
         sys.exit(f"worker: {error}")
     configure_logs("worker")
+    preflight.check_at_start(database, "worker")
     parent.watch(liveness.heartbeat_file)
     os.nice(NICE)
     # Safe as root: a forged message can only wake the worker (broker.transport).

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import NotSupportedError, ProgrammingError
 
-from db.engine import ExtensionMissing
+from db.engine import DatabaseUnusable
 from db.vectors import HalfVector
 
 revision = "0003_similar_reviews"
@@ -21,7 +21,9 @@ def upgrade() -> None:
     try:
         op.execute("CREATE EXTENSION IF NOT EXISTS vector")
     except (NotSupportedError, ProgrammingError) as error:  # not installed on the server, or no privilege to create it
-        raise ExtensionMissing from error
+        raise DatabaseUnusable(
+            "The extension vector cannot be created: run CREATE EXTENSION vector as a superuser."
+        ) from error
     op.create_table(
         "examples",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

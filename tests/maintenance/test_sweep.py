@@ -177,9 +177,10 @@ def test_a_round_without_a_database_raises(sweep: Sweep) -> None:
 
 @pytest.mark.parametrize("main", [maintenance.main, worker.main], ids=["maintenance", "worker"])
 def test_a_missing_setting_ends_the_process_with_its_name(
-    main: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    main: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(SystemExit) as ended:
         main()
-    assert "DATABASE_URL" in str(ended.value)
+    assert ended.value.code == 2
+    assert "DATABASE_URL" in capsys.readouterr().err
