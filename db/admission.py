@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from db.engine import driver_connection
 from db.models import Lane, ModelLane
-from db.registrations import FRESH_SQL as FRESH
+from db.predicates import CLAIMABLE, LIVE_WORKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,7 @@ AHEAD = f"""
 ahead AS MATERIALIZED (
     SELECT (
         SELECT coalesce(sum(tokens_estimate * (queued::float8 / total)), 0) FROM jobs
-        WHERE queued > 0 AND model = %(model)s AND lane = ANY (%(before)s) AND status <> 'paused'
-          AND (deadline_at IS NULL OR deadline_at > now())
+        WHERE model = %(model)s AND lane = ANY (%(before)s) AND {CLAIMABLE}
     ) + (
         SELECT coalesce(sum(review.tokens_estimate), 0)
         FROM leases AS lease CROSS JOIN LATERAL unnest(lease.review_ids) AS held (id)
@@ -61,7 +60,7 @@ ahead AS MATERIALIZED (
     ) AS tokens, (
         SELECT sum(worker.tokens_per_second)::float8
         FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
-        WHERE model.name = %(model)s AND worker.seen_at > now() - {FRESH}
+        WHERE model.name = %(model)s AND {LIVE_WORKER}
     ) AS tokens_per_second
 )
 """  # noqa: S608  our own text

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, text
 
 from db import feedback
 from db.models import JobStatus, Lane, ModelLane
-from db.registrations import FRESH_SQL
+from db.predicates import CLAIMABLE, LIVE_WORKER
 
 # The pace (leases.complete) decayed to now. The divisor corrects for its start at 0.
 READ = f"""
 SELECT *, finished_at IS NULL AND NOT EXISTS (
     SELECT FROM workers AS worker JOIN models AS served ON served.id = worker.model_id
-    WHERE served.name = jobs.model AND worker.seen_at > now() - {FRESH_SQL}
+    WHERE served.name = jobs.model AND {LIVE_WORKER}
 ) AS without_worker, CASE
     WHEN finished_at > started_at THEN (succeeded + failed) / extract(epoch FROM finished_at - started_at)::float
     WHEN status = 'processing' AND paced_at > pace_began
@@ -147,13 +147,7 @@ def delete(connection: Connection, job_id: UUID) -> bool:
     return found
 
 
-_WAITING = text("""
-SELECT EXISTS (
-    SELECT FROM jobs
-    WHERE queued > 0 AND lane = :lane AND model = :model AND status <> 'paused'
-      AND (deadline_at IS NULL OR deadline_at > now())
-)
-""")
+_WAITING = text(f"SELECT EXISTS (SELECT FROM jobs WHERE lane = :lane AND model = :model AND {CLAIMABLE})")  # noqa: S608
 
 
 def waiting(connection: Connection, lane: Lane, model: str) -> bool:
@@ -161,11 +155,11 @@ def waiting(connection: Connection, lane: Lane, model: str) -> bool:
     return bool(connection.scalar(_WAITING, {"lane": lane, "model": model}))
 
 
-_BACKLOG = text("""
+_BACKLOG = text(f"""
 SELECT model, lane, sum(queued)::int AS reviews,
        extract(epoch FROM now() - min(created_at))::float AS oldest_seconds
-FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY model, lane
-""")
+FROM jobs WHERE {CLAIMABLE} GROUP BY model, lane
+""")  # noqa: S608  our own text
 
 
 @dataclass(frozen=True, slots=True)

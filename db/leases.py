@@ -16,16 +16,14 @@ from sqlalchemy import Connection, text
 from db import prediction_cache
 from db.claims import Claim, ClaimLimits, Outcome, Stored, claimed
 from db.models import Lane
+from db.predicates import CLAIMABLE
 
 # Two statements: the snapshot of the second is taken after the jobs are locked, so it sees the current state of their
 # reviews. A single statement could miss a review that was given back meanwhile.
-_PICK = text("""
-SELECT id FROM jobs
-WHERE queued > 0 AND lane = :lane AND model = :model AND status <> 'paused'
-  AND (deadline_at IS NULL OR deadline_at > now())
-ORDER BY served_at, id LIMIT :reviews
-FOR UPDATE SKIP LOCKED
-""")
+_PICK = text(f"""
+SELECT id FROM jobs WHERE lane = :lane AND model = :model AND {CLAIMABLE}
+ORDER BY served_at, id LIMIT :reviews FOR UPDATE SKIP LOCKED
+""")  # noqa: S608  our own text
 
 # Jobs have equal shares in a claim, least recently served first. A review from a lost batch (`suspect`) is claimed
 # alone: if it breaks the worker again, no other review is lost.

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-# A worker is live if it was woken through the queue and asked for work within this time. Maintenance wakes every worker
-# at least every 5 s.
-FRESH = timedelta(seconds=30)
-FRESH_SQL = f"interval '{FRESH.total_seconds():g} s'"
+from db.predicates import LIVE_WORKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +58,16 @@ def worker_gone(connection: Connection, name: str) -> None:
     connection.execute(_WORKER_GONE, {"name": name})
 
 
-_MODELS = text("""
+_MODELS = text(f"""
 SELECT model.*, count(worker.name) AS workers FROM models AS model
-LEFT JOIN workers AS worker ON worker.model_id = model.id AND worker.seen_at > now() - :fresh
+LEFT JOIN workers AS worker ON worker.model_id = model.id AND {LIVE_WORKER}
 GROUP BY model.id ORDER BY model.name, model.registered_at DESC
-""")
+""")  # noqa: S608  our own text
 
 
-def models(connection: Connection, fresh: timedelta) -> Sequence[Row[Any]]:
-    """Return every version that was ever loaded, newest first, with its number of workers seen within `fresh`."""
-    return connection.execute(_MODELS, {"fresh": fresh}).all()
+def models(connection: Connection) -> Sequence[Row[Any]]:
+    """Return every version that was ever loaded, newest first, with its number of live workers."""
+    return connection.execute(_MODELS).all()
 
 
 _LOADED = text("SELECT DISTINCT name FROM models")
@@ -83,13 +79,13 @@ def loaded_models(connection: Connection) -> frozenset[str]:
 
 
 # A worker that ends normally deletes its row; the row of a lost worker is deleted after an hour (db.sweeps).
-_WORKERS = text("""
-SELECT model.name, count(*) FILTER (WHERE worker.seen_at > now() - :fresh) AS live
+_WORKERS = text(f"""
+SELECT model.name, count(*) FILTER (WHERE {LIVE_WORKER}) AS live
 FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
 GROUP BY model.name ORDER BY model.name
-""")
+""")  # noqa: S608  our own text
 
 
-def live_workers(connection: Connection, fresh: timedelta) -> dict[str, int]:
-    """Return the number of workers of each model seen within `fresh`; 0 for a model whose workers were just lost."""
-    return {row.name: row.live for row in connection.execute(_WORKERS, {"fresh": fresh})}
+def live_workers(connection: Connection) -> dict[str, int]:
+    """Return the number of live workers of each model; 0 for a model whose workers were lost within the last hour."""
+    return {row.name: row.live for row in connection.execute(_WORKERS)}

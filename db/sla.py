@@ -11,6 +11,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from db.models import Lane
+from db.predicates import CLAIMABLE, LIVE_WORKER, UNFINISHED
 from monitoring.sla import P95_MS, Measured, Unfinished
 
 # Reading a month of the log takes longer than a request's limit; it blocks nothing.
@@ -96,21 +97,21 @@ def measure(connection: Connection, window: timedelta) -> Measured:
 
 
 # Interactive reviews without a result that are older than the latency limit. Paused jobs wait for their caller.
-_OVERDUE = """
+_OVERDUE = f"""
 overdue AS (
     SELECT date_part('epoch', now() - review.queued_at) AS seconds FROM jobs CROSS JOIN LATERAL (
         SELECT queued_at FROM reviews WHERE job_id = jobs.id AND status IN ('queued', 'processing') OFFSET 0
     ) AS review
-    WHERE jobs.status IN ('queued', 'processing') AND lane = 'interactive'
+    WHERE {UNFINISHED} AND lane = 'interactive'
       AND review.queued_at < now() - CAST(:slow AS float8) * interval '1 ms'
-)"""
+)"""  # noqa: S608  our own text
 _UNFINISHED = text(f"""
 WITH {_OVERDUE}, live AS (
-    SELECT DISTINCT model.name FROM workers JOIN models AS model ON model.id = workers.model_id
-    WHERE workers.seen_at > now() - CAST(:fresh AS interval)
+    SELECT DISTINCT model.name FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
+    WHERE {LIVE_WORKER}
 ), waiting AS (
     SELECT model, sum(queued + processing) AS rows, min(created_at) AS since, model NOT IN (TABLE live) AS is_stranded
-    FROM jobs WHERE status IN ('queued', 'processing') GROUP BY model
+    FROM jobs WHERE {UNFINISHED} GROUP BY model
 )
 SELECT (SELECT count(*) FROM overdue) AS overdue, (SELECT coalesce(sum(seconds), 0) FROM overdue) AS overdue_seconds,
        coalesce(sum(rows), 0) AS waiting, coalesce(sum(rows) FILTER (WHERE is_stranded), 0) AS stranded,
@@ -121,9 +122,9 @@ FROM waiting
 """)  # noqa: S608  our own text
 
 
-def unfinished(connection: Connection, fresh: timedelta) -> Unfinished:
-    """Count the reviews that have no result now; workers seen within `fresh` are live."""
-    row = connection.execute(_UNFINISHED, {"fresh": fresh, "slow": P95_MS}).one()
+def unfinished(connection: Connection) -> Unfinished:
+    """Count the reviews that have no result now."""
+    row = connection.execute(_UNFINISHED, {"slow": P95_MS}).one()
     return Unfinished(
         overdue=row.overdue,
         overdue_seconds=float(row.overdue_seconds),
@@ -146,11 +147,11 @@ class QueueDepth:
     oldest_seconds: float
 
 
-_QUEUE_DEPTHS = text("""
+_QUEUE_DEPTHS = text(f"""
 WITH unfinished AS (
-    SELECT model, lane, sum(queued) AS queued, sum(processing) AS processing,
-           date_part('epoch', now() - min(created_at) FILTER (WHERE queued > 0)) AS oldest
-    FROM jobs WHERE finished_at IS NULL AND status IN ('queued', 'processing') GROUP BY model, lane
+    SELECT model, lane, sum(queued) FILTER (WHERE {CLAIMABLE}) AS queued, sum(processing) AS processing,
+           date_part('epoch', now() - min(created_at) FILTER (WHERE {CLAIMABLE})) AS oldest
+    FROM jobs WHERE {UNFINISHED} GROUP BY model, lane
 ), shown (model) AS (
     SELECT model FROM unfinished
     UNION SELECT model.name FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
@@ -160,7 +161,7 @@ SELECT shown.model, lane.name, coalesce(queued, 0) AS queued, coalesce(processin
 FROM shown CROSS JOIN unnest(CAST(:lanes AS text[])) WITH ORDINALITY AS lane (name, place)
 LEFT JOIN unfinished ON unfinished.model = shown.model AND unfinished.lane = lane.name
 ORDER BY shown.model, lane.place
-""")
+""")  # noqa: S608  our own text
 
 
 def queue_depths(connection: Connection) -> Sequence[QueueDepth]:
