@@ -5,8 +5,9 @@ only who uses it. `.env.example` and the README's table are held to this file by
 """
 
 import re
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, ValidationError, ValidationInfo, field_validator
@@ -31,6 +32,12 @@ def problem(error: ValidationError) -> str:
     return "; ".join(f"{name}: {message}" for name, message in found)
 
 
+def refuse(process: str, reason: object) -> NoReturn:
+    """Write one line to stderr and exit with code 2: a restart changes nothing until somebody changes the reason."""
+    sys.stderr.write(f"{process}: {reason}\n")
+    sys.exit(2)
+
+
 def newest_version(folder: Path) -> Path | None:
     """Return the newest of a model's version folders, by number where they have one; None if there is none."""
     versions = [path for path in folder.glob("[!.]*/") if path.is_dir()]
@@ -41,10 +48,21 @@ class _Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
 
+def _database_url(value: str) -> str:
+    """Check the scheme and return the URL with libpq's own; no error repeats the value, which may hold a password."""
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return f"postgresql://{rest}"
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
 class DatabaseSettings(_Settings):
     """Where the truth is kept."""
 
-    database_url: str = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/verdict")
+    database_url: DatabaseUrl = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/verdict")
     database_pool_size: int = Field(10, ge=1, le=200, description="connections a process keeps at most")
     database_timeout_seconds: PositiveSeconds = Field(
         5, description="longest wait for a connection, a lock or a statement of a request"
@@ -209,6 +227,6 @@ class RunSettings(_Settings):
     """What `verdict run` starts, and where its data lives."""
 
     verdict_home: Path = Field(Path(".verdict"), description="data of the embedded servers")
-    database_url: str | None = Field(None, description="use this PostgreSQL instead of the embedded one")
+    database_url: DatabaseUrl | None = Field(None, description="use this PostgreSQL instead of the embedded one")
     redis_url: RedisUrl | None = Field(None, description="use this Redis instead of the embedded one")
     workers: int = Field(1, ge=1, le=64, description="worker processes")

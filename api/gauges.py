@@ -9,7 +9,6 @@ from anyio.lowlevel import RunVar
 from db import pool, sla
 from db.engine import DatabaseError, Engine, reading
 from db.measures import Measures, measure
-from db.registrations import FRESH
 from monitoring.metrics import (
     BACKLOG_OLDEST_SECONDS,
     BACKLOG_ROWS,
@@ -79,4 +78,4 @@ def _limiter() -> CapacityLimiter:
 
 def _look(engine: Engine, default_model: str | None) -> tuple[Measures, Unfinished]:
     with reading(engine) as connection:
-        return measure(connection, FRESH, default_model), sla.unfinished(connection, FRESH)
+        return measure(connection, default_model), sla.unfinished(connection)

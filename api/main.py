@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from api.admission.retry_schedule import LONGEST_SECONDS
 from api.app import create_app
+from db import preflight
 from monitoring.liveness import Heartbeat
 from monitoring.logs import configure_logs
 from monitoring.traces import configure_traces
-from settings import ApiSettings, DatabaseSettings, LivenessSettings, QueueSettings, problem
+from settings import ApiSettings, DatabaseSettings, LivenessSettings, QueueSettings, problem, refuse
 
 
 class ApiServer(uvicorn.Server):
@@ -37,13 +38,14 @@ class ApiServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until a signal ends it; exit code 1 with one line when a setting is wrong."""
+    """Serve until a signal ends it; exit code 2 with one line when a setting or the database is wrong."""
     try:
         settings, database, queue = ApiSettings(), DatabaseSettings(), QueueSettings()
         liveness = LivenessSettings()
     except ValidationError as error:
-        sys.exit(f"api: {problem(error)}")
+        refuse("api", problem(error))
     configure_logs("api")
+    preflight.check_at_start(database, "api")
     configure_traces("api")
     app = create_app(settings, database, queue)
     config = uvicorn.Config(

@@ -10,15 +10,14 @@ from settings import QueueSettings
 
 
 def celery_app(settings: QueueSettings, model: str) -> Celery:
-    """Celery on Redis, used as a doorbell only: no results, no retries, no acknowledgements in Redis.
+    """Configure a Celery app that only wakes workers: no results, no retries, no acknowledgements in Redis.
 
-    It listens to the queues of one model, so a ring never wakes a worker that cannot answer it.
-
-    Without ack emulation nothing of a message stays in Redis once it is read, so there is nothing
-    that a killed worker could leave behind or that a restarted one would choke on again.
+    It listens to the queues of one model, so that a message never wakes a worker of another model. Without ack
+    emulation nothing of a message stays in Redis once it is read: a killed worker leaves nothing behind, and a
+    restarted one does not read the same message again.
     """
     queues = [queue_name(ModelLane(model, lane)) for lane in Lane]
-    # Our transport leaves the address to redis-py; Celery would take a `;` in it for the next address.
+    # redis-py parses the address (broker.transport). Celery would split it at a `;` into two addresses.
     app = Celery("verdict", broker=settings.redis_url.replace(";", "%3B"))
     app.conf.update(
         imports=("worker.tasks",),
@@ -40,15 +39,15 @@ def celery_app(settings: QueueSettings, model: str) -> Celery:
         task_queues=[Queue(name, routing_key=name) for name in queues],
         task_create_missing_queues=False,
         task_default_queue=queues[0],
-        task_time_limit=120,  # the last resort: worker.parent notices a hung child sooner
+        task_time_limit=120,  # a last resort: worker.parent detects a hung child sooner
         worker_prefetch_multiplier=1,
         worker_concurrency=1,
         worker_pool="prefork",
         worker_pool_start_method="spawn",  # a fork after use of onnxruntime can hang
         worker_proc_alive_timeout=120,
-        worker_enable_remote_control=False,  # whoever reaches Redis could otherwise end the worker
+        worker_enable_remote_control=False,  # otherwise anybody with access to Redis could stop the worker
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,  # our lines go to stderr, which would come back as lines and be dropped
+        worker_redirect_stdouts=False,  # logs go to stderr, which Celery would capture and drop
     )
     return app

@@ -1,4 +1,4 @@
-"""Connect to Redis with short timeouts, and show the connections as metrics."""
+"""Connect to Redis with short timeouts, and export the connections as metrics."""
 
 from functools import partial
 from weakref import WeakSet
@@ -12,19 +12,19 @@ from broker.redis_address import tls_options
 from monitoring.metrics import POOL
 from settings import QueueSettings
 
-# A message is never worth waiting for: with this, one into a frozen Redis gives up after a second.
+# Messages are only hints, so a send to a frozen Redis gives up after a second.
 SOCKET_TIMEOUT_SECONDS = 1
 
 _clients: "WeakSet[redis.Redis]" = WeakSet()
 
 
 def connect_redis_async(settings: QueueSettings) -> "redis.asyncio.Redis":
-    """A client for an event loop; it connects when it is used."""
+    """Return a client for an event loop; it connects on first use."""
     return redis.asyncio.Redis.from_url(settings.redis_url, **tls_options(settings), socket_connect_timeout=3)
 
 
 def connect_redis(settings: QueueSettings) -> redis.Redis:
-    """A client that gives up quickly: nothing that is sent through it is worth waiting for."""
+    """Return a client with short timeouts and without retries: it sends only hints."""
     client = redis.Redis.from_url(
         settings.redis_url,
         **tls_options(settings),
@@ -39,5 +39,5 @@ def connect_redis(settings: QueueSettings) -> redis.Redis:
 
 
 def _connections(place: int) -> int:
-    """Connections of all our clients that are idle (0) or in use (1)."""
+    """Return the number of idle (0) or used (1) connections of all clients."""
     return sum(client.connection_pool.get_connection_count()[place][0] for client in list(_clients))

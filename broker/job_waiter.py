@@ -1,7 +1,6 @@
-"""The waiting room: requests that wait for their job, woken by the worker's word over Redis pub/sub.
+"""Wait for the end of a job. A message over Redis pub/sub (broker.notifier) wakes the waiting request.
 
-The word is a hint: whoever waits also looks by itself every two seconds. Called by api.routes.jobs, told by
-broker.notifier.
+The message is only a hint: a waiting request also reads its job every two seconds.
 """
 
 import asyncio
@@ -18,59 +17,60 @@ from broker.connection import connect_redis_async
 from broker.messages import DONE_CHANNEL, job_ids
 from settings import QueueSettings
 
-LOOK_SECONDS = 2.0
-HEARD_SECONDS = 5.0
+POLL_SECONDS = 2.0
+RECENT_SECONDS = 5.0
 RECONNECT_SECONDS = 1.0
 
 log = structlog.get_logger()
 
-Seen = TypeVar("Seen")
+T = TypeVar("T")
 
 
 class JobWaiter:
-    """Who waits for which job, in one event loop."""
+    """The waiting requests of one event loop, by job."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self._redis = connect_redis_async(settings)
         self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
-        self._heard: dict[UUID, float] = {}  # jobs that ended lately, in order, and when
+        self._ended: dict[UUID, float] = {}  # recently ended jobs in order, with the time of their message
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Listen as long as the block runs."""
+        """Listen for messages while the block runs."""
         listening = asyncio.create_task(self._listen())
         try:
             yield
         finally:
-            while not listening.done():  # redis-py swallows a cancellation that comes while it connects
+            while not listening.done():  # redis-py swallows a cancellation while it connects
                 listening.cancel()
                 await asyncio.wait([listening], timeout=0.1)
             await self._redis.aclose()
 
     async def wait(
-        self, job_id: UUID, seconds: float, look: Callable[[bool], Awaitable[Seen | None]], *, new: bool = False
-    ) -> Seen:
-        """What `look` sees at the end of the job, or when the time is up; until then, asked with True, it sees None.
+        self, job_id: UUID, seconds: float, read: Callable[[bool], Awaitable[T | None]], *, new: bool = False
+    ) -> T:
+        """Return the result of `read` at the end of the job, or after `seconds`.
 
-        The first look at a job that was added just now (`new`) waits for a word, unless that was spoken already.
+        `read(True)` returns None while the job runs; `read(False)` is the last call and returns the unfinished job. For
+        a job that was just added (`new`), the first call waits for a message, unless that has arrived already.
         """
         until = asyncio.get_running_loop().time() + seconds
-        moved = asyncio.Event()
-        self._waiting[job_id].add(moved)
+        ended = asyncio.Event()
+        self._waiting[job_id].add(ended)
         try:
-            if new and seconds > 0 and job_id not in self._heard:
+            if new and seconds > 0 and job_id not in self._ended:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(moved.wait(), min(seconds, LOOK_SECONDS))
+                    await asyncio.wait_for(ended.wait(), min(seconds, POLL_SECONDS))
             while True:
-                moved.clear()  # before looking, so that a word spoken meanwhile is not missed
+                ended.clear()  # before reading, so that a message that arrives meanwhile is not missed
                 left = until - asyncio.get_running_loop().time()
-                seen = await look(left > 0)
-                if seen is not None:
-                    return seen
+                found = await read(left > 0)
+                if found is not None:
+                    return found
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(moved.wait(), min(left, LOOK_SECONDS))
+                    await asyncio.wait_for(ended.wait(), min(left, POLL_SECONDS))
         finally:
-            self._waiting[job_id].discard(moved)
+            self._waiting[job_id].discard(ended)
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
 
@@ -81,16 +81,16 @@ class JobWaiter:
                     await channel.subscribe(DONE_CHANNEL)
                     async for message in channel.listen():
                         for job_id in job_ids(message["data"]):
-                            self._hear(job_id)
+                            self._wake(job_id)
             except (RedisError, OSError) as error:
-                log.warning("waiting_room_deaf", error=str(error))
+                log.warning("job_waiter_disconnected", error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _hear(self, job_id: UUID) -> None:
-        for moved in self._waiting.get(job_id, ()):
-            moved.set()
+    def _wake(self, job_id: UUID) -> None:
+        for ended in self._waiting.get(job_id, ()):
+            ended.set()
         now = asyncio.get_running_loop().time()
-        self._heard.pop(job_id, None)
-        self._heard[job_id] = now
-        while self._heard and self._heard[oldest := next(iter(self._heard))] < now - HEARD_SECONDS:
-            del self._heard[oldest]
+        self._ended.pop(job_id, None)
+        self._ended[job_id] = now
+        while self._ended and self._ended[oldest := next(iter(self._ended))] < now - RECENT_SECONDS:
+            del self._ended[oldest]

@@ -1,7 +1,6 @@
-"""Tells waiting API processes which jobs have ended, over Redis pub/sub, from a thread of its own.
+"""Publish ended jobs over Redis pub/sub, from a thread of its own. broker.job_waiter receives them.
 
-Only a hint: who waits also looks by itself now and then. Called by worker.drain after COMMIT;
-heard by broker.job_waiter.
+Call it after the COMMIT. The message is only a hint: waiting requests also poll.
 """
 
 import queue
@@ -15,18 +14,18 @@ from broker.connection import connect_redis
 from broker.messages import DONE_CHANNEL, done_message
 from settings import QueueSettings
 
-BACKLOG = 1000  # messages kept while Redis does not answer; what does not fit is dropped
+BACKLOG = 1000  # messages kept while Redis does not answer; further ones are dropped
 
 
 class Notifier:
-    """A queue and the thread that empties it into Redis; must run in a thread of the caller's choice."""
+    """A bounded queue of messages; the caller starts a thread that runs `run`."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self._redis = connect_redis(settings)
         self._messages: queue.Queue[bytes | None] = queue.Queue(BACKLOG)
 
     def notify(self, job_ids: Iterable[UUID]) -> None:
-        """Say that these jobs have ended, if any; returns at once and never fails."""
+        """Queue a message that these jobs have ended, if there are any; never block and never fail."""
         with suppress(queue.Full):
             if message := done_message(job_ids):
                 self._messages.put_nowait(message)
@@ -39,5 +38,5 @@ class Notifier:
         self._redis.close()
 
     def close(self) -> None:
-        """End `run` once it has published what was said before."""
+        """End `run` after it has published the messages queued so far."""
         self._messages.put(None)

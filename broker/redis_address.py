@@ -1,6 +1,6 @@
-"""How every client of this service reads `REDIS_URL`: redis-py's, asyncio's and kombu's.
+"""Parse `REDIS_URL` once for all clients: redis-py, its asyncio client and kombu.
 
-`rediss` means TLS for all of them, `unix` a socket file; user, password and database are what the address says.
+`rediss` means TLS for all of them, `unix` a socket file; user, password and database come from the address.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from settings import QueueSettings
 
 
 def tls_options(settings: QueueSettings) -> dict[str, Any]:
-    """Return what `from_url` takes beside the address: our certificates, where it is `rediss`."""
+    """Return the keyword arguments of `from_url` for the configured certificates; none without TLS."""
     files = {
         "ssl_ca_certs": settings.redis_tls_ca,
         "ssl_certfile": settings.redis_tls_cert,
@@ -21,6 +21,6 @@ def tls_options(settings: QueueSettings) -> dict[str, Any]:
 
 
 def connection_options(settings: QueueSettings) -> dict[str, Any]:
-    """Return what a `redis.ConnectionPool` takes, `connection_class` among it unless that is plain TCP."""
+    """Return the arguments of a `redis.ConnectionPool`, with `connection_class` unless that is plain TCP."""
     parsed: dict[str, Any] = parse_url(settings.redis_url)  # type: ignore[no-untyped-call]  # redis-py has no types here
     return tls_options(settings) | parsed

@@ -1,8 +1,8 @@
-"""Kombu's Redis transport, for which whatever stands in a lane's list is a ring and nothing more.
+"""A Redis transport for kombu that treats each entry of a queue's list as a wake-up and never parses it.
 
-A message is not parsed: each entry, well formed, junk or hostile, is replaced by a fresh ring of the
-lane it stood in. With the stock transport one malformed entry ends the worker (celery 5.7 exits on a
-JSONDecodeError, and crashes in a loop on a well-formed envelope with a bad header).
+Each entry, well formed, junk or hostile, is replaced by a new wake-up message for its queue. With kombu's own transport
+one malformed entry stops the worker (Celery 5.7 exits on a JSONDecodeError, and crashes in a loop on a well-formed
+envelope with a bad header).
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ _TCP_ONLY = ("socket_connect_timeout", "socket_keepalive", "socket_keepalive_opt
 
 
 class WakeupClient(redis.Redis):
-    """Replaces what a BRPOP brings by a ring."""
+    """Replaces each entry returned by BRPOP with a new wake-up message."""
 
     def parse_response(self, connection: Any, command_name: str | bytes, **options: Any) -> Any:
-        """As redis-py's, but for the reply of BRPOP: `[list, entry]` or None."""
+        """Parse as redis-py does, except the reply of BRPOP: `[list, entry]` or None."""
         reply = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
         if command_name != "BRPOP" or not reply:
             return reply
@@ -27,9 +27,10 @@ class WakeupClient(redis.Redis):
 
 
 class Channel(kombu_redis.Channel):
-    """Kombu's channel with that client, at the address that redis-py has read (broker.redis_address).
+    """Kombu's channel with that client, and with the address parsed by redis-py (broker.redis_address).
 
-    Kombu's own reading takes TLS from the name of its transport, which ours replaces: the password went in clear text.
+    Kombu derives TLS from the name of its own transport. With this transport it would connect without TLS, and send the
+    password in clear text.
     """
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
@@ -46,7 +47,7 @@ class Channel(kombu_redis.Channel):
 
 
 class Transport(kombu_redis.Transport):
-    """Named in `broker.celery_app.celery_app`."""
+    """The transport that `broker.celery_app.celery_app` configures."""
 
     Channel = Channel
-    can_parse_url = True  # so that kombu leaves the address as it is
+    can_parse_url = True  # so that kombu passes the address on unchanged

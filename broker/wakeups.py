@@ -1,7 +1,4 @@
-"""The doorbell: `ring(queue)` says that reviews wait in a lane of a model, and carries nothing else.
-
-Celery brings it to a worker of that model (`worker.tasks.drain`), which claims what waits. A lost ring costs a sweep.
-"""
+"""Wake a worker for a queue in which reviews wait; if the message is lost, the next maintenance round sends another."""
 
 import threading
 from typing import Self
@@ -14,8 +11,8 @@ from broker.messages import queue_name, wakeup_message
 from db.models import Lane, ModelLane
 from settings import QueueSettings
 
-# Coalesced: of many rings for one queue only so many stand in Redis, whatever the backlog.
-# Something else than a list under our key is dropped: nothing but rings can be lost with it.
+# Coalesced: a queue never holds more than the configured number of wake-ups, however many are sent.
+# A key that is no list is deleted: it blocks the queue, and only wake-ups can be lost with it.
 _WAKE = """
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'list' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
@@ -26,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Waker:
-    """Rings from a thread of its own, so that whoever rings never waits for Redis."""
+    """Sends wake-ups from a thread of its own, so that callers never wait for Redis."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self._redis = connect_redis(settings)
@@ -35,7 +32,7 @@ class Waker:
         self._pending: set[ModelLane] = set()
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -49,7 +46,7 @@ class Waker:
         self._redis.close()
 
     def wake(self, queue: ModelLane) -> None:
-        """Wake a worker of this model for this lane soon; returns at once and never fails."""
+        """Wake a worker for this queue soon; never block and never fail."""
         with self._changed:
             self._pending.add(queue)
             self._changed.notify()
@@ -68,4 +65,4 @@ class Waker:
         try:
             self._wake_script(keys=[queue], args=[self._outstanding, wakeup_message(queue)])
         except (redis.RedisError, OSError) as error:
-            log.warning("ring_failed", queue=queue, error=str(error))
+            log.warning("wakeup_failed", queue=queue, error=str(error))

@@ -1,4 +1,4 @@
-"""What a worker claims, what it says became of it, and what was stored of that. Called by db.leases and the worker."""
+"""The values that pass between worker and database: claims, their reviews, outcomes, and stored results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from db.models import Lane
 
 @dataclass(frozen=True, slots=True)
 class KnownPrediction:
-    """What this model has said of the same text before."""
+    """The cached prediction of this model for the same text."""
 
     label: int
     probabilities: Sequence[float]
@@ -24,7 +24,7 @@ class KnownPrediction:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedReview:
-    """A review to predict; a `suspect` was in a batch that was lost, and is alone in its claim."""
+    """A review to predict. A `suspect` was in a lost batch, so its claim holds no other review."""
 
     id: UUID
     job_id: UUID
@@ -34,20 +34,20 @@ class ClaimedReview:
     suspect: bool = False
     traceparent: str | None = None  #: of the request that submitted it
     claimed: float = field(default_factory=monotonic)
-    cache_key: bytes | None = None  #: of its prediction, where those are kept
+    cache_key: bytes | None = None  #: of its prediction; None if predictions are not cached
     known: KnownPrediction | None = None
 
 
 def claimed(row: Sequence[Any]) -> ClaimedReview:
-    """Return a row of `leases.claim` as a review."""
+    """Return the review of a row of `leases.claim`."""
     prediction = row[9:]
     known = None if prediction[0] is None else KnownPrediction(*prediction)
     return replace(ClaimedReview(*row[1:8]), cache_key=row[8], known=known)
 
 
 @dataclass(frozen=True, slots=True)
-class Most:
-    """What a claim takes at most, of tokens about so many and one review at least, and how long its lease holds."""
+class ClaimLimits:
+    """Limits of one claim: reviews, estimated tokens (but one review at least), and the duration of its lease."""
 
     reviews: int
     tokens: int
@@ -65,7 +65,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one review: a prediction, or `error_code` and `error_detail`."""
+    """The outcome of one review: a prediction, or `error_code` and `error_detail`."""
 
     review_id: UUID
     job_id: UUID
@@ -79,7 +79,7 @@ class Outcome:
     warnings: Sequence[str] = ()
     similar_reviews: Sequence[object] | None = None
     cached: bool = False
-    cache_key: str | None = None  #: in hex, where the prediction shall be kept
+    cache_key: str | None = None  #: in hex; set if the prediction is to be cached
     attempts: int = 0
     error_code: str | None = None
     error_detail: str | None = None
@@ -87,12 +87,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One review's result as it was stored for `rows` rows; times are the database's, in seconds since the submit."""
+    """A stored result, which counts for `rows` rows; times in seconds since the submission, by the database's clock."""
 
     job_id: UUID
     rows: int
     error_code: str | None
     stage: str | None
-    queued_seconds: float | None  #: until its prediction began; None for what broke before
+    queued_seconds: float | None  #: until its prediction began; None if the review failed before that
     seconds: float
     ended_job: bool

@@ -1,34 +1,31 @@
-"""The connection pool and `transaction()`, the only place that commits.
-
-Called by api, worker and maintenance; every statement itself stands in the modules beside this one.
-
-    DatabaseError
-    ├── StoreUnavailable    the connection broke: nothing was committed, or it is unknown whether
-    │   └── StoreUnreachable    there is none
-    ├── StoreBusy           a lock, a statement or the pool took longer than its limit
-    └── ExtensionMissing    the server cannot hold embeddings: nothing was migrated
-"""
+"""The connection pool and transactions. The statements are in the other modules, the errors in db.errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg.errors
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from db import driver
+from db import address, driver
+from db.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseUnavailable,
+    DatabaseUnreachable,
+    DatabaseUnusable,
+    translated,
+)
 from settings import DatabaseSettings
 
 __all__ = [
     "Connection",
+    "DatabaseBusy",
     "DatabaseError",
+    "DatabaseUnavailable",
+    "DatabaseUnreachable",
+    "DatabaseUnusable",
     "Engine",
-    "ExtensionMissing",
-    "StoreBusy",
-    "StoreUnavailable",
-    "StoreUnreachable",
     "connect",
     "driver_connection",
     "driver_cursor",
@@ -37,141 +34,112 @@ __all__ = [
 ]
 
 
-class DatabaseError(Exception):
-    """The store could not be used."""
-
-    def __init__(self) -> None:
-        super().__init__(self.__doc__)
-
-    @property
-    def reason(self) -> str:
-        """In the driver's words, on one line: such as a wrong password, or a host that nobody knows."""
-        cause = getattr(self.__cause__, "orig", None) or self.__cause__
-        return " ".join(str(cause).split())
-
-
-class StoreUnavailable(DatabaseError):
-    """The connection to the store broke; whether the change was kept is unknown."""
-
-
-class StoreUnreachable(StoreUnavailable):
-    """The store cannot be reached."""
-
-
-class StoreBusy(DatabaseError):
-    """The store did not answer in time; nothing was changed."""
-
-
-class ExtensionMissing(DatabaseError):
-    """The server lacks pgvector 0.8 or newer, or we the right to it: let its owner run CREATE EXTENSION vector."""
-
-
 def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = False) -> Engine:
-    """A pool for one process; opens no connection yet. `application` shows in pg_stat_activity.
+    """Create the connection pool of a process, without a connection yet. `application` appears in pg_stat_activity.
 
-    With `plan_once` no statement is planned for its values: a claim of one review takes the server half the CPU.
+    With `plan_once`, PostgreSQL uses generic plans: the claim of one review takes half the CPU of the server.
+
+    Raises:
+        DatabaseUnusable: `DATABASE_URL` is malformed.
     """
-    milliseconds = int(settings.database_timeout_seconds * 1000)
+    parameters = connection_parameters(settings, application, plan_once=plan_once)
     engine = create_engine(
-        settings.database_url.replace("postgresql://", "postgresql+psycopg://", 1),
+        _shown(parameters),
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=settings.database_timeout_seconds,
         pool_recycle=1800,
-        hide_parameters=True,  # an error is logged, and the texts of reviews must not be
-        pool_use_lifo=True,  # idle connections stay idle, so a small load uses few backends
-        connect_args={
-            "application_name": application,
-            "connect_timeout": driver.CONNECT_SECONDS,
-            "keepalives_idle": 10,
-            "tcp_user_timeout": 10_000,
-            "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
-            f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off"
-            " -c hnsw.iterative_scan=strict_order"  # else rows that a filter drops are missing among the nearest
-            + (" -c plan_cache_mode=force_generic_plan" if plan_once else ""),
-        },
+        hide_parameters=True,  # errors are logged, and texts of reviews must not be
+        pool_use_lifo=True,  # a small load uses few connections, so few backends
     )
 
     @event.listens_for(engine, "do_connect")
-    def _(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> driver.Connection:
-        return driver.Connection.connect(*arguments, **parameters)
+    def _(*_: object) -> driver.Connection:
+        return driver.Connection.connect(**parameters)
 
     return engine
 
 
-@contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """One transaction: commits when the block ends, rolls back when it raises.
+def connection_parameters(settings: DatabaseSettings, application: str, *, plan_once: bool = False) -> dict[str, Any]:
+    """Return the libpq parameters of every connection: those of the URL, with ours added.
 
     Raises:
-        StoreUnavailable, StoreBusy: in place of every error of the driver that is about the store
-            rather than about the statement.
+        DatabaseUnusable: `DATABASE_URL` is malformed.
     """
-    with _translated(), engine.begin() as connection:
+    given = address.parameters(settings.database_url)
+    milliseconds = int(settings.database_timeout_seconds * 1000)
+    session = (
+        f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}"
+        f" -c idle_in_transaction_session_timeout={milliseconds} -c jit=off"
+        " -c hnsw.iterative_scan=strict_order"  # otherwise filtered rows reduce the number of neighbours
+        + (" -c plan_cache_mode=force_generic_plan" if plan_once else "")
+    )
+    return {
+        "connect_timeout": driver.CONNECT_SECONDS,
+        "keepalives_idle": 10,
+        "tcp_user_timeout": 10_000,
+        **given,
+        "application_name": application,
+        "client_encoding": "utf8",  # a role or PGCLIENTENCODING may set another one
+        "options": f"{given.get('options', '')} {session}".strip(),
+    }
+
+
+def _shown(parameters: dict[str, Any]) -> URL:
+    """Return the address for SQLAlchemy, which only shows it: psycopg connects with the parameters themselves."""
+    port = parameters.get("port", "")
+    return URL.create(
+        "postgresql+psycopg",
+        parameters.get("user"),
+        parameters.get("password"),
+        parameters.get("host"),
+        int(port) if port.isdecimal() else None,
+        parameters.get("dbname"),
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Run one transaction: commit when the block ends, roll back when it raises.
+
+    Raises:
+        DatabaseUnavailable, DatabaseBusy: in place of the driver's errors that concern the database and not the
+            statement.
+    """
+    with translated(), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """For statements that only read: without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
-    with _translated(), engine.connect() as connection:
+    """Run read-only statements without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
+    with translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
 def one_trip(engine: Engine) -> Iterator[Connection]:
-    """For a function that sends all its statements in one pipeline of the driver. Raises as `transaction` does.
+    """Give a connection to a function that sends all its statements in one pipeline. Raises as `transaction` does.
 
-    The server makes them one transaction, which it commits at the pipeline's end: one round trip for all.
+    The server runs them as one transaction and commits it at the end of the pipeline: one round trip for all.
     """
     with reading(engine) as connection:
         try:
             yield connection
         except psycopg.OperationalError:
-            # SQLAlchemy did not see it: a broken connection says that those in the pool are broken too.
+            # SQLAlchemy did not see the error: if this connection broke, the others in the pool are broken too.
             if driver_connection(connection).closed:
                 connection.invalidate()
                 engine.dispose()
             raise
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeout as error:
-        raise StoreBusy from error
-    except (DBAPIError, psycopg.Error) as error:  # the driver's own come from a `driver_cursor`
-        trouble = _trouble(error.orig if isinstance(error, DBAPIError) else error)
-        if trouble is None:
-            raise
-        raise trouble from error
-
-
 def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
-    """The driver's own cursor, in the same transaction: for COPY, which SQLAlchemy has not."""
+    """Return a psycopg cursor in the same transaction, for COPY, which SQLAlchemy lacks."""
     return driver_connection(connection).cursor()
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
-    """The driver's own connection, in the same transaction: for pipelines, which SQLAlchemy has not."""
+    """Return the psycopg connection in the same transaction, for pipelines, which SQLAlchemy lacks."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped
     return driver
-
-
-def _trouble(cause: BaseException | None) -> DatabaseError | None:
-    """What an error of the driver says about the store; None when it is about the statement."""
-    match cause:
-        case psycopg.errors.QueryCanceled() | psycopg.errors.LockNotAvailable():
-            return StoreBusy()
-        case psycopg.errors.DeadlockDetected() | psycopg.errors.InsufficientResources():
-            return StoreBusy()
-        case psycopg.errors.IdleInTransactionSessionTimeout():
-            return StoreBusy()
-        case psycopg.OperationalError(sqlstate=str(state)) if state.startswith("54"):
-            return None  # beyond a limit of the program, such as too many columns
-        case psycopg.OperationalError():
-            connecting = cause.pgconn is not None
-            return StoreUnreachable() if connecting else StoreUnavailable()
-        case _:
-            return None

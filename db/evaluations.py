@@ -1,6 +1,7 @@
-"""How a finished job's predictions agree with the labels of its file: counted at the first look, kept with the job.
+"""Compare the predictions of a finished job with the labels of its file.
 
-`files.labels` decides what the values of the label column mean; `files.scores` makes figures of the counts.
+The counts are computed on the first request and stored with the job. `files.labels` maps the values of the label column
+to labels; `files.scores` computes metrics from the counts.
 """
 
 from collections import Counter
@@ -13,11 +14,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from files.errors import WrongLabels
 from files.labels import Meanings, folded, meanings
 
-MOST_VALUES = 1_000  # of a label column, the commonest; others mean nothing
-MOST_UNKNOWN = 20  # that are listed
+MOST_VALUES = 1_000  # of a label column, the most common ones; all others are unknown labels
+MOST_UNKNOWN = 20  # unknown values that are listed
 
-# 1,000,000 rows take 2 to 4 s; whoever comes meanwhile waits for the lock.
-_PATIENCE = text(
+# 1,000,000 rows take 2 to 4 s, for which concurrent requests wait at the lock.
+_LONG_TIMEOUTS = text(
     "SELECT set_config(name, '120s', true) FROM unnest('{statement_timeout,lock_timeout}'::text[]) AS name"
 )
 _LOCK = text("SELECT finished_at, evaluation FROM jobs WHERE id = :id FOR UPDATE")
@@ -41,14 +42,14 @@ _KEEP = text("UPDATE jobs SET evaluation = :evaluation WHERE id = :id").bindpara
 
 
 def evaluation(connection: Connection, job: Row[Any]) -> dict[str, Any] | None:
-    """Counts of a finished, labelled job: `labelled`, `unknown_labels`, `labels`, and `matrix` with a row a truth.
+    """Return the counts of a finished, labelled job: `labelled`, `unknown_labels`, `labels` and the confusion `matrix`.
 
-    `labelled` rows have a truth that the model knows; those without a prediction stand in no cell of the matrix.
-    None when the job was deleted or retried meanwhile.
+    The matrix has one row for each true label. `labelled` rows have a true label that the model knows; those without a
+    prediction are in no cell of the matrix. Returns None if the job was deleted or retried meanwhile.
     """
     if job.evaluation is not None:
         return dict(job.evaluation)
-    connection.execute(_PATIENCE)
+    connection.execute(_LONG_TIMEOUTS)
     now = connection.execute(_LOCK, {"id": job.id}).one_or_none()
     if now is None or now.finished_at is None:
         return None
@@ -60,7 +61,7 @@ def evaluation(connection: Connection, job: Row[Any]) -> dict[str, Any] | None:
 
 
 def _count(connection: Connection, job: Row[Any]) -> dict[str, Any]:
-    # Versions of a model nearly always have the same labels; should they not, each label counts under its word.
+    # Versions of a model nearly always have the same labels. If they differ, labels are matched by name.
     labels = list(dict.fromkeys(label for row in connection.execute(_LABELS, {"model": job.model}) for label in row[0]))
     values = {row.value: row.rows for row in connection.execute(_VALUES, {"id": job.id, "most": MOST_VALUES})}
     found = _meanings(values, labels, job.labelling or {})
@@ -82,7 +83,7 @@ def _count(connection: Connection, job: Row[Any]) -> dict[str, Any]:
 
 
 def _meanings(values: Iterable[str], labels: Sequence[str], labelling: Mapping[str, Any]) -> Meanings:
-    """What the values mean; what the sender says of them may be wrong for the model."""
+    """Return the label of each value; the mapping that the caller sent may not fit the model."""
     try:
         return meanings(map(folded, values), labels, column=labelling.get("column", ""), told=labelling.get("told"))
     except WrongLabels as error:

@@ -1,7 +1,4 @@
-"""Statements about examples: labelled reviews, and which of them are nearest to a review.
-
-Called by worker.similar for the reviews that were judged, and by `verdict examples`.
-"""
+"""Statements about examples: store labelled reviews, and find those nearest to a review."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ SHOWN_CHARS = 600  # of a text, before it is cleaned and cut
 
 @dataclass(frozen=True, slots=True)
 class NewExample:
-    """A labelled review to add; `embedding` has length 1, and is None without an embedder."""
+    """A labelled review to add; `embedding` is a unit vector, or None without an embedder."""
 
     text: str
     label: str
@@ -28,7 +25,7 @@ class NewExample:
 
 @dataclass(frozen=True, slots=True)
 class SimilarQuery:
-    """A judged review, its embedding, and how many similar reviews it shall show."""
+    """A classified review, its embedding, and the number of similar reviews to find."""
 
     review_id: UUID
     text: str
@@ -38,7 +35,7 @@ class SimilarQuery:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An example near a review: the beginning of its text, its label and the cosine of the two embeddings."""
+    """An example near a review: the beginning of its text, its label and the cosine similarity of the embeddings."""
 
     review_id: UUID
     text: str
@@ -46,7 +43,7 @@ class Neighbour:
     similarity: float
 
 
-# Each review's own scan of the index. Five more than wanted: the review itself may be an example, of several data sets.
+# One index scan for each review. Five more than wanted: the review itself may be an example in several data sets.
 _NEAREST = text("""
 SELECT wanted.place, near.text_sha256, left(near.text, :shown) AS text, near.label, near.similarity
 FROM unnest(CAST(:embeddings AS text[]), CAST(:counts AS int[])) WITH ORDINALITY AS wanted (embedding, count, place)
@@ -60,7 +57,7 @@ ORDER BY wanted.place, near.similarity DESC
 
 
 def nearest(connection: Connection, embedder: str, wanted: Sequence[SimilarQuery]) -> list[Neighbour]:
-    """The nearest examples of each review, the nearest first: no text twice, and never the review's own."""
+    """Return the nearest examples of each review, nearest first, without duplicates and the review's own text."""
     parameters = {
         "embedder": embedder,
         "embeddings": [_vector(each.embedding) for each in wanted],
@@ -91,7 +88,7 @@ WHERE (known.label, known.group_key, known.embedder)
 
 
 def add(connection: Connection, dataset: str, embedder: str | None, examples: Iterable[NewExample]) -> int:
-    """Add examples to a data set; how many were new or have changed. Of a text that comes twice, the last counts."""
+    """Add examples to a data set; return how many are new or changed. Of duplicate texts the last one is used."""
     by_text = {_digest(each.text): each for each in examples}
     sent = list(by_text.values())
     parameters = {
@@ -113,18 +110,18 @@ FROM examples GROUP BY dataset, label ORDER BY dataset, label
 
 
 def datasets(connection: Connection, embedder: str | None) -> Sequence[Row[Any]]:
-    """For each data set and label: how many examples, and how many are embedded by this embedder."""
+    """Return, for each data set and label, the number of examples and of those embedded by this embedder."""
     return connection.execute(_DATASETS, {"embedder": embedder}).all()
 
 
-# Of a data set of any size; the limit that stands is for requests.
-_PATIENCE = text("SET LOCAL statement_timeout = '10min'")
+# Deleting a large data set takes longer than a request's limit.
+_LONG_TIMEOUT = text("SET LOCAL statement_timeout = '10min'")
 _REMOVE = text("DELETE FROM examples WHERE dataset = :dataset")
 
 
 def remove(connection: Connection, dataset: str) -> int:
-    """Remove a data set; how many examples it had. Answers that were given keep what they show."""
-    connection.execute(_PATIENCE)
+    """Remove a data set; return its number of examples. Stored results keep the similar reviews that they show."""
+    connection.execute(_LONG_TIMEOUT)
     return connection.execute(_REMOVE, {"dataset": dataset}).rowcount
 
 
@@ -135,7 +132,7 @@ SELECT NOT EXISTS (SELECT FROM examples)
 
 
 def samples_due(connection: Connection, dataset: str, embedder: str) -> bool:
-    """Whether there is no example at all, or one of the samples that this embedder has not embedded."""
+    """Return whether there is no example at all, or a sample that this embedder has not embedded."""
     return bool(connection.scalar(_SAMPLES_DUE, {"dataset": dataset, "embedder": embedder}))
 
 
@@ -145,7 +142,7 @@ SELECT id, text, label FROM examples WHERE embedder IS DISTINCT FROM :embedder A
 
 
 def stale(connection: Connection, embedder: str, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Examples that this embedder has not embedded: those behind an id, in order."""
+    """Return examples with an id above `after` that this embedder has not embedded, in order of their ids."""
     return connection.execute(_STALE, {"embedder": embedder, "after": after, "limit": limit}).all()
 
 
@@ -156,7 +153,7 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:embeddings AS text[])) AS sent (id, em
 
 
 def embed(connection: Connection, embedder: str, ids: Sequence[int], embeddings: Sequence[Sequence[float]]) -> int:
-    """Store new embeddings of examples; how many there still were."""
+    """Store new embeddings of examples; return how many of the examples still exist."""
     parameters = {"embedder": embedder, "ids": ids, "embeddings": [_vector(each) for each in embeddings]}
     return connection.execute(_EMBED, parameters).rowcount
 
@@ -165,12 +162,12 @@ _ANALYZE = text("ANALYZE examples")
 
 
 def analyze(connection: Connection) -> None:
-    """Tell the planner how many there are, so that it takes the index as soon as that pays."""
+    """Update the planner's statistics, so that it uses the index as soon as that pays."""
     connection.execute(_ANALYZE)
 
 
 def _vector(embedding: Sequence[float]) -> str:
-    # The column holds 11 bits of each number, which are less than five digits.
+    # The column holds 11 bits of each number, fewer than five decimal digits.
     zeros = [0.0] * (EMBEDDING_DIMENSIONS - len(embedding))
     return f"[{','.join(f'{value:.5g}' for value in [*embedding, *zeros])}]"
 

@@ -1,7 +1,7 @@
-"""Pages of a job's rows with what became of them, as CSV or as values. Called by api.formats.
+"""Pages of a job's rows with their results, as CSV or as values.
 
-A page is a range of indices that holds a few megabytes, read in a transaction of its own: nothing is held between
-two pages, however slowly a client reads.
+A page is a range of indices with a few megabytes of data, read in a transaction of its own. No connection is held
+between two pages, however slowly a client reads.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,15 +19,15 @@ from files.layout import Layout
 
 PAGE_BYTES = 4_000_000
 PAGE_ROWS = 5_000
-#: Most columns that `csv_page` does well: each cell is searched from the array's first one, so that 5,000 rows take
-#: 0.2 s with 50 columns, as long as in Python, and 4 s with 300, where Python takes 1.7 s.
+#: Above this number of columns `csv_page` is slower than Python. PostgreSQL scans the array from its start for each
+#: cell: 5,000 rows take 0.2 s with 50 columns, as in Python, and 4 s with 300, against 1.7 s in Python.
 COPY_COLUMNS = 50
 INDEX = sql.SQL("sent.index")
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Which rows of a job, and as which table they came (`jobs.layout`)."""
+    """The rows to export, and the layout of the file that they came in (`jobs.layout`)."""
 
     job_id: UUID
     layout: dict[str, Any] | None = None
@@ -35,16 +35,16 @@ class Export:
 
     @property
     def columns(self) -> Sequence[str]:
-        """Names of the caller's own columns."""
+        """Return the names of the caller's own columns."""
         return self.layout["columns"] if self.layout else JSON_COLUMNS
 
     @property
     def delimiter(self) -> str:
-        """What stands between two cells."""
+        """Return the separator between two cells."""
         return self.layout["delimiter"] if self.layout else ","
 
 
-# octet_length needs only a text's header: nothing is decompressed to find where a page ends.
+# octet_length reads only the header of a text, so finding the end of a page decompresses nothing.
 _LAST = text("""
 SELECT max(index) FROM (
     SELECT index, row_number() OVER ahead AS place,
@@ -57,14 +57,16 @@ WHERE place = 1 OR bytes <= :bytes
 
 
 def page_end(connection: Connection, job_id: UUID, after: int) -> int | None:
-    """Index of the last row of the page behind index `after`; None at the end of the job."""
+    """Return the index of the last row of the page that follows index `after`; None at the end of the job."""
     parameters = {"job": job_id, "after": after, "rows": PAGE_ROWS, "bytes": PAGE_BYTES}
     end: int | None = connection.scalar(_LAST, parameters)
     return end
 
 
 def csv_page(connection: Connection, export: Export, after: int, end: int, formula_starts: Sequence[str]) -> bytes:
-    """Rows in (after, end] as CSV without a header; a caller's cell with one of `formula_starts` gets a `'` in front.
+    """Return rows in (after, end] as CSV without a header.
+
+    Prefix a `'` to each of the caller's cells that begins with one of `formula_starts`.
 
     The caller's own columns come first, then ours: sentiment, confidence, status, error, model_version.
     """
@@ -77,7 +79,7 @@ def csv_page(connection: Connection, export: Export, after: int, end: int, formu
 
 
 def values_page(connection: Connection, export: Export, after: int, end: int) -> list[tuple[Any, ...]]:
-    """Rows in (after, end] as values, in the columns of `csv_page` and as many as there are."""
+    """Return rows in (after, end] as values, in the columns of `csv_page`; their number is not limited."""
     own = [sql.SQL("sent.text"), sql.SQL("sent.others")] if export.layout else _own(export)
     with driver_cursor(connection) as cursor:
         rows = cursor.execute(_select(export, own, after, end)).fetchall()
@@ -87,8 +89,8 @@ def values_page(connection: Connection, export: Export, after: int, end: int) ->
     return [(*own_cells(layout, body, others or ()), *ours) for body, others, *ours in rows]
 
 
-# LIMIT keeps the join a look-up by key for each row: without it, and without fresh statistics, the planner may hash
-# all reviews of a large job again for every page.
+# LIMIT forces a look-up by key for each row. Without it, and without fresh statistics, the planner may hash all reviews
+# of a large job for every page.
 _ROWS = sql.SQL("""
 SELECT {own}, model.labels[review.label + 1], review.probabilities[review.label + 1],
        coalesce(review.status, 'failed'),
@@ -103,7 +105,7 @@ ORDER BY sent.index
 
 
 def _select(export: Export, own: Sequence[sql.Composable], after: int, end: int) -> sql.Composed:
-    # COPY takes no parameters, so the values stand in the statement.
+    # COPY takes no parameters, so the values are literals.
     status = sql.SQL("coalesce(review.status, 'failed') = {}").format(sql.Literal(str(export.status)))
     return _ROWS.format(
         own=sql.SQL(", ").join(own),
@@ -124,13 +126,13 @@ def _cells(columns: int, text_column: int) -> Iterator[sql.Composable]:
     for column in range(columns):
         if column == text_column:
             yield sql.SQL("sent.text")
-        else:  # arrays count from 1, and `others` has no place for the text
+        else:  # arrays count from 1, and `others` has no element for the text
             place = column + 1 if column < text_column else column
             yield sql.SQL("sent.others[{}]").format(sql.Literal(place))
 
 
 def _csv_cell(export: Export, cell: sql.Composable, formula_starts: Sequence[str]) -> sql.Composable:
-    """The cell as COPY shall write it: without quotes where it is empty, as most writers have it."""
+    """Return the expression of a cell for COPY: an empty cell is written without quotes, as most writers do."""
     if cell == INDEX:
         return cell  # a number
     if formula_starts:
@@ -139,5 +141,5 @@ def _csv_cell(export: Export, cell: sql.Composable, formula_starts: Sequence[str
         cell = sql.SQL("CASE WHEN left({0}, 1) = ANY ({1}) AND {0} !~ {2} THEN '''' || {0} ELSE {0} END").format(
             cell, starts, number
         )
-    # In a table of one column a writer must quote an empty cell, since its line would be blank.
+    # In a table of one column an empty cell must be quoted, since its line would be blank.
     return cell if len(export.columns) == 1 else sql.SQL("nullif({}, '')").format(cell)

@@ -1,8 +1,7 @@
-"""Statements about feedback: the truth about a judged review.
+"""Statements about feedback: the correct sentiment of a classified review.
 
-Called by api.routes.feedback and, for examples, worker.samples.
-
-Where the caller shares the review, its text is kept as an example in the data set `feedback`, as long as a job has it.
+If the caller shares the review, its text becomes an example in the data set `feedback`, and is deleted with the last
+job that shares it.
 """
 
 from collections.abc import Sequence
@@ -17,8 +16,8 @@ DATASET = "feedback"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A review that exists; without a prediction unless its status is succeeded."""
+class PredictedReview:
+    """A review for feedback; `predicted` is None unless its status is succeeded."""
 
     job_id: UUID
     status: str
@@ -27,7 +26,7 @@ class Judged:
     predicted: str | None
 
 
-_JUDGED = text("""
+_PREDICTED = text("""
 SELECT review.job_id, review.status, model.name AS model, coalesce(model.labels, '{}') AS labels,
        model.labels[review.label + 1] AS predicted
 FROM reviews AS review LEFT JOIN models AS model ON model.id = review.model_id WHERE review.id = :review
@@ -35,15 +34,15 @@ FOR KEY SHARE OF review
 """)
 
 
-def judged(connection: Connection, review_id: UUID) -> Judged | None:
-    """What a review was judged as, locked against a deletion, or None if there is no such review."""
-    row = connection.execute(_JUDGED, {"review": review_id}).one_or_none()
-    return None if row is None else Judged(**row._asdict())
+def predicted_review(connection: Connection, review_id: UUID) -> PredictedReview | None:
+    """Return a review with its prediction, locked against deletion; None if there is no such review."""
+    row = connection.execute(_PREDICTED, {"review": review_id}).one_or_none()
+    return None if row is None else PredictedReview(**row._asdict())
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Feedback as it is stored; `created_at` is the time of the first word, the rest are the last one's."""
+class StoredFeedback:
+    """Stored feedback; `created_at` is the time of the first one, the other fields are those of the latest."""
 
     sentiment: str
     agrees: bool
@@ -52,14 +51,14 @@ class Told:
     is_first: bool
 
 
-_TELL = text("""
+_RECORD = text("""
 INSERT INTO feedback (review_id, sentiment, agrees, example_id) VALUES (:review, :sentiment, :agrees, :example)
 ON CONFLICT (review_id) DO UPDATE
 SET sentiment = excluded.sentiment, agrees = excluded.agrees, example_id = excluded.example_id
 RETURNING sentiment, agrees, example_id IS NOT NULL AS shared, created_at, old.review_id IS NULL AS is_first,
           old.example_id AS shared_before
 """)
-# The embedding is one of text and label: with another label it has to be made anew.
+# The embedding depends on text and label: a new label needs a new embedding.
 _KEEP = text("""
 INSERT INTO examples AS known (dataset, text, text_sha256, label)
 SELECT :dataset, sent.text, sha256(convert_to(sent.text, 'UTF8')), :sentiment
@@ -71,14 +70,14 @@ RETURNING id
 """)
 
 
-def record(connection: Connection, review_id: UUID, sentiment: str, *, agrees: bool, share: bool) -> Told:
-    """Store the truth about a judged review, the last word counts; with `share`, keep its text as an example."""
+def record(connection: Connection, review_id: UUID, sentiment: str, *, agrees: bool, share: bool) -> StoredFeedback:
+    """Store the correct sentiment of a review; the latest wins. With `share`, keep its text as an example."""
     parameters = {"review": review_id, "sentiment": sentiment}
     example = connection.scalar(_KEEP, parameters | {"dataset": DATASET}) if share else None
-    row = connection.execute(_TELL, parameters | {"agrees": agrees, "example": example}).one()
+    row = connection.execute(_RECORD, parameters | {"agrees": agrees, "example": example}).one()
     if row.shared_before and not share:
         forget_examples(connection, [row.shared_before])
-    return Told(row.sentiment, row.agrees, row.shared, row.created_at, row.is_first)
+    return StoredFeedback(row.sentiment, row.agrees, row.shared, row.created_at, row.is_first)
 
 
 _GET = text("""
@@ -87,10 +86,10 @@ FROM feedback WHERE review_id = :review
 """)
 
 
-def get(connection: Connection, review_id: UUID) -> Told | None:
-    """The feedback on a review, or None."""
+def get(connection: Connection, review_id: UUID) -> StoredFeedback | None:
+    """Return the feedback on a review, or None."""
     row = connection.execute(_GET, {"review": review_id}).one_or_none()
-    return None if row is None else Told(**row._asdict())
+    return None if row is None else StoredFeedback(**row._asdict())
 
 
 _SHARED = text("""
@@ -113,7 +112,8 @@ DELETE FROM examples WHERE id = ANY (:ids) AND NOT EXISTS (SELECT FROM feedback 
 def forget_examples(connection: Connection, ids: Sequence[int]) -> None:
     """Delete those of these examples that no feedback shares any more.
 
-    They are locked before: only a second statement sees feedback that another transaction has given meanwhile.
+    The examples are locked first, in a statement of its own: only the second statement's snapshot contains feedback
+    that another transaction has committed meanwhile.
     """
     if ids:
         connection.execute(_HOLD, {"ids": ids})
@@ -127,7 +127,7 @@ WHERE dataset = :dataset AND NOT EXISTS (SELECT FROM feedback WHERE example_id =
 
 
 def forget_unshared(connection: Connection) -> None:
-    """Delete examples that no feedback shares any more, at most 1,000: those of jobs past their retention."""
+    """Delete examples that no feedback shares any more, at most 1,000. Their jobs are past their retention."""
     forget_examples(connection, connection.scalars(_UNSHARED, {"dataset": DATASET}).all())
 
 
@@ -139,6 +139,6 @@ ORDER BY id DESC LIMIT :limit
 
 
 def stale(connection: Connection, embedder: str, labels: Sequence[str], limit: int) -> Sequence[Row[Any]]:
-    """Examples from feedback with these labels that the embedder has not embedded, the newest first."""
+    """Return examples from feedback with these labels that the embedder has not embedded, newest first."""
     parameters = {"dataset": DATASET, "embedder": embedder, "labels": list(labels), "limit": limit}
     return connection.execute(_STALE, parameters).all()

@@ -1,4 +1,4 @@
-"""The statement that keeps leases alive. Called by worker.heartbeat."""
+"""The statement that extends leases."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,5 +13,5 @@ WHERE token = ANY (:tokens) AND expires_at > now()
 
 
 def extend(connection: Connection, tokens: Sequence[UUID], lease: timedelta, cap: timedelta) -> None:
-    """Heartbeat: keep these leases for another `lease`, but none beyond `cap` after its start."""
+    """Extend these leases by `lease` from now, but none beyond `cap` after its start."""
     connection.execute(_EXTEND, {"tokens": list(tokens), "lease": lease, "cap": cap})

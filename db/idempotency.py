@@ -1,4 +1,4 @@
-"""Statements about idempotency keys: a key belongs to the job it made, in that job's transaction."""
+"""Statements about idempotency keys. A key is stored in the transaction that adds its job."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The request that used a key before."""
+    """The earlier request with the same key."""
 
     request_sha256: bytes
     job_id: UUID
@@ -20,10 +20,10 @@ _KEEP = text("INSERT INTO idempotency_keys (key, request_sha256, job_id) VALUES 
 
 
 def find(connection: Connection, key: str) -> Earlier | None:
-    """The earlier request with this key; waits for one that is running just now.
+    """Return the earlier request with this key; wait for one that is still running.
 
-    The advisory lock is held to the end of the transaction, so of two equal requests at once
-    the second finds the job of the first.
+    The advisory lock is held until the transaction ends, so of two equal concurrent requests the second finds the
+    job of the first.
     """
     connection.execute(_LOCK, {"key": key})
     row = connection.execute(_FIND, {"key": key}).one_or_none()
@@ -31,5 +31,5 @@ def find(connection: Connection, key: str) -> Earlier | None:
 
 
 def keep(connection: Connection, key: str, request_sha256: bytes, job_id: UUID) -> None:
-    """Remember the key with its job."""
+    """Store the key with its job."""
     connection.execute(_KEEP, {"key": key, "request_sha256": request_sha256, "job_id": job_id})

@@ -1,7 +1,7 @@
-"""Statements about jobs that exist, called by api; `submissions` adds them, `leases` has the worker's.
+"""Statements about existing jobs. `submissions` and `uploads` add jobs; `leases` has the statements of the worker.
 
-Every change of a review's state locks its job first (jobs in the order of their ids), so the
-counters of a job and the states of its reviews always agree and two writers cannot deadlock.
+Every change of a review's state locks its job first, and several jobs in the order of their ids. So the counters of a
+job agree with the states of its reviews, and two writers cannot deadlock.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, text
 
 from db import feedback
 from db.models import JobStatus, Lane, ModelLane
-from db.registrations import FRESH_SQL
+from db.predicates import CLAIMABLE, LIVE_WORKER
 
-# The pace (leases.complete) as it is now, made up for the time it has not known: it starts from nothing.
+# The pace (leases.complete) decayed to now. The divisor corrects for its start at 0.
 READ = f"""
 SELECT *, finished_at IS NULL AND NOT EXISTS (
     SELECT FROM workers AS worker JOIN models AS served ON served.id = worker.model_id
-    WHERE served.name = jobs.model AND worker.seen_at > now() - {FRESH_SQL}
+    WHERE served.name = jobs.model AND {LIVE_WORKER}
 ) AS without_worker, CASE
     WHEN finished_at > started_at THEN (succeeded + failed) / extract(epoch FROM finished_at - started_at)::float
     WHEN status = 'processing' AND paced_at > pace_began
@@ -32,7 +32,7 @@ _GET = text(f"{READ} WHERE id = :id")
 
 
 def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
-    """The job's row, or None."""
+    """Return the job's row, or None."""
     return connection.execute(_GET, {"id": job_id}).one_or_none()
 
 
@@ -44,13 +44,13 @@ ORDER BY id DESC LIMIT :limit
 
 
 def page(connection: Connection, status: JobStatus | None, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
-    """Jobs from the newest to the oldest (ids are UUIDv7), those older than `after`."""
+    """Return jobs from newest to oldest (ids are UUIDv7); with `after`, only jobs older than that one."""
     return connection.execute(_PAGE, {"status": status, "after": after, "limit": limit}).all()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Rows of one job that came to an end together; `reason` is the error's code where they failed, else empty."""
+    """Rows of one job that ended together; `reason` is the error code if they failed, else empty."""
 
     job_id: UUID
     lane: Lane
@@ -62,11 +62,11 @@ _LOCK = text("SELECT * FROM jobs WHERE id = :id FOR UPDATE")
 
 
 def lock(connection: Connection, job_id: UUID) -> Row[Any] | None:
-    """The job's row, locked until the transaction ends, or None."""
+    """Return the job's row, locked until the transaction ends; None if there is no such job."""
     return connection.execute(_LOCK, {"id": job_id}).one_or_none()
 
 
-# What touches every review of a job: a million take half a minute. A request's limit is for the others.
+# A statement that updates a million reviews takes half a minute, longer than a request's limit.
 ALL_REVIEWS = text("SET LOCAL statement_timeout = '10min'")
 _STOP = text("""
 WITH stopped AS (
@@ -88,7 +88,7 @@ def stop(connection: Connection, job: Row[Any], status: JobStatus) -> Ended:
 
     A review that is being predicted loses its lease, so that its result is refused.
     """
-    # Without one in flight everything below next_index is finished and needs no look.
+    # If nothing is in flight, every review below next_index is finished.
     first = 0 if job.processing else job.next_index
     connection.execute(ALL_REVIEWS)
     cancelled = connection.execute(_STOP, {"id": job.id, "status": status, "first": first}).scalar_one()
@@ -104,12 +104,12 @@ WHERE id = :id AND status = 'paused'
 
 
 def pause(connection: Connection, job: Row[Any]) -> None:
-    """Let nothing more of a locked, unfinished job be claimed; what is claimed is still predicted."""
+    """Stop claims of a locked, unfinished job; claimed reviews are still predicted."""
     connection.execute(_PAUSE, {"id": job.id})
 
 
 def resume(connection: Connection, job: Row[Any]) -> None:
-    """Let a locked job go on; nothing changes if it is not paused."""
+    """Resume a locked job; do nothing if it is not paused."""
     connection.execute(_RESUME, {"id": job.id})
 
 
@@ -139,7 +139,7 @@ _DELETE = text("DELETE FROM jobs WHERE id = :id")
 
 
 def delete(connection: Connection, job_id: UUID) -> bool:
-    """Erase a job with its reviews and texts, those that are shared as examples too; False if there is none."""
+    """Delete a job with its reviews, texts and shared examples; return False if there is no such job."""
     connection.execute(ALL_REVIEWS)
     shared = feedback.shared_by(connection, job_id)
     found = connection.execute(_DELETE, {"id": job_id}).rowcount == 1
@@ -147,30 +147,24 @@ def delete(connection: Connection, job_id: UUID) -> bool:
     return found
 
 
-_WAITING = text("""
-SELECT EXISTS (
-    SELECT FROM jobs
-    WHERE queued > 0 AND lane = :lane AND model = :model AND status <> 'paused'
-      AND (deadline_at IS NULL OR deadline_at > now())
-)
-""")
+_WAITING = text(f"SELECT EXISTS (SELECT FROM jobs WHERE lane = :lane AND model = :model AND {CLAIMABLE})")  # noqa: S608
 
 
 def waiting(connection: Connection, lane: Lane, model: str) -> bool:
-    """Whether a review waits in the lane."""
+    """Return whether a review waits in the lane."""
     return bool(connection.scalar(_WAITING, {"lane": lane, "model": model}))
 
 
-_BACKLOG = text("""
+_BACKLOG = text(f"""
 SELECT model, lane, sum(queued)::int AS reviews,
        extract(epoch FROM now() - min(created_at))::float AS oldest_seconds
-FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY model, lane
-""")
+FROM jobs WHERE {CLAIMABLE} GROUP BY model, lane
+""")  # noqa: S608  our own text
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in a queue; the age is that of the oldest job with a waiting review, in seconds."""
+    """The waiting reviews of a queue, and the age of the oldest job with a waiting review, in seconds."""
 
     queue: ModelLane
     reviews: int
@@ -178,6 +172,6 @@ class Backlog:
 
 
 def backlog(connection: Connection) -> list[Backlog]:
-    """One entry for each model and lane in which reviews wait."""
+    """Return one entry for each model and lane in which reviews wait."""
     found = connection.execute(_BACKLOG)
     return [Backlog(ModelLane(row.model, Lane(row.lane)), row.reviews, row.oldest_seconds) for row in found]

@@ -1,9 +1,8 @@
-"""Statements of the worker: claim reviews, complete them.
+"""Claim reviews, and complete them.
 
-A lease is one claim. Its token fences the write: a result is stored only while the review is still
-`processing` under this token, so of several workers with one review exactly one is heard.
-Locks are taken in one order everywhere: lease, then jobs by id, then reviews.
-Only the database's clock counts.
+Each claim has a lease with a token. A result is stored only while its review is `processing` under that token, so that
+of several workers with the same review exactly one stores a result. Every transaction takes its locks in one order:
+lease, jobs by id, reviews. All times come from the database's clock.
 """
 
 import json
@@ -15,21 +14,19 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from db import prediction_cache
-from db.claims import Claim, Most, Outcome, Stored, claimed
+from db.claims import Claim, ClaimLimits, Outcome, Stored, claimed
 from db.models import Lane
+from db.predicates import CLAIMABLE
 
-# Two statements: the second one's snapshot is taken when the jobs are locked, so it sees every
-# review of them as it is. In one statement a review given back meanwhile could be passed over.
-_PICK = text("""
-SELECT id FROM jobs
-WHERE queued > 0 AND lane = :lane AND model = :model AND status <> 'paused'
-  AND (deadline_at IS NULL OR deadline_at > now())
-ORDER BY served_at, id LIMIT :reviews
-FOR UPDATE SKIP LOCKED
-""")
+# Two statements: the snapshot of the second is taken after the jobs are locked, so it sees the current state of their
+# reviews. A single statement could miss a review that was given back meanwhile.
+_PICK = text(f"""
+SELECT id FROM jobs WHERE lane = :lane AND model = :model AND {CLAIMABLE}
+ORDER BY served_at, id LIMIT :reviews FOR UPDATE SKIP LOCKED
+""")  # noqa: S608  our own text
 
-# Jobs have equal shares in a claim, the least recently served first. A review that was in a
-# lost batch (`suspect`) is claimed alone, so that if it was the culprit it takes nobody with it.
+# Jobs have equal shares in a claim, least recently served first. A review from a lost batch (`suspect`) is claimed
+# alone: if it breaks the worker again, no other review is lost.
 _CLAIM = text(f"""
 WITH candidate AS (
     SELECT review.*, job.served_at,
@@ -74,18 +71,18 @@ FROM lease CROSS JOIN chosen JOIN job_rows AS sent USING (job_id, index) JOIN jo
 """)  # noqa: S608  our own text
 
 
-def claim(  # noqa: PLR0913, PLR0917  what may be claimed, by whom, how much of it
-    connection: Connection, lane: Lane, model: str, worker: str, most: Most, fingerprint: bytes | None = None
+def claim(  # noqa: PLR0913, PLR0917  each is a parameter of the statement
+    connection: Connection, lane: Lane, model: str, worker: str, limits: ClaimLimits, fingerprint: bytes | None = None
 ) -> Claim | None:
-    """Take waiting reviews of a lane; None when none waits, or another worker holds the jobs this very moment.
+    """Claim waiting reviews of a lane; return None if none waits or another worker has locked their jobs.
 
-    With the `fingerprint` of a model, each comes with what that has said of the same text, if it is cached.
+    With the `fingerprint` of a model, each review comes with that model's cached prediction of its text, if any.
     """
-    jobs = connection.scalars(_PICK, {"lane": lane, "model": model, "reviews": most.reviews}).all()
+    jobs = connection.scalars(_PICK, {"lane": lane, "model": model, "reviews": limits.reviews}).all()
     if not jobs:
         return None
-    parameters = {"jobs": jobs, "worker": worker, **asdict(most), "fingerprint": fingerprint}
-    rows = connection.execute(_CLAIM, {**parameters, "share": ceil(most.reviews / len(jobs))}).all()
+    parameters = {"jobs": jobs, "worker": worker, **asdict(limits), "fingerprint": fingerprint}
+    rows = connection.execute(_CLAIM, {**parameters, "share": ceil(limits.reviews / len(jobs))}).all()
     if not rows:
         return None
     return Claim(rows[0].token, lane, [claimed(row) for row in rows])
@@ -135,9 +132,9 @@ _END = text("DELETE FROM leases WHERE token = :token")
 def complete(
     connection: Connection, token: UUID, model_id: int, outcomes: Sequence[Outcome], *, last: bool
 ) -> list[Stored]:
-    """Store what became of some reviews of a lease; what was stored of it. With `last`, the lease ends too.
+    """Store outcomes of reviews of a lease, and return the stored ones. With `last`, delete the lease.
 
-    Reviews that were cancelled, deleted or given to another worker meanwhile are left as they are.
+    Outcomes of reviews that were cancelled, deleted or given to another worker meanwhile are dropped.
     """
     if connection.execute(_HOLD, {"token": token}).one_or_none() is None:
         return []

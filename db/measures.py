@@ -1,29 +1,28 @@
-"""What stands in the store at this moment, in one statement: for /metrics. Called by api.gauges."""
+"""The current load of each queue and model, read in one statement, for /metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
 from db.models import Lane, ModelLane
+from db.predicates import CLAIMABLE, LIVE_WORKER
 
-# The models that are shown: those that are served or were until lately (workers in the table), the one that jobs go to
-# which name none, and all that anything waits for. What is being judged is found by its lease: a job of which all is
-# claimed is in no index.
-_MEASURE = text("""
+# Models shown: those with a row in `workers` (live or recently lost), the default model, and those with waiting or
+# claimed reviews. Claimed reviews are found by their leases: no index finds a job that is claimed completely.
+_MEASURE = text(f"""
 WITH waiting AS (
     SELECT model, lane, sum(queued) AS rows, sum(tokens_estimate * (queued::float8 / total)) AS tokens,
            extract(epoch FROM now() - min(created_at)) AS oldest
-    FROM jobs WHERE queued > 0 AND status <> 'paused' GROUP BY model, lane
+    FROM jobs WHERE {CLAIMABLE} GROUP BY model, lane
 ), held AS (
     SELECT job.model, job.lane, sum(review.copies) AS rows
     FROM leases AS lease CROSS JOIN LATERAL unnest(lease.review_ids) AS held (id)
     JOIN reviews AS review ON review.id = held.id AND review.lease_token = lease.token
     JOIN jobs AS job ON job.id = review.job_id GROUP BY job.model, job.lane
 ), live AS (
-    SELECT model.name AS model, count(*) FILTER (WHERE seen_at > now() - :fresh) AS workers,
-           sum(tokens_per_second) FILTER (WHERE seen_at > now() - :fresh) AS tokens_per_second
+    SELECT model.name AS model, count(*) FILTER (WHERE {LIVE_WORKER}) AS workers,
+           sum(tokens_per_second) FILTER (WHERE {LIVE_WORKER}) AS tokens_per_second
     FROM workers AS worker JOIN models AS model ON model.id = worker.model_id GROUP BY model.name
 ), shown (model) AS (
     SELECT model FROM live UNION SELECT model FROM waiting UNION SELECT model FROM held
@@ -37,12 +36,12 @@ FROM shown CROSS JOIN unnest(CAST(:lanes AS text[])) AS lane (name)
 LEFT JOIN waiting ON waiting.model = shown.model AND waiting.lane = lane.name
 LEFT JOIN held ON held.model = shown.model AND held.lane = lane.name
 LEFT JOIN live ON live.model = shown.model
-""")
+""")  # noqa: S608  our own text
 
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
-    """One queue: rows and estimated tokens that wait, the age of the oldest such job in seconds, rows being judged."""
+    """One queue: waiting rows and estimated tokens, age of the oldest waiting job in seconds, rows in flight."""
 
     rows: float
     tokens: float
@@ -52,7 +51,7 @@ class LaneLoad:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How many live workers a model has, and how many estimated tokens they judge in a second together."""
+    """The live workers of a model, and their total pace in estimated tokens per second."""
 
     workers: int
     tokens_per_second: float
@@ -66,9 +65,9 @@ class Measures:
     models: Mapping[str, Serving]
 
 
-def measure(connection: Connection, fresh: timedelta, model: str | None) -> Measures:
-    """Look once; workers that were seen within `fresh` are live. `model` is shown whether anything of it is there."""
-    rows = connection.execute(_MEASURE, {"lanes": list(Lane), "fresh": fresh, "model": model}).all()
+def measure(connection: Connection, model: str | None) -> Measures:
+    """Measure every queue; `model` is always included."""
+    rows = connection.execute(_MEASURE, {"lanes": list(Lane), "model": model}).all()
     return Measures(
         {
             ModelLane(row.model, Lane(row.lane)): LaneLoad(row.rows, row.tokens, row.oldest, row.in_flight)

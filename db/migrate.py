@@ -1,4 +1,4 @@
-"""Bring the schema to the newest version: `python -m db.migrate`, one process at a time."""
+"""Upgrade the schema to the newest version: `python -m db.migrate`. One process at a time runs it."""
 
 import sys
 from functools import cache
@@ -9,15 +9,17 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from db.engine import DatabaseError, connect, transaction
-from settings import ROOT, DatabaseSettings, problem
+from db import preflight
+from db.engine import DatabaseError, DatabaseUnusable, connect, transaction
+from settings import ROOT, DatabaseSettings, problem, refuse
 
-LOCK = 0x76657264  # "verd": any number that nothing else in this database uses
+LOCK = 0x76657264  # "verd": the number of an advisory lock that nothing else in this database uses
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, which stands here and in no ini file."""
+    """Return Alembic's configuration; there is no ini file."""
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")
@@ -26,41 +28,56 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 
 def upgrade(settings: DatabaseSettings) -> str:
-    """Upgrade to the newest version, which is returned; waits for another upgrade that runs.
+    """Upgrade to the newest version and return it; wait for a concurrent upgrade to end.
 
     Raises:
-        DatabaseError: the store cannot be used.
+        DatabaseError: the database cannot be used.
     """
+    preflight.check(settings, "migrate", migrates=True)
     engine = connect(settings, "verdict-migrate")
     try:
         with transaction(engine) as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            _check_known(current(connection))
             command.upgrade(alembic_config(connection), "head")
     finally:
         engine.dispose()
     return newest()
 
 
+def _check_known(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise DatabaseUnusable(
+            f"The schema is at {revision}, which this version ({newest()}) does not know: it is of a newer Verdict or "
+            "of another application. Use the newer version, or an empty database."
+        )
+
+
 @cache
 def newest() -> str:
-    """The version that this code needs; read once, since `/readyz` asks at every probe."""
+    """Return the version that this code needs. Cached, since every probe of `/readyz` calls it."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
 def current(connection: Connection) -> str | None:
-    """The version that the database has."""
+    """Return the version of the database's schema; None if it has none."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def main() -> None:
-    """Exit code 0 with the version, or 1 with one line that says what is wrong."""
+    """Upgrade and print the version; on an error print one line and exit with code 2."""
     try:
         version = upgrade(DatabaseSettings())
     except ValidationError as error:
-        sys.exit(f"migrate: {problem(error)}")
+        refuse("migrate", problem(error))
+    except DatabaseUnusable as error:
+        refuse("migrate", error)
     except DatabaseError as error:
-        sys.exit(f"migrate: {error} ({error.reason})")
+        refuse("migrate", f"{error} ({error.reason})")
+    except DBAPIError as error:
+        refuse("migrate", f"A migration failed, and nothing was changed: {' '.join(str(error.orig).split())}")
     sys.stdout.write(f"schema is at {version}\n")
 
 

@@ -1,4 +1,4 @@
-"""The tables. Alembic compares them with the migrations; the words of a state stand here once."""
+"""The tables, which Alembic compares with the migrations, and the names of lanes and states."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -32,33 +32,33 @@ from db.vectors import EMBEDDING_DIMENSIONS, HalfVector
 
 
 class Lane(StrEnum):
-    """Who goes first."""
+    """The priority of a job."""
 
-    INTERACTIVE = "interactive"  #: small jobs, somebody waits
+    INTERACTIVE = "interactive"  #: small jobs, whose callers wait for the result
     BULK = "bulk"  #: everything else
 
 
 class ModelLane(NamedTuple):
-    """One queue: the jobs of a lane that wait for one model. What waits for another model never stands before them."""
+    """One queue: the jobs of a lane for one model. Jobs for other models are in other queues and delay nothing here."""
 
     model: str
     lane: Lane
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; from `succeeded` on it is final."""
+    """The state of a job; final from `succeeded` on."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
-    PAUSED = "paused"  #: nothing more is claimed until it is resumed
-    SUCCEEDED = "succeeded"  #: every review that could be judged was
-    FAILED = "failed"  #: no review could be judged
+    PAUSED = "paused"  #: no review is claimed until it is resumed
+    SUCCEEDED = "succeeded"  #: at least one review has a result
+    FAILED = "failed"  #: no review has a result
     CANCELLED = "cancelled"
     EXPIRED = "expired"  #: its deadline passed before the end
 
 
 class ReviewStatus(StrEnum):
-    """Where a review stands; from `succeeded` on it is final, but for a retry of a failed one."""
+    """The state of a review; final from `succeeded` on, except that a failed one can be retried."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -94,10 +94,10 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """One request: its rows, how many stand where, and when it moved.
+    """One submission: the number of its rows in each state, and the times of its state changes.
 
-    The five counters always add up to `total`; they move in the same transaction as the reviews, by their copies.
-    Every queued review of the job has an index >= `next_index`, so a claim never scans finished ones.
+    The five counters always add up to `total`. They change in the same transaction as the reviews, by their copies.
+    Every queued review of the job has an index >= `next_index`, so that a claim never scans finished ones.
     """
 
     __tablename__ = "jobs"
@@ -117,7 +117,7 @@ class Job(Base):
             "deadline_at",
             postgresql_where=text("deadline_at IS NOT NULL AND finished_at IS NULL"),
         ),
-        # Counters change with every batch: room on the page keeps the versions close together.
+        # Counters change with every batch: free space on the page keeps the row versions on it.
         {"postgresql_with": {"fillfactor": 70}},
     )
 
@@ -133,31 +133,31 @@ class Job(Base):
     failed: Mapped[int] = mapped_column(server_default="0")
     cancelled: Mapped[int] = mapped_column(server_default="0")
     next_index: Mapped[int] = mapped_column(server_default="0")
-    layout: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: of the CSV file it came as
-    labelled: Mapped[bool] = mapped_column(server_default="false")  #: its rows hold the truth
-    labelling: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: name of that column, what its values mean
-    evaluation: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: counts against that truth, at its end
-    pace: Mapped[float] = mapped_column(REAL, server_default="0")  #: rows per second; fades to a third in 30 s
+    layout: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: of the file that it came in
+    labelled: Mapped[bool] = mapped_column(server_default="false")  #: its rows have labels to compare with
+    labelling: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: its label column, labels of the values
+    evaluation: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  #: predictions against labels, at its end
+    pace: Mapped[float] = mapped_column(REAL, server_default="0")  #: rows per second; decays to a third in 30 s
     pace_began: Mapped[datetime | None]  #: first claim since the job was added, resumed or retried
     paced_at: Mapped[datetime | None]
-    similar_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: similar reviews wanted of each
+    similar_wanted: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: number of similar reviews to find
     tokens_estimate: Mapped[int] = mapped_column(BigInteger, server_default="0")  #: of all its distinct texts
     traceparent: Mapped[str | None]  #: W3C trace context of the request that submitted it
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    served_at: Mapped[datetime] = mapped_column(server_default=func.now())  #: last claim; least recent first
+    served_at: Mapped[datetime] = mapped_column(server_default=func.now())  #: last claim; oldest is served first
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
 
 
 class Review(Base):
-    """A distinct text of a job: its state and result. No index holds a column that changes, so updates stay HOT."""
+    """A distinct text of a job: its state and result. No index contains a column that changes, so updates are HOT."""
 
     __tablename__ = "reviews"
     __table_args__ = (
         _one_of("status", ReviewStatus),
         UniqueConstraint("job_id", "index"),
-        # Room for a review's two updates on its own page: 88 % of them are HOT, and 64 % with 70, in the same space.
+        # Space for a review's two updates on its own page: 88 % of them are HOT, and 64 % with 70, with the same size.
         {"postgresql_with": {"fillfactor": 45}},
     )
 
@@ -167,34 +167,34 @@ class Review(Base):
     queued_at: Mapped[datetime]
     claimed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    index: Mapped[int]  #: of the first row that holds the text
-    copies: Mapped[int] = mapped_column(server_default="1")  #: rows that hold it
+    index: Mapped[int]  #: of the first row with this text
+    copies: Mapped[int] = mapped_column(server_default="1")  #: rows with this text
     tokens_estimate: Mapped[int]
     tokens: Mapped[int | None]
     queued_ms: Mapped[float | None] = mapped_column(REAL)  #: until its prediction began
     inference_ms: Mapped[float | None] = mapped_column(REAL)
-    #: No foreign key: models are never deleted, and its check would lock one hot row for every result.
+    #: No foreign key: models are never deleted, and the check would lock the same row for every result.
     model_id: Mapped[int | None] = mapped_column(SmallInteger)
-    label: Mapped[int | None] = mapped_column(SmallInteger)  #: place in the model's labels
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: times it broke us alone
+    label: Mapped[int | None] = mapped_column(SmallInteger)  #: index in the model's labels
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")  #: failures alone in a batch or claim
     suspect: Mapped[bool] = mapped_column(server_default="false")  #: was in a lost batch: claimed alone
-    cached: Mapped[bool] = mapped_column(server_default="false")  #: its prediction is one that was kept
-    warnings: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  #: what lowers the confidence
+    cached: Mapped[bool] = mapped_column(server_default="false")  #: its prediction came from the cache
+    warnings: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  #: reasons for less confidence
     truncated: Mapped[bool | None]
     status: Mapped[str] = mapped_column(server_default=ReviewStatus.QUEUED)
     stage: Mapped[str | None]
     error_code: Mapped[str | None]
     error_detail: Mapped[str | None]
     probabilities: Mapped[list[float] | None] = mapped_column(ARRAY(REAL))
-    #: Stored as they were when the review was judged: an answer never changes, whatever becomes of the examples.
+    #: Stored with the prediction: a result does not change when examples do.
     similar_reviews: Mapped[list[dict[str, Any]] | None]
 
 
 class JobRow(Base):
-    """What the caller sent, written once: an UPDATE rewrites a whole row, so states stand apart.
+    """A row as the caller sent it. It is written once; states are in `reviews`, since an UPDATE copies a whole row.
 
-    A row that holds nothing to judge has an error and no review. `review_id` has no foreign key: a file's rows
-    are copied in before its reviews are known, and both go with their job.
+    A row without a usable text has an error and no review. `review_id` has no foreign key: the rows of a file are
+    copied before their reviews exist, and both are deleted with their job.
     """
 
     __tablename__ = "job_rows"
@@ -206,19 +206,19 @@ class JobRow(Base):
     line: Mapped[int | None]  #: of the file
     text: Mapped[str]
     caller_id: Mapped[str | None]
-    label: Mapped[str | None]  #: the truth, as the caller wrote it
+    label: Mapped[str | None]  #: the correct label, as the caller wrote it
     others: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  #: the record's cells without the text
     error_code: Mapped[str | None]
     error_detail: Mapped[str | None]
 
 
 class Example(Base):
-    """A labelled review that similar ones are shown with. The embedding says what `embedder` made of text and label."""
+    """A labelled review, shown beside similar ones. `embedding` is the vector of text and label by `embedder`."""
 
     __tablename__ = "examples"
     __table_args__ = (
         UniqueConstraint("dataset", "text_sha256"),
-        # Embeddings have length 1, for which the inner product is the cosine and the cheapest.
+        # Embeddings are unit vectors, for which the inner product is the cosine and the cheapest distance.
         Index(
             "ix_examples_embedding",
             "embedding",
@@ -231,15 +231,15 @@ class Example(Base):
     dataset: Mapped[str]
     text: Mapped[str]
     text_sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    label: Mapped[str]  #: by its name, since models may order their labels differently
-    group_key: Mapped[str | None]  #: what it is about, such as the film
+    label: Mapped[str]  #: by name, since models may order their labels differently
+    group_key: Mapped[str | None]  #: the subject of the review, such as the film
     embedder: Mapped[str | None]  #: sha256 of the embedder's file
     embedding: Mapped[str | None] = mapped_column(HalfVector(EMBEDDING_DIMENSIONS))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class CachedPrediction(Base):
-    """What a model said of a text, found by the hash of both (db.prediction_cache)."""
+    """A prediction of a model for a text, keyed by the hash of both (db.prediction_cache)."""
 
     __tablename__ = "prediction_cache"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
@@ -255,7 +255,7 @@ class CachedPrediction(Base):
 
 
 class Lease(Base):
-    """One claim: a heartbeat moves `expires_at`, the cap on `started_at` ends it all the same."""
+    """One claim. Heartbeats extend `expires_at`, up to a maximum after `started_at`."""
 
     __tablename__ = "leases"
 
@@ -284,19 +284,19 @@ class Model(Base):
 
 
 class Worker(Base):
-    """A worker process, seen each time it was woken through the queue and asked for work."""
+    """A worker process; `seen_at` is the last time that it was woken through the queue and asked for work."""
 
     __tablename__ = "workers"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     model_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("models.id"))
-    tokens_per_second: Mapped[float | None] = mapped_column(REAL)  #: estimated tokens, while there was always work
+    tokens_per_second: Mapped[float | None] = mapped_column(REAL)  #: estimated tokens, measured while work was waiting
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class IdempotencyKey(Base):
-    """A caller's key, kept with the job it made."""
+    """A caller's key, and the job that it created."""
 
     __tablename__ = "idempotency_keys"
 
@@ -307,22 +307,22 @@ class IdempotencyKey(Base):
 
 
 class Feedback(Base):
-    """The truth about a review that was judged, told by a caller; the last word counts."""
+    """The correct sentiment of a classified review, given by a caller; the latest wins."""
 
     __tablename__ = "feedback"
 
     review_id: Mapped[UUID] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True)
     sentiment: Mapped[str]
-    agrees: Mapped[bool]  #: with what the model had said
-    #: Its text as it is shown to others, where the caller wants that; goes with the last feedback that refers to it.
+    agrees: Mapped[bool]  #: with the model's prediction
+    #: The example made of its text, if the caller shares it; deleted with the last feedback that refers to it.
     example_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("examples.id", ondelete="SET NULL"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 
-#: A request that was answered, without any text. One partition a day, `request_log_20261122`; no primary key, since
-#: nothing refers to a row. `at` is the end of the answer, `key` the caller's.
+#: An answered request, without any text. One partition a day, `request_log_20261122`. No primary key, since nothing
+#: refers to a row. `at` is the end of the response, `key` identifies the caller.
 REQUEST_LOG = Table(
     "request_log",
     Base.metadata,

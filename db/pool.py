@@ -1,4 +1,4 @@
-"""Shows a process's pool of connections in its metrics. Called when the process has made its engine."""
+"""Export the connection pool of a process as metrics."""
 
 from sqlalchemy import Engine, QueuePool
 
@@ -6,7 +6,7 @@ from monitoring.metrics import POOL
 
 
 def show(engine: Engine) -> None:
-    """Count the connections that are in use and idle whenever metrics are asked for."""
+    """Export the numbers of connections in use and idle; they are read at each scrape."""
     pool = engine.pool
     if isinstance(pool, QueuePool):
         POOL.labels("database", "in_use").set_function(pool.checkedout)

@@ -1,7 +1,7 @@
 """Statements about the cache of predictions; `leases.claim` reads it and `leases.complete` adds to it.
 
-A row is found by the sha256 of a model's fingerprint and a text, so the table holds no text. It is unlogged: writing
-costs less, and a crash of the server empties it.
+The key is the sha256 of a model's fingerprint and a text, so the table contains no text. The table is unlogged: writes
+cost less, and a crash of the server empties it.
 """
 
 from datetime import timedelta
@@ -10,15 +10,15 @@ from sqlalchemy import Connection, text
 
 BATCH = 10_000
 
-#: Parts of `leases.claim`, which knows the text as `sent.text`: what is found for it, and how. OFFSET and LIMIT keep
-#: both subqueries as they are: one hash a text, and one look into the index.
+#: Parts of `leases.claim`: columns and join that look up the text `sent.text`. OFFSET and LIMIT keep the planner from
+#: flattening the subqueries: one hash for each text, and one index look-up.
 FOUND = "hashed.key, known.label, known.probabilities, known.stage, known.tokens, known.truncated, known.warnings"
 JOIN = """CROSS JOIN LATERAL (
     SELECT sha256(CAST(:fingerprint AS bytea) || convert_to(sent.text, 'UTF8')) AS key OFFSET 0
 ) AS hashed
 LEFT JOIN LATERAL (SELECT * FROM prediction_cache WHERE key = hashed.key LIMIT 1) AS known ON true"""
 
-#: A part of `leases.complete`: keeps each `outcome` that has a key, in one order everywhere, since each row is a lock.
+#: A part of `leases.complete`: store each `outcome` that has a key, sorted, since inserted rows are locked in order.
 KEEP = """
     INSERT INTO prediction_cache (key, label, probabilities, stage, tokens, truncated, warnings)
     SELECT decode(cache_key, 'hex'), label, probabilities, stage, tokens, truncated, warnings
@@ -38,6 +38,6 @@ DELETE FROM prediction_cache WHERE key = ANY (ARRAY(
 
 
 def prune(connection: Connection, rows: int, age: timedelta) -> bool:
-    """Delete the oldest predictions beyond so many and those beyond an age; whether there may be more of them."""
+    """Delete a batch of predictions beyond `rows` or `age`, oldest first; return whether there may be more."""
     parameters = {"rows": rows, "age": age, "batch": BATCH}
     return connection.execute(_PRUNE, parameters).rowcount == BATCH

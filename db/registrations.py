@@ -2,21 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-# A worker is live while it was woken through the queue and asked for work within this time; the sweeper wakes each of
-# them every 5 s at the latest.
-FRESH = timedelta(seconds=30)
-FRESH_SQL = f"interval '{FRESH.total_seconds():g} s'"
+from db.predicates import LIVE_WORKER
 
 
 @dataclass(frozen=True, slots=True)
 class NewModel:
-    """A model version that was loaded and checked."""
+    """A model version that a worker has loaded and checked."""
 
     name: str
     version: str
@@ -36,7 +32,7 @@ RETURNING id
 
 
 def register_model(connection: Connection, model: NewModel) -> int:
-    """Make a model version known; its id."""
+    """Store a model version, or update its metrics; return its id."""
     parameters = {name: getattr(model, name) for name in NewModel.__slots__}
     return int(connection.execute(_REGISTER_MODEL, parameters | {"labels": list(model.labels)}).scalar_one())
 
@@ -49,7 +45,7 @@ ON CONFLICT (name) DO UPDATE SET
 
 
 def worker_seen(connection: Connection, name: str, model_id: int, tokens_per_second: float | None = None) -> None:
-    """Record that a worker was woken and asked for work, and how fast it is if that is known (worker.pace)."""
+    """Record that a worker was woken and asked for work, with its pace if that is known (worker.pace)."""
     parameters = {"name": name, "model_id": model_id, "tokens_per_second": tokens_per_second}
     connection.execute(_SEEN, parameters)
 
@@ -58,38 +54,38 @@ _WORKER_GONE = text("DELETE FROM workers WHERE name = :name")
 
 
 def worker_gone(connection: Connection, name: str) -> None:
-    """Forget a worker that ends."""
+    """Delete the row of a worker that ends."""
     connection.execute(_WORKER_GONE, {"name": name})
 
 
-_MODELS = text("""
+_MODELS = text(f"""
 SELECT model.*, count(worker.name) AS workers FROM models AS model
-LEFT JOIN workers AS worker ON worker.model_id = model.id AND worker.seen_at > now() - :fresh
+LEFT JOIN workers AS worker ON worker.model_id = model.id AND {LIVE_WORKER}
 GROUP BY model.id ORDER BY model.name, model.registered_at DESC
-""")
+""")  # noqa: S608  our own text
 
 
-def models(connection: Connection, fresh: timedelta) -> Sequence[Row[Any]]:
-    """Every version that was ever loaded, newest first, with its number of workers seen within `fresh`."""
-    return connection.execute(_MODELS, {"fresh": fresh}).all()
+def models(connection: Connection) -> Sequence[Row[Any]]:
+    """Return every version that was ever loaded, newest first, with its number of live workers."""
+    return connection.execute(_MODELS).all()
 
 
 _LOADED = text("SELECT DISTINCT name FROM models")
 
 
 def loaded_models(connection: Connection) -> frozenset[str]:
-    """The names of all models that a worker has ever loaded, whether one serves them now or not."""
+    """Return the names of all models that a worker has ever loaded."""
     return frozenset(connection.scalars(_LOADED))
 
 
-# The row of a worker that ended in order is deleted at once, that of a lost one after an hour (db.sweeps).
-_WORKERS = text("""
-SELECT model.name, count(*) FILTER (WHERE worker.seen_at > now() - :fresh) AS live
+# A worker that ends normally deletes its row; the row of a lost worker is deleted after an hour (db.sweeps).
+_WORKERS = text(f"""
+SELECT model.name, count(*) FILTER (WHERE {LIVE_WORKER}) AS live
 FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
 GROUP BY model.name ORDER BY model.name
-""")
+""")  # noqa: S608  our own text
 
 
-def live_workers(connection: Connection, fresh: timedelta) -> dict[str, int]:
-    """How many workers of each model were seen within `fresh`; 0 for a model whose workers were lost lately."""
-    return {row.name: row.live for row in connection.execute(_WORKERS, {"fresh": fresh})}
+def live_workers(connection: Connection) -> dict[str, int]:
+    """Return the number of live workers of each model; 0 for a model whose workers were lost within the last hour."""
+    return {row.name: row.live for row in connection.execute(_WORKERS)}

@@ -1,7 +1,4 @@
-"""Statements about the request log, which has one partition a day (UTC), `request_log_20261122`.
-
-Called by api.http.request_log, which adds, by maintenance.main, which keeps the days, and by `verdict requests`.
-"""
+"""Statements about the request log, which has one partition a day (UTC), `request_log_20261122`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -13,11 +10,11 @@ from sqlalchemy import Connection, Row, text
 from db.engine import driver_cursor
 
 PARTITION = "request_log_%Y%m%d"
-DROP_LOCK_TIMEOUT = "500ms"  # whoever writes or reads meanwhile stands in the queue behind us
+DROP_LOCK_TIMEOUT = "500ms"  # meanwhile all readers and writers of the log queue behind the DROP
 
 
 class LoggedRequest(NamedTuple):
-    """A request that was answered: the columns of the table, in its order. `at` is the end of the answer."""
+    """An answered request: the columns of the table, in its order. `at` is the end of the response."""
 
     at: datetime
     request_id: str
@@ -28,14 +25,14 @@ class LoggedRequest(NamedTuple):
     duration_ms: float
     request_bytes: int
     response_bytes: int
-    job_id: UUID | None  #: that the request made or named
+    job_id: UUID | None  #: that the request created or named
 
 
 _COPY = f"COPY request_log ({', '.join(LoggedRequest._fields)}) FROM STDIN"
 
 
 def add(connection: Connection, requests: Iterable[LoggedRequest]) -> None:
-    """Add requests, whose days must have their partitions; 1,000 take 12 ms."""
+    """Add requests; 1,000 take 12 ms. The partitions of their days must exist."""
     with driver_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
         for request in requests:
             copy.write_row(request)
@@ -49,43 +46,43 @@ WHERE inhparent = to_regclass('request_log') AND relname ~ '^request_log_[0-9]{8
 
 
 def partitions(connection: Connection) -> list[date]:
-    """The days that have a partition, from the oldest to the newest."""
+    """Return the days that have a partition, from oldest to newest."""
     return [datetime.strptime(name, PARTITION).date() for name in connection.scalars(_PARTITIONS)]  # noqa: DTZ007  a day
 
 
 def create_partitions(connection: Connection, days_ahead: int, since: date | None = None) -> None:
-    """Make sure that each day has its partition, from today (UTC) or `since` to `days_ahead` days after today."""
+    """Create missing partitions for the days from today (UTC) or `since` until `days_ahead` days after today."""
     today = datetime.now(UTC).date()
     first = since or today
     days = {first + timedelta(days=ahead) for ahead in range((today - first).days + days_ahead + 1)}
     if not days <= set(partitions(connection)):
-        connection.execute(_LOCK)  # held to the end of the transaction: two processes may come at midnight
+        connection.execute(_LOCK)  # until the transaction ends: two processes may do this at midnight
         for day in sorted(days - set(partitions(connection))):
             _create(connection, day)
 
 
 def _create(connection: Connection, day: date) -> None:
     name, bounds = f"{day:{PARTITION}}", f"FROM ('{day}T00:00Z') TO ('{day + timedelta(days=1)}T00:00Z')"
-    # Attached, since PARTITION OF would lock the whole log against its readers and writers.
+    # ATTACH, since PARTITION OF would lock the whole log against readers and writers.
     connection.execute(text(f"CREATE TABLE {name} (LIKE request_log INCLUDING DEFAULTS)"))
     connection.execute(text(f"ALTER TABLE request_log ATTACH PARTITION {name} FOR VALUES {bounds}"))
 
 
-_HURRY = text(f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT}'")
+_SHORT_LOCK_TIMEOUT = text(f"SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT}'")
 
 
 def drop_partition(connection: Connection, keep_days: int) -> date | None:
-    """Drop the oldest day if it is more than `keep_days` days ago (UTC); which day that was.
+    """Drop the oldest day if it is more than `keep_days` days ago (UTC); return it, or None.
 
-    One a transaction, so that a long reader, for whom no writer shall wait, loses us no other day.
+    One day for each transaction: if a long-running reader makes this one fail, the days dropped before stay dropped.
 
     Raises:
-        StoreBusy: when the transaction is in `db.engine.transaction`, and somebody reads the log just now.
+        DatabaseBusy: another transaction has been reading the log for longer than DROP_LOCK_TIMEOUT.
     """
     oldest = next(iter(partitions(connection)), None)
     if oldest is None or oldest >= datetime.now(UTC).date() - timedelta(days=keep_days):
         return None
-    connection.execute(_HURRY)
+    connection.execute(_SHORT_LOCK_TIMEOUT)
     connection.execute(text(f"DROP TABLE IF EXISTS {oldest:{PARTITION}}"))
     return oldest
 
@@ -100,14 +97,14 @@ ORDER BY at DESC LIMIT :limit
 
 
 def exists(connection: Connection) -> bool:
-    """Whether the schema has the log at all."""
+    """Return whether the schema has the log."""
     return bool(connection.scalar(_EXISTS))
 
 
 def find(
     connection: Connection, age: timedelta, statuses: tuple[int, int], route: str | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Requests of the last while with a status between two, the newest first."""
+    """Return requests not older than `age` with a status between `statuses`, newest first."""
     low, high = statuses
     parameters = {"age": age, "low": low, "high": high, "route": route, "limit": limit}
     return connection.execute(_FIND, parameters).all()

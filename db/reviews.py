@@ -29,20 +29,20 @@ _SOME = f"""
 ORDER BY sent.index LIMIT %(limit)s
 """
 _JOB = f"{jobs.READ} WHERE id = %(job)s"
-# Of a small job all; a larger one costs only the look at its size.
+# All rows of a small job; for a larger one only its size is read.
 _ALL = f"{_PAGE} AND (SELECT total FROM jobs WHERE id = %(job)s) <= %(limit)s ORDER BY sent.index"  # noqa: S608  our own text
 
 
 def page(
     connection: Connection, job_id: UUID, *, status: ReviewStatus | None = None, after: int = -1, limit: int
 ) -> list[Any]:
-    """Rows of a job as they were sent, with what became of their review; those behind index `after`."""
+    """Return rows of a job with the results of their reviews; only rows after index `after`."""
     parameters = {"job": job_id, "status": status and status.value, "after": after, "limit": limit}
     return _cursor(connection).execute(_SOME, parameters).fetchall()
 
 
 def of_job(connection: Connection, job_id: UUID, limit: int) -> tuple[Any | None, list[Any]]:
-    """A job's row, or None, and its rows as `page` has them if they are at most `limit`; in one round trip."""
+    """Return a job's row, or None, and its rows as in `page` if there are at most `limit`; in one round trip."""
     with driver_connection(connection).pipeline():
         job = _cursor(connection).execute(_JOB, {"job": job_id})
         rows = _cursor(connection).execute(_ALL, {"job": job_id, "limit": limit})

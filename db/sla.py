@@ -1,7 +1,7 @@
-"""What the store knows about a window of time, for the SLA. Called by api.routes.sla.
+"""Measurements of a window of time, for the SLA.
 
-Ids are UUIDv7, so jobs and reviews submitted within a window are a range of their keys, and no index holds a column
-that changes. An hour at 100 requests and 100 reviews a second takes 0.9 s in all (two cores with other work to do).
+Ids are UUIDv7, so the jobs and reviews submitted within a window are a range of primary keys, and no index on a
+changing column is needed. An hour at 100 requests and 100 reviews a second takes 0.9 s in all (two busy cores).
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from db.models import Lane
+from db.predicates import CLAIMABLE, LIVE_WORKER, UNFINISHED
 from monitoring.sla import P95_MS, Measured, Unfinished
 
-# Requests wait for no lock here, but a month of them takes longer than a request may.
-_LONG = text("SET LOCAL statement_timeout = '20s'")
+# Reading a month of the log takes longer than a request's limit; it blocks nothing.
+_LONG_TIMEOUT = text("SET LOCAL statement_timeout = '20s'")
 _SORT_MEMORY = text("SET LOCAL work_mem = '64MB'")
 
 # The calls that count (monitoring.sla.CALLS), without a regular expression: an hour at 100 a second has 360,000 rows.
@@ -26,8 +27,8 @@ FROM request_log WHERE at > now() - CAST(:window AS interval) AND (
 )
 """)
 
-# Rows of jobs that ended within the window. What a cancelled job left undone and what a file held that could not be
-# read count neither as good nor as bad; `cancelled` rows of an expired job are those that its deadline cut off.
+# Rows of jobs that ended within the window. Cancelled rows of cancelled jobs and unreadable rows of files count neither
+# as good nor as bad. `cancelled` rows of an expired job had no result at its deadline.
 _ROWS = text("""
 SELECT coalesce(sum(succeeded), 0) AS succeeded,
        coalesce(sum(cancelled) FILTER (WHERE status = 'expired'), 0) AS expired,
@@ -38,12 +39,12 @@ SELECT coalesce(sum(succeeded), 0) AS succeeded,
 FROM jobs WHERE finished_at > now() - CAST(:window AS interval)
 """)
 
-# Asked for by itself, so that the planner sees how much of the table lies behind it.
+# A statement of its own, so that the planner knows the value and estimates the number of rows after it.
 _SINCE = text("SELECT uuidv7(- CAST(:window AS interval))")
 
-# Of a job of one row the job itself says all, in a fifth of the time; but after a retry by hand, which nobody does
-# within 5 s, only the review knows when it was queued. OFFSET 0: never a scan of all reviews, whatever the planner
-# thinks. `date_part`, since `extract` makes a numeric: twice as slow.
+# A single-row job uses the job's own timestamps (5 times faster), unless it took 5 s or more: then it may have been
+# retried by hand, and only the review has the time at which it was queued again. OFFSET 0 keeps the planner from a scan
+# of all reviews. `date_part` is twice as fast as `extract`, which returns a numeric.
 _LATENCY = text("""
 WITH result AS (
     SELECT date_part('epoch', finished_at - created_at) * 1000 AS ms FROM jobs
@@ -61,18 +62,18 @@ FROM result
 """)
 
 _FEEDBACK = text("""
-SELECT count(*) AS told, count(*) FILTER (WHERE agrees) AS agreeing
+SELECT count(*) AS given, count(*) FILTER (WHERE agrees) AS agreeing
 FROM feedback WHERE created_at > now() - CAST(:window AS interval)
 """)
 
 
 def measure(connection: Connection, window: timedelta) -> Measured:
-    """Count what happened in the last `window`: requests, ended rows, results of interactive reviews, feedback.
+    """Count the requests, ended rows, results of interactive reviews and feedback of the last `window`.
 
-    Requests and feedback that came, jobs that ended and interactive reviews that were submitted within it. What has no
-    result yet is counted by `unfinished`: it changes by the second, and these figures may be kept for a while.
+    Included are requests and feedback received, jobs ended and interactive reviews submitted within the window. Reviews
+    without a result are left to `unfinished`: they change every second, while these figures may be cached.
     """
-    connection.execute(_LONG)
+    connection.execute(_LONG_TIMEOUT)
     connection.execute(_SORT_MEMORY)
     parameters = {"window": window}
     request = connection.execute(_REQUESTS, parameters).one()
@@ -90,27 +91,27 @@ def measure(connection: Connection, window: timedelta) -> Measured:
         reviews_slow=latency.slow,
         mean_ms=latency.mean,
         p95_ms=latency.p95,
-        feedbacks=feedback.told,
+        feedbacks=feedback.given,
         feedbacks_agreeing=feedback.agreeing,
     )
 
 
-# Interactive reviews without a result that are older than a result may be. A paused job waits for its caller.
-_OVERDUE = """
+# Interactive reviews without a result that are older than the latency limit. Paused jobs wait for their caller.
+_OVERDUE = f"""
 overdue AS (
     SELECT date_part('epoch', now() - review.queued_at) AS seconds FROM jobs CROSS JOIN LATERAL (
         SELECT queued_at FROM reviews WHERE job_id = jobs.id AND status IN ('queued', 'processing') OFFSET 0
     ) AS review
-    WHERE jobs.status IN ('queued', 'processing') AND lane = 'interactive'
+    WHERE {UNFINISHED} AND lane = 'interactive'
       AND review.queued_at < now() - CAST(:slow AS float8) * interval '1 ms'
-)"""
+)"""  # noqa: S608  our own text
 _UNFINISHED = text(f"""
 WITH {_OVERDUE}, live AS (
-    SELECT DISTINCT model.name FROM workers JOIN models AS model ON model.id = workers.model_id
-    WHERE workers.seen_at > now() - CAST(:fresh AS interval)
+    SELECT DISTINCT model.name FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
+    WHERE {LIVE_WORKER}
 ), waiting AS (
     SELECT model, sum(queued + processing) AS rows, min(created_at) AS since, model NOT IN (TABLE live) AS is_stranded
-    FROM jobs WHERE status IN ('queued', 'processing') GROUP BY model
+    FROM jobs WHERE {UNFINISHED} GROUP BY model
 )
 SELECT (SELECT count(*) FROM overdue) AS overdue, (SELECT coalesce(sum(seconds), 0) FROM overdue) AS overdue_seconds,
        coalesce(sum(rows), 0) AS waiting, coalesce(sum(rows) FILTER (WHERE is_stranded), 0) AS stranded,
@@ -121,9 +122,9 @@ FROM waiting
 """)  # noqa: S608  our own text
 
 
-def unfinished(connection: Connection, fresh: timedelta) -> Unfinished:
-    """Look at what has no result now; workers that were seen within `fresh` are live."""
-    row = connection.execute(_UNFINISHED, {"fresh": fresh, "slow": P95_MS}).one()
+def unfinished(connection: Connection) -> Unfinished:
+    """Count the reviews that have no result now."""
+    row = connection.execute(_UNFINISHED, {"slow": P95_MS}).one()
     return Unfinished(
         overdue=row.overdue,
         overdue_seconds=float(row.overdue_seconds),
@@ -136,8 +137,8 @@ def unfinished(connection: Connection, fresh: timedelta) -> Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands in a queue now: rows that wait and that are being judged, and the age of the oldest waiting job."""
+class QueueDepth:
+    """The rows of a queue that wait or are being predicted, and the age of its oldest waiting job in seconds."""
 
     model: str
     lane: Lane
@@ -146,11 +147,11 @@ class Standing:
     oldest_seconds: float
 
 
-_STANDING = text("""
+_QUEUE_DEPTHS = text(f"""
 WITH unfinished AS (
-    SELECT model, lane, sum(queued) AS queued, sum(processing) AS processing,
-           date_part('epoch', now() - min(created_at) FILTER (WHERE queued > 0)) AS oldest
-    FROM jobs WHERE finished_at IS NULL AND status IN ('queued', 'processing') GROUP BY model, lane
+    SELECT model, lane, sum(queued) FILTER (WHERE {CLAIMABLE}) AS queued, sum(processing) AS processing,
+           date_part('epoch', now() - min(created_at) FILTER (WHERE {CLAIMABLE})) AS oldest
+    FROM jobs WHERE {UNFINISHED} GROUP BY model, lane
 ), shown (model) AS (
     SELECT model FROM unfinished
     UNION SELECT model.name FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
@@ -160,15 +161,15 @@ SELECT shown.model, lane.name, coalesce(queued, 0) AS queued, coalesce(processin
 FROM shown CROSS JOIN unnest(CAST(:lanes AS text[])) WITH ORDINALITY AS lane (name, place)
 LEFT JOIN unfinished ON unfinished.model = shown.model AND unfinished.lane = lane.name
 ORDER BY shown.model, lane.place
-""")
+""")  # noqa: S608  our own text
 
 
-def standing(connection: Connection) -> Sequence[Standing]:
-    """Each lane of each model as it is now; paused jobs wait for their caller, and are not counted.
+def queue_depths(connection: Connection) -> Sequence[QueueDepth]:
+    """Return the depth of each lane of each model; paused jobs wait for their caller and are not counted.
 
-    The models are those with workers, live or lost lately, and those that unfinished jobs are for.
+    Included are models with workers, live or recently lost, and models of unfinished jobs.
     """
     return [
-        Standing(row.model, Lane(row.name), int(row.queued), int(row.processing), float(row.oldest))
-        for row in connection.execute(_STANDING, {"lanes": list(Lane)})
+        QueueDepth(row.model, Lane(row.name), int(row.queued), int(row.processing), float(row.oldest))
+        for row in connection.execute(_QUEUE_DEPTHS, {"lanes": list(Lane)})
     ]

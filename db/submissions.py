@@ -14,12 +14,12 @@ from db.admission import Ahead, LaneFull
 from db.engine import driver_connection
 from db.models import Lane, ModelLane
 
-CHARS_PER_TOKEN = 4.5  # of an English review with a WordPiece vocabulary
+CHARS_PER_TOKEN = 4.5  # average of English reviews with a WordPiece vocabulary
 
 
 @dataclass(frozen=True, slots=True)
 class NewReview:
-    """A review as it was sent; `tokens_estimate` is what a claim's budget counts before tokenising."""
+    """A review as it was sent; claims and admission count `tokens_estimate`, since tokenising comes later."""
 
     text: str
     caller_id: str | None
@@ -28,13 +28,13 @@ class NewReview:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to add, for a model that is chosen when it is added."""
+    """A job to add; its model is chosen when it is added."""
 
     lane: Lane
     metadata: dict[str, Any]
     deadline: timedelta | None
     reviews: Sequence[NewReview]
-    similar_wanted: int = 0  #: similar reviews wanted of each
+    similar_wanted: int = 0  #: similar reviews to find for each review
     traceparent: str | None = None  #: W3C trace context of the request
 
 
@@ -64,10 +64,10 @@ SELECT (SELECT id FROM job), tokens, tokens_per_second FROM ahead
 
 
 def add(connection: Connection, job: NewJob, model: str, within: float | None = None) -> UUID:
-    """Add a job with all its reviews, queued; one round trip whatever its size. Identical texts are one review.
+    """Add a job with all its reviews, queued, in one round trip. Identical texts become one review.
 
     Raises:
-        LaneFull: what stands before it in its lane takes longer than `within` seconds; nothing was added.
+        LaneFull: the work ahead in its queue takes longer than `within` seconds; nothing was added.
     """
     driver, queue = driver_connection(connection), ModelLane(model, job.lane)
     with driver.pipeline():

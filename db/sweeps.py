@@ -1,4 +1,4 @@
-"""Statements of the sweeper: each idempotent, bounded, and safe to run in several processes at once."""
+"""Statements of the maintenance rounds: idempotent, bounded, and safe to run in several processes at once."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +9,7 @@ from db import feedback, jobs
 from db.jobs import Ended
 from db.models import JobStatus, Lane
 
-# `=`, not `IN`: PostgreSQL may run the subquery of an IN once a row, and then its LIMIT 1 lets several through.
+# `=`, not `IN`: PostgreSQL may run the subquery of an IN once for each row, and then delete several leases.
 _EXPIRED_LEASE = text("""
 DELETE FROM leases WHERE token = (
     SELECT token FROM leases WHERE expires_at < now() ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -47,12 +47,13 @@ RETURNING jobs.id, jobs.lane, share.failed
 
 
 def give_back_lost(connection: Connection, max_attempts: int) -> list[Ended] | None:
-    """Queue the reviews of one expired lease again, each to be claimed alone; None when there is no such lease.
+    """Queue the reviews of one expired lease again, each to be claimed alone.
 
-    What is returned has failed by it, mostly nothing.
+    A review that was alone in its lease has used up an attempt, and fails at `max_attempts`. Call it once for each
+    transaction, so that jobs are locked in the order of their ids.
 
-    A review that was alone in its lease has broken us once more; at `max_attempts` it has failed.
-    One lease a transaction, so that jobs are locked in the order of their ids.
+    Returns:
+        The rows that failed by this, usually none; None if no lease has expired.
     """
     lease = connection.execute(_EXPIRED_LEASE).one_or_none()
     if lease is None:
@@ -70,7 +71,7 @@ ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 
 
 def expire_overdue(connection: Connection) -> list[Ended]:
-    """End the jobs whose deadline has passed; their finished reviews keep their results."""
+    """End jobs whose deadline has passed, at most 100; their finished reviews keep their results."""
     return [jobs.stop(connection, job, JobStatus.EXPIRED) for job in connection.execute(_OVERDUE).all()]
 
 
@@ -85,14 +86,14 @@ _FORGET_WORKERS = text("DELETE FROM workers WHERE seen_at < now() - interval '1 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long things are kept."""
+    """How long finished jobs and idempotency keys are kept."""
 
     jobs: timedelta
     idempotency_keys: timedelta
 
 
 def forget_old(connection: Connection, retention: Retention) -> None:
-    """Delete what is past its retention."""
+    """Delete jobs, keys, shared examples and rows of lost workers that are past their retention."""
     connection.execute(_FORGET_KEYS, {"age": retention.idempotency_keys})
     connection.execute(jobs.ALL_REVIEWS)
     connection.execute(_FORGET_JOBS, {"age": retention.jobs})

@@ -1,6 +1,6 @@
-"""The statements that add a job from a file: COPY its rows, then make reviews of them. Called by api.routes.uploads.
+"""The statements that add a job from a file: COPY its rows, then create its reviews.
 
-All in one transaction, so that a file is accepted whole or leaves nothing. Constant memory here and in the driver.
+One transaction, so that a file is accepted completely or not at all. Memory is constant here and in the driver.
 """
 
 from collections import Counter
@@ -25,18 +25,18 @@ Within: TypeAlias = Callable[[ModelLane], float]
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """A job to add from a file, for a model that is chosen when it is added; its lane is known by its rows."""
+    """A job to add from a file. Its model is chosen when it is added, its lane by the number of its rows."""
 
     deadline: timedelta | None
     layout: dict[str, Any] | None
-    labelling: dict[str, Any] | None  #: of a file with labels: the column's `column` name, what values mean as `told`
+    labelling: dict[str, Any] | None  #: of labels: name of the `column`, mapping of values as `told`
     interactive_max_reviews: int
     traceparent: str | None = None  #: W3C trace context of the request
 
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """A job that was added: its rows, the distinct texts among them, and its unreadable rows by their code."""
+    """An added job: the numbers of its rows, of their distinct texts, and of unusable rows by error code."""
 
     job_id: UUID
     queue: ModelLane
@@ -45,7 +45,7 @@ class Uploaded:
     refused: Mapping[str, int]
 
 
-# The longest wait is for the caller's next bytes, and those have a limit of their own.
+# Most of the time is spent waiting for the caller's bytes, which has a limit of its own.
 _NO_LIMIT = text("SET LOCAL statement_timeout = 0")
 _BEGIN = text("""
 INSERT INTO jobs (lane, model, total, queued, layout, labelled, labelling, traceparent)
@@ -57,7 +57,7 @@ RETURNING id
 _COPY = """
 COPY job_rows (job_id, review_id, index, line, text, caller_id, label, others, error_code, error_detail) FROM STDIN
 """
-# octet_length reads no compressed text. Sorted, since reviews are claimed in that order.
+# octet_length decompresses no text. Sorted by index, since reviews are claimed in that order.
 _REVIEWS = text(f"""
 WITH added AS (
     INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
@@ -82,10 +82,10 @@ WHERE id = :job
 def add(
     connection: Connection, upload: NewUpload, model: str, rows: Iterable[Row], within: Within | None = None
 ) -> Uploaded:
-    """Add a job for a model with all rows of a file, queued; what `rows` raises leaves nothing behind.
+    """Add a job with all rows of a file, queued. If `rows` raises, the caller's transaction rolls everything back.
 
     Raises:
-        LaneFull: what stands before it in its queue takes longer than `within` says, in seconds.
+        LaneFull: the work ahead in its queue takes longer than the seconds that `within` returns.
     """
     connection.execute(_NO_LIMIT)
     parameters = {name: getattr(upload, name) for name in ("layout", "labelling", "traceparent")}
@@ -97,14 +97,14 @@ def add(
     lane = Lane.INTERACTIVE if total <= upload.interactive_max_reviews else Lane.BULK
     queue = ModelLane(model, lane)
     if within:
-        admission.enter(connection, queue, within(queue))
+        admission.admit(connection, queue, within(queue))
     counts = {"total": total, "failed": refused.total(), "tokens": added.tokens}
     connection.execute(_END, {"job": job_id, "lane": lane, "deadline": upload.deadline, **counts})
     return Uploaded(job_id, queue, total, added.reviews, refused)
 
 
 def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[int, Counter[str]]:
-    """COPY the rows; how many there were, and how many of them hold nothing to judge, by their code."""
+    """COPY the rows; return their number, and the numbers of unusable ones by error code."""
     total, refused = 0, Counter[str]()
     job = str(job_id)
     with driver_cursor(connection) as cursor, cursor.copy(_COPY) as copy:
@@ -119,9 +119,9 @@ def _copy(connection: Connection, job_id: UUID, rows: Iterable[Row]) -> tuple[in
 
 
 def _review_id(job: bytes, body: str) -> str:
-    """A UUIDv7 with the job's time and, for its random bits, a keyed hash of the text: equal texts are one review.
+    """Return a UUIDv7 of the job's time and a keyed hash of the text, so that equal texts become one review.
 
-    The key is the job's id, which no caller knows beforehand, so that nobody can prepare two texts with one hash.
+    The key is the job's id, which a caller cannot know in advance and so cannot prepare two texts with the same hash.
     """
     digest = blake2b(body.encode(), digest_size=10, key=job).digest()
     number = int.from_bytes(job[:6] + digest)

@@ -185,7 +185,7 @@ class Supervisor:
         finally:
             process.signal(command.stop_signal)
         if process.returncode != 0:
-            raise LocalError(f"{command.name} failed: {log.last_line()}", exit_code=1)
+            raise LocalError(f"{command.name} failed: {log.last_line()}", exit_code=2 if process.returncode == 2 else 1)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Look after the processes until `condition()` holds; False when it does not in time."""

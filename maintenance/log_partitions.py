@@ -9,14 +9,14 @@ from db.engine import Engine, transaction
 from settings import MaintenanceSettings
 
 log = structlog.get_logger()
-DAYS_AHEAD = 3  # of the request log; the API makes today's and tomorrow's if they are missing
+DAYS_AHEAD = 3  # the API creates the partitions of today and tomorrow if they are missing
 
 
 def keep_days(engine: Engine, settings: MaintenanceSettings) -> None:
-    """Make the coming days of the request log, and drop those past their retention.
+    """Create the partitions of the coming days, and drop those past their retention.
 
     Raises:
-        DatabaseError: the store is out of reach, or somebody reads the log just now; the next round makes up for it.
+        DatabaseError: the database cannot be reached, or a reader blocks a DROP; the next round tries again.
     """
     with transaction(engine) as connection:
         request_log.create_partitions(connection, DAYS_AHEAD)

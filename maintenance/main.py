@@ -1,7 +1,6 @@
 """The maintenance process: `python -m maintenance.main`. Several may run at once."""
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from broker.notifier import Notifier
 from broker.wakeups import Waker
-from db import pool
+from db import pool, preflight
 from db.engine import DatabaseError, connect
 from maintenance.counts import show_zeros
 from maintenance.log_partitions import keep_days
@@ -21,7 +20,15 @@ from maintenance.sweep import Sweeper
 from monitoring.exporter import serve
 from monitoring.liveness import BEAT_SECONDS, Heartbeat
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, LivenessSettings, MaintenanceSettings, MetricsSettings, QueueSettings, problem
+from settings import (
+    DatabaseSettings,
+    LivenessSettings,
+    MaintenanceSettings,
+    MetricsSettings,
+    QueueSettings,
+    problem,
+    refuse,
+)
 
 log = structlog.get_logger()
 FORGET_SECONDS = 60
@@ -30,7 +37,7 @@ FORGET_SECONDS = 60
 def _every(
     seconds: float, stopping: threading.Event, act: Callable[[], None], beat: Callable[[], None] = lambda: None
 ) -> None:
-    """Do it again and again; any other error than the store's ends the process, and the supervisor starts it anew."""
+    """Call `act` repeatedly. An error other than a DatabaseError ends the process; its supervisor restarts it."""
     try:
         while not _stops_within(seconds, stopping, beat):
             try:
@@ -42,7 +49,7 @@ def _every(
 
 
 def _stops_within(seconds: float, stopping: threading.Event, beat: Callable[[], None]) -> bool:
-    """Wait, and beat meanwhile; whether it is time to stop."""
+    """Wait for `seconds`, with heartbeats; return True early if the process is to stop."""
     end = time.monotonic() + seconds
     while not stopping.is_set() and (left := end - time.monotonic()) > 0:
         beat()
@@ -51,13 +58,14 @@ def _stops_within(seconds: float, stopping: threading.Event, beat: Callable[[], 
 
 
 def main() -> None:
-    """Sweep until a signal ends it; exit code 1 with one line when a setting is wrong."""
+    """Run maintenance rounds until a signal; on a wrong setting or database print one line and exit with code 2."""
     try:
         database, queue, settings = DatabaseSettings(), QueueSettings(), MaintenanceSettings()
         metrics, liveness = MetricsSettings(), LivenessSettings()
     except ValidationError as error:
-        sys.exit(f"maintenance: {problem(error)}")
+        refuse("maintenance", problem(error))
     configure_logs("maintenance")
+    preflight.check_at_start(database, "maintenance")
     heartbeat, stopping = Heartbeat(liveness.heartbeat_file), threading.Event()
     heartbeat.beat()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,7 +79,7 @@ def main() -> None:
         "forget": partial(forget, engine, settings),
         "days": partial(keep_days, engine, settings),
     }.items():
-        # Threads of their own: forgetting a large job takes longer than a sweep may wait.
+        # In threads of their own: deleting a large job takes longer than the time between two rounds.
         threading.Thread(target=_every, args=(FORGET_SECONDS, stopping, act), name=name, daemon=True).start()
     with Waker(queue) as waker:
         sweeper = Sweeper(engine, settings, waker, notifier, heartbeat.beat)

@@ -9,7 +9,7 @@ from settings import MaintenanceSettings
 
 
 def forget(engine: Engine, settings: MaintenanceSettings) -> None:
-    """Delete what is past its retention: half a minute for a job of a million rows."""
+    """Delete everything past its retention; a job of a million rows takes half a minute."""
     retention = Retention(
         jobs=timedelta(days=settings.retention_days), idempotency_keys=timedelta(hours=settings.idempotency_hours)
     )

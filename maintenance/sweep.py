@@ -35,7 +35,7 @@ class Sweeper:
         """Run one round.
 
         Raises:
-            DatabaseError: PostgreSQL cannot be reached; the next round does what this one did not.
+            DatabaseError: PostgreSQL cannot be reached; the next round does the rest.
         """
         leases = expired_leases.give_back(self._engine, self._settings.max_attempts, self._beat)
         overdue = deadlines.expire(self._engine)

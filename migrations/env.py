@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the versions on the connection that `db.migrate` hands over."""
+"""Alembic's entry point: run the migrations on the connection of `db.migrate`."""
 
 import re
 from collections.abc import MutableMapping
@@ -7,11 +7,11 @@ from alembic import context
 
 from db.models import Base
 
-PARTITION = re.compile(r"request_log_\d{8}")  # made and dropped day by day, by db.request_log
+PARTITION = re.compile(r"request_log_\d{8}")  # created and dropped daily by db.request_log
 
 
 def _is_ours(name: str | None, kind: str, _parents: MutableMapping[str, str | None]) -> bool:
-    """Whether Alembic shall compare it with the models."""
+    """Return whether Alembic compares the object with the models."""
     return not (kind == "table" and name and PARTITION.fullmatch(name))
 
 

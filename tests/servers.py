@@ -1,4 +1,4 @@
-"""PostgreSQL, Valkey and whole services for tests, started by the functions that `verdict run` uses."""
+"""PostgreSQL, Valkey and complete services for tests, started with the functions of `verdict run`."""
 
 import subprocess
 import time
@@ -20,7 +20,7 @@ START_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """Where a server answers, and its process, to be frozen or killed by a test."""
+    """The URL of a server, and its process id, for tests that freeze or kill it."""
 
     url: str
     pid: int
@@ -44,7 +44,7 @@ def valkey_server(tmp: Path) -> Iterator[RunningServer]:
 
 @contextmanager
 def shipped_stack(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Run the whole service with the shipped model; without one the test is skipped."""
+    """Run the complete service with the shipped model; skip the test if there is no model."""
     if not (WorkerSettings().model_directory() / "manifest.json").exists():
         pytest.skip("there is no model under models/; `verdict train` and `verdict export` make one")
     with running_stack(env) as stack:
@@ -53,7 +53,7 @@ def shipped_stack(env: Mapping[str, str] | None = None) -> Iterator[Stack]:
 
 @contextmanager
 def running(server: embedded.EmbeddedServer, log: Path) -> Iterator[RunningServer]:
-    """Run `server` until the block ends; a process that a test froze is killed all the same."""
+    """Run `server` until the block ends, and stop it even if a test froze it."""
     process = spawn(Command(server.name, server.argv, 0, cwd=server.folder, orphan_signal=server.stop_signal), log)
     try:
         end = time.monotonic() + START_SECONDS

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from db import migrate
-from db.engine import Engine, ExtensionMissing, StoreUnavailable, connect, transaction
+from db.engine import DatabaseUnavailable, DatabaseUnusable, Engine, connect, transaction
 from db.migrate import alembic_config, newest, upgrade
 from db.models import Base
 from local import embedded
@@ -124,7 +124,7 @@ def test_a_database_without_a_schema_has_no_version(bare: Engine) -> None:
 
 def test_without_a_store_an_upgrade_says_so() -> None:
     url = f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing"
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         upgrade(DatabaseSettings(database_url=url))
 
 
@@ -135,16 +135,47 @@ def test_without_the_right_to_pgvector_an_upgrade_says_so_and_changes_nothing(
     steps.run(bare, f"CREATE ROLE plain_{name} LOGIN PASSWORD 'plain'")
     steps.run(bare, f"GRANT ALL ON SCHEMA public TO plain_{name}")
     host = urlsplit(nothing.database_url).netloc.rpartition("@")[2]
-    with pytest.raises(ExtensionMissing, match="CREATE EXTENSION vector"):
+    with pytest.raises(DatabaseUnusable, match="CREATE EXTENSION vector"):
         upgrade(DatabaseSettings(database_url=f"postgresql://plain_{name}:plain@{host}/{name}"))
     with transaction(bare) as connection:
         assert migrate.current(connection) is None
 
 
-def test_the_command_ends_with_one_line_without_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
-    with pytest.raises(SystemExit, match=r"^migrate: .+"):
+def ended(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str) -> tuple[object, str]:
+    """Return exit code and stderr of the command."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SystemExit) as exit_:
         migrate.main()
+    return exit_.value.code, capsys.readouterr().err
+
+
+def test_the_command_ends_with_one_line_without_a_database(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = embedded.free_port()
+    code, line = ended(monkeypatch, capsys, f"postgresql://nobody@127.0.0.1:{port}/nothing")
+    assert (code, line.count("\n")) == (2, 1)
+    assert line.startswith("migrate: The database cannot be reached")
+    assert str(port) in line
+
+
+def test_a_schema_of_another_application_is_refused(
+    database: DatabaseSettings, engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps.run(engine, "UPDATE alembic_version SET version_num = 'a_stranger'")
+    code, line = ended(monkeypatch, capsys, database.database_url)
+    assert (code, line.count("\n")) == (2, 1)
+    assert line.startswith("migrate: The schema is at a_stranger, which this version")
+
+
+def test_a_migration_that_fails_says_why_and_changes_nothing(
+    nothing: DatabaseSettings, bare: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps.run(bare, "CREATE TABLE jobs (mine int)")
+    code, line = ended(monkeypatch, capsys, nothing.database_url)
+    assert (code, line.count("\n")) == (2, 1)
+    assert 'relation "jobs" already exists' in line
+    assert steps.rows(bare, "SELECT FROM pg_tables WHERE schemaname = 'public'") == [()]
 
 
 def test_the_command_names_the_version(

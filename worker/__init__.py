@@ -1,4 +1,4 @@
-"""Claims, judges and stores. ONNX Runtime would send usage data home: the variable is read when it is imported."""
+"""Claim, predict and store reviews. The variable turns off the telemetry of ONNX Runtime, which reads it on import."""
 
 import os
 

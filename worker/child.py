@@ -1,6 +1,6 @@
-"""The worker's child process, from its beginning to its end: the one station that every drain uses.
+"""Start and stop of the worker's child process, and the context that every drain uses.
 
-Celery's signals call `start` and `stop`; imported with worker.tasks, by the child process only.
+Celery's signals call `start` and `stop`. Only the child process imports this module, with worker.tasks.
 """
 
 from typing import Any
@@ -20,12 +20,12 @@ from worker.parent import child_file
 from worker.store import show_zeros
 
 log = structlog.get_logger()
-contexts: list[WorkerContext] = []  # one, opened after the child process has started
+contexts: list[WorkerContext] = []  # at most one, opened when the child process starts
 
 
 @worker_process_init.connect
 def start(**_: Any) -> None:
-    """Open the child's station; a child that cannot ends, and is made anew."""
+    """Open the context of the child process. On an error the process exits, and Celery starts another."""
     configure_logs("worker")
     path = LivenessSettings().heartbeat_file
     heartbeat = Heartbeat(path and child_file(path), is_ready=False)  # a large model may take long to load
@@ -35,11 +35,13 @@ def start(**_: Any) -> None:
     exporter.serve(MetricsSettings(), own=parts.WORKER)
     try:
         settings = WorkerSettings()
-        show_zeros(settings.model)  # before the first review: a count that begins above 0 shows no rise
+        show_zeros(
+            settings.model
+        )  # before the first review: Prometheus sees no increase in a series that starts above 0
         context = open_context(settings, DatabaseSettings(), QueueSettings())
-    # Celery only logs what a signal's receiver raises, and would keep a child that can do nothing.
+    # Celery only logs an error of a signal receiver, and would keep a child without a context.
     except DatabaseError as error:
-        log.error("worker_not_ready", error=str(error), reason=error.reason)  # noqa: TRY400  a trace says no more
+        log.error("worker_not_ready", error=str(error), reason=error.reason)  # noqa: TRY400  a traceback adds nothing
         raise SystemExit(1) from error
     except Exception as error:
         log.exception("worker_not_ready")
@@ -47,7 +49,7 @@ def start(**_: Any) -> None:
     context.step = steps.step
     contexts.append(context)
     heartbeat.is_ready = True
-    heartbeat.beat()  # at once: a child that hangs from now on has the short limit, not that of one that loads
+    heartbeat.beat()  # at once: from now on the short limit for a hung child applies, not the one for loading
     model = context.classifier.info
     WORKER_READY.set(1)
     log.info("worker_ready", model=model.name, version=model.version)
@@ -55,6 +57,6 @@ def start(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def stop(**_: Any) -> None:
-    """Say that the worker ends: who waits for work to be done learns it at once."""
+    """Remove the worker from the list of live workers, so that its model counts as not served at once."""
     for context in contexts:
         context.deregister()

@@ -1,4 +1,4 @@
-"""What a worker's child process opens once and every drain uses: model, store, doorbell, notifier."""
+"""The resources of a worker's child process, opened once and used by every drain: model, database, Redis."""
 
 import os
 import socket
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class WorkerContext:
-    """One child process's things."""
+    """The resources of one child process."""
 
     settings: WorkerSettings
     engine: Engine
@@ -47,32 +47,32 @@ class WorkerContext:
     notify: Callable[[Iterable[UUID]], None]
     wake: Callable[[ModelLane], None]
     embedder: Embedder | None = None
-    fingerprint: bytes | None = None  #: of the model, by which its predictions are kept; None keeps none
-    seen_at: float = 0.0  #: when it last said that it is there, on the monotonic clock
+    fingerprint: bytes | None = None  #: of the model, part of the cache key; None turns the cache off
+    seen_at: float = 0.0  #: last update of its row in `workers`, on the monotonic clock
     pace: Pace = field(default_factory=Pace)
-    step: Callable[[], AbstractContextManager[None]] = nullcontext  #: around what may hang (monitoring.liveness)
+    step: Callable[[], AbstractContextManager[None]] = nullcontext  #: wraps a step that may hang (monitoring.liveness)
 
     def report_alive(self, connection: Connection) -> None:
-        """Record that this worker was woken and asks for work, once a second at most."""
+        """Record that this worker was woken and asks for work, at most once a second."""
         if time.monotonic() - self.seen_at > SEEN_SECONDS:
             registrations.worker_seen(connection, self.name, self.model_id, self.pace.tokens_per_second)
             self.seen_at = time.monotonic()
 
     def deregister(self) -> None:
-        """Record that this worker ends, so that nobody counts on it; without a store it is forgotten in time."""
+        """Delete the row of this worker; if the database cannot be reached, the row expires by itself."""
         try:
             with transaction(self.engine) as connection:
                 registrations.worker_gone(connection, self.name)
         except DatabaseError as error:
-            log.warning("farewell_failed", error=str(error))
+            log.warning("deregister_failed", error=str(error))
 
 
 def open_context(settings: WorkerSettings, database: DatabaseSettings, queue: QueueSettings) -> WorkerContext:
-    """Load and check the model, make it known, connect; runs until the process ends.
+    """Load and check the model, register it, and connect; threads and connections live until the process ends.
 
     Raises:
         ModelError: the model directory cannot be served.
-        DatabaseError: the store is out of reach.
+        DatabaseError: the database cannot be reached.
     """
     directory, manifest = settings.model_directory(), served_manifest(settings)
     threads = settings.worker_threads or len(os.sched_getaffinity(0))
@@ -96,19 +96,19 @@ def open_context(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     if embedder:
         add_samples(engine, embedder, directory.parent)
         embed_feedback(engine, embedder)
-    # To be woken through the queue is what makes it count as live: it does not wait for the sweeper's next look.
+    # A worker counts as live once it is woken through the queue. This wake-up saves waiting for maintenance.
     waker.wake(ModelLane(info.name, Lane.INTERACTIVE))
     kept = fingerprint(directory, point, neutral=settings.neutral) if settings.prediction_cache_rows else None
     return WorkerContext(settings, engine, classifier, model_id, name, notifier.notify, waker.wake, embedder, kept)
 
 
 def _point(manifest: Manifest, chosen: str | None) -> str:
-    """The operating point in use; a model of one stage has none."""
+    """Return the operating point in use; empty for a model of one stage."""
     return (chosen or manifest.cascade.default) if manifest.cascade else ""
 
 
 def _open_embedder(directory: Path) -> Embedder | None:
-    """The model's embedder, if it has one that fits: without it no similar reviews are shown, and all else goes on."""
+    """Return the model's embedder; None if there is none that can be used, and then no similar reviews are shown."""
     try:
         embedder = load_embedder(directory)
     except ModelError as error:

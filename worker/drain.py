@@ -1,7 +1,7 @@
-"""Drain the lanes: claim → tokenise → predict → complete, until nothing waits. The whole worker.
+"""Drain the lanes: claim → tokenise → predict → complete, until nothing waits.
 
-While one micro-batch is predicted on the calling thread, another thread claims and tokenises the next, and a third
-stores the last one. An interactive micro-batch overtakes every bulk one whose prediction has not begun.
+While the calling thread predicts one micro-batch, a second thread claims and tokenises the next, and a third stores the
+previous one. An interactive micro-batch overtakes every bulk one whose prediction has not begun.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from uuid import UUID
 from structlog.contextvars import bound_contextvars
 
 from db import jobs, leases
-from db.claims import Claim, Most
+from db.claims import Claim, ClaimLimits
 from db.engine import Connection, transaction
 from db.models import Lane, ModelLane
 from inference.batching import micro_batches
@@ -29,14 +29,14 @@ from worker.micro_batch import MicroBatch, known_batch
 from worker.predict import predict, tokenise
 from worker.store import store
 
-DRAIN_SECONDS = 5  # bulk is claimed no longer than this, so that a stop never waits longer
-GRACE_SECONDS = 10  # after that, interactive reviews are claimed only this long beside the rest of the bulk
-POLL_SECONDS = 0.025  # how soon a review that came during a prediction is claimed; a look costs 1 ms
+DRAIN_SECONDS = 5  # bulk is claimed for at most this long, so that stopping takes no longer
+GRACE_SECONDS = 10  # after that, interactive reviews are claimed for this long beside the remaining bulk
+POLL_SECONDS = 0.025  # delay until reviews that arrive during a prediction are claimed; a claim costs 1 ms
 CONTENDED_SECONDS = 0.005  # another worker holds a job's row for about 1 ms
 
 
 class Drain:
-    """One drain: made for a ring, run once."""
+    """One drain, for one wake-up; `run` is called once."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -50,10 +50,10 @@ class Drain:
         self._ends_at = time.monotonic() + DRAIN_SECONDS
 
     def run(self) -> None:
-        """Work until nothing waits or the time is up; what is left then is rung for again.
+        """Work until nothing waits or the time is up; in the latter case send another wake-up.
 
         Raises:
-            DatabaseError: the store is out of reach. What was claimed comes back when its lease expires.
+            DatabaseError: the database cannot be reached. Claimed reviews are queued again when their lease expires.
         """
         self._context.pace.resume(time.monotonic())
         beating = partial(beat, self._context, self._held, self._stored)
@@ -74,7 +74,7 @@ class Drain:
 
     def _guard(self, name: str, loop: Callable[[], None]) -> None:
         threading.current_thread().name = f"drain-{name}"
-        # A loop that dies ends the drain and its error ends the task, so nothing waits for it for ever.
+        # An error in one loop ends the others and then the task, so that nothing waits for ever.
         try:
             loop()
         except BaseException:
@@ -105,7 +105,7 @@ class Drain:
             self._changed.notify_all()
 
     def _feed(self) -> None:
-        """Keep a micro-batch ready until nothing waits: looks whenever none is, and every 25 ms."""
+        """Keep a micro-batch ready until nothing waits: claim whenever none is ready, and every POLL_SECONDS."""
         while not self._over():
             idle, asked_at = not (self._predicting or self._ready), time.monotonic()
             self._wanted = False
@@ -126,7 +126,7 @@ class Drain:
         return self._closed or (late >= 0 and not self._ready) or late >= GRACE_SECONDS
 
     def _claim(self) -> Claim | None:
-        """From the first lane in which something waits; bulk only when nothing is ready."""
+        """Claim from the first lane in which reviews wait; from bulk only if no micro-batch is ready."""
         lanes = list(Lane) if not self._ready else [Lane.INTERACTIVE]
         with transaction(self._context.engine) as connection:
             self._context.report_alive(connection)
@@ -134,11 +134,11 @@ class Drain:
 
     def _claim_from(self, lane: Lane, connection: Connection) -> Claim | None:
         own, settings = self._context, self._context.settings
-        most = Most(settings.claim_reviews, settings.claim_tokens, timedelta(seconds=settings.lease_seconds))
-        return leases.claim(connection, lane, settings.model, own.name, most, own.fingerprint)
+        limits = ClaimLimits(settings.claim_reviews, settings.claim_tokens, timedelta(seconds=settings.lease_seconds))
+        return leases.claim(connection, lane, settings.model, own.name, limits, own.fingerprint)
 
     def _contended(self) -> bool:
-        """Whether something waits although nothing could be claimed: another worker is at its job."""
+        """Return whether reviews wait although none could be claimed: another worker has locked their job."""
         with transaction(self._context.engine) as connection:
             waiting = any(jobs.waiting(connection, lane, self._context.settings.model) for lane in Lane)
         if waiting:
@@ -147,7 +147,7 @@ class Drain:
         return waiting
 
     def _cut(self, claim: Claim) -> None:
-        """Tokenise a claim and cut it into micro-batches, ready to be predicted."""
+        """Tokenise a claim and cut it into micro-batches for prediction."""
         self._held.add(claim.token)
         fresh = [review for review in claim.reviews if review.known is None]
         if len(fresh) < len(claim.reviews):
@@ -162,7 +162,7 @@ class Drain:
             chosen = [items[index] for index in group]
             batch = MicroBatch((rank, next(self._ages)), claim, chosen, [] if left else broken, last=not left)
             if chosen and chosen[0][1].settled:
-                self._predict(batch)  # at once: it takes microseconds, and waits behind no forward pass
+                self._predict(batch)  # at once: it takes microseconds, and does not wait for a forward pass
             else:
                 due.append(batch)
         with self._changed:
@@ -174,18 +174,18 @@ class Drain:
     def _predict(self, batch: MicroBatch) -> None:
         with bound_contextvars(batch=str(batch.claim.token)), batch.span("predict"), self._context.step():
             batch.outcomes.extend(predict(self._context, batch.items))
-        self._context.pace.judged([review for review, _ in batch.items], batch.outcomes, time.monotonic())
+        self._context.pace.predicted([review for review, _ in batch.items], batch.outcomes, time.monotonic())
         self._predicted.put(batch)
 
     def _store(self) -> None:
-        """Complete what was predicted, in order, and tell who waits."""
+        """Store predicted micro-batches in order, and notify waiting requests of ended jobs."""
         try:
             while (batch := self._predicted.get()) is not None:
                 with bound_contextvars(batch=str(batch.claim.token)), batch.span("store"):
                     ended = store(self._context, batch.claim, batch.items, batch.outcomes, last=batch.last)
                 if batch.last:
                     self._held.discard(batch.claim.token)
-                # Not what only moved: each word costs who waits a look, of 4 ms for 100 reviews.
+                # On job end only: each message makes every waiter read the job again (4 ms for 100 reviews).
                 self._context.notify(ended)
         finally:
             self._stored.set()

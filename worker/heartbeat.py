@@ -1,4 +1,4 @@
-"""Keeps the leases of a drain alive while it works; the cap ends a lease all the same."""
+"""Extend the leases of a drain while it works, up to the cap of each lease."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 def beat(context: WorkerContext, held: Collection[UUID], stored: Event) -> None:
-    """Extend the leases in `held` three times a lease, until `stored` is set."""
+    """Extend the leases in `held` every third of a lease's duration, until `stored` is set."""
     settings = context.settings
     lease, cap = timedelta(seconds=settings.lease_seconds), timedelta(seconds=settings.lease_cap_seconds)
     while not stored.wait(settings.lease_seconds / 3):

@@ -1,4 +1,4 @@
-"""Start a worker: `python -m worker.main`. One Celery parent listens, one child predicts."""
+"""Start a worker: `python -m worker.main`. A Celery parent listens, and its child predicts."""
 
 import os
 import sys
@@ -8,35 +8,37 @@ from celery.exceptions import SecurityWarning
 from pydantic import ValidationError
 
 from broker.celery_app import celery_app
+from db import preflight
 from inference.manifest import ModelError
 from monitoring.logs import configure_logs
-from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings, problem
+from settings import DatabaseSettings, LivenessSettings, MetricsSettings, QueueSettings, WorkerSettings, problem, refuse
 from worker import parent
 from worker.served import served_manifest
 
-# On a machine that all share, the API and the store go first: they need little, and whoever waits waits for them.
+# Run workers at lower priority: API and PostgreSQL need little CPU, and callers wait for them.
 NICE = 5
 
 
 def main() -> None:
-    """Check what the child will need, then run Celery until a signal ends it.
+    """Check settings and model, then run Celery until a signal.
 
-    Exit code 1 with one line when a setting or the model directory is wrong.
+    If the model directory is wrong, print one line and exit with code 1; with code 2 for a setting or the database.
     """
     try:
-        DatabaseSettings()
+        database = DatabaseSettings()
         MetricsSettings()
         liveness = LivenessSettings()
         settings, queue_settings = WorkerSettings(), QueueSettings()
         served_manifest(settings)
     except ValidationError as error:
-        sys.exit(f"worker: {problem(error)}")
+        refuse("worker", problem(error))
     except ModelError as error:
         sys.exit(f"worker: {error}")
     configure_logs("worker")
+    preflight.check_at_start(database, "worker")
     parent.watch(liveness.heartbeat_file)
     os.nice(NICE)
-    # A forged message can do no more than wake us (broker.transport), whoever we run as.
+    # Safe as root: a forged message can only wake the worker (broker.transport).
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = celery_app(queue_settings, settings.model).Worker(
         quiet=True, loglevel="WARNING", without_gossip=True, without_mingle=True, without_heartbeat=True

@@ -1,4 +1,4 @@
-"""What is predicted and stored at once. Made by worker.drain from a claim."""
+"""Micro-batches: the reviews of a claim that are predicted and stored together."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from worker.predict import Item
 
 @dataclass(order=True, frozen=True, slots=True)
 class MicroBatch:
-    """Reviews of one claim that are predicted together; sorts by lane, then by age."""
+    """Reviews of one claim that are predicted together; ordered by lane, then by age."""
 
     rank: tuple[int, int]
     claim: Claim = field(compare=False)
@@ -22,19 +22,19 @@ class MicroBatch:
     last: bool = field(compare=False)
 
     def span(self, step: str) -> AbstractContextManager[object]:
-        """A span around a step, linked to the requests that the reviews came with."""
-        told = (review.traceparent for review, _ in self.items)
+        """Return a span around a step, linked to the requests that submitted the reviews."""
+        parents = (review.traceparent for review, _ in self.items)
         claim = self.claim
-        return traces.batch(step, told, lane=claim.lane, reviews=len(self.items), batch=str(claim.token))
+        return traces.batch(step, parents, lane=claim.lane, reviews=len(self.items), batch=str(claim.token))
 
 
 def known_batch(claim: Claim, *, last: bool) -> MicroBatch:
-    """Return the reviews of a claim whose prediction is cached, ready to be stored.
+    """Return the reviews of a claim whose predictions are cached, ready to be stored.
 
-    The worker's pace leaves them out, since nothing is judged.
+    They do not count for the worker's pace, since nothing is predicted.
     """
     answered = [(review, remembered(review, review.known)) for review in claim.reviews if review.known]
     CACHE_HITS.labels("prediction").inc(len(answered))
-    # For similar reviews, which tokenise for themselves.
+    # Without tokens: the search for similar reviews tokenises these texts itself.
     items = [(review, Encoded((), tokens=0, truncated=False)) for review, _ in answered]
     return MicroBatch((0, 0), claim, items, [outcome for _, outcome in answered], last=last)

@@ -1,4 +1,4 @@
-"""What becomes of a review once the model has spoken, or broken. Called by worker.predict."""
+"""The outcomes of a review: predicted, cached, or failed."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 def succeeded(
     review: ClaimedReview, prediction: Prediction, labels: Sequence[str], began: float, took: float
 ) -> Outcome:
-    """A prediction whose forward pass began at `began` on the monotonic clock and took so many seconds."""
+    """Return the outcome of a prediction; the forward pass began at `began` (monotonic) and took `took` s."""
     return Outcome(
         review_id=review.id,
         job_id=review.job_id,
@@ -31,7 +31,7 @@ def succeeded(
 
 
 def remembered(review: ClaimedReview, known: KnownPrediction) -> Outcome:
-    """A prediction that was cached."""
+    """Return the outcome of a cached prediction."""
     return Outcome(
         review_id=review.id,
         job_id=review.job_id,
@@ -48,7 +48,7 @@ def remembered(review: ClaimedReview, known: KnownPrediction) -> Outcome:
 
 
 def exhausted(review: ClaimedReview, error: Exception, attempts: int) -> Outcome:
-    """A failure of the review alone, after so many attempts."""
+    """Return the outcome of a review that failed alone `attempts` times."""
     log.warning("review_exhausted", job_id=str(review.job_id), review_id=str(review.id), error=repr(error))
     detail = f"the model failed {attempts} times on this review alone: {type(error).__name__}"
     return Outcome(review.id, review.job_id, attempts=attempts, error_code="exhausted", error_detail=detail)

@@ -1,6 +1,6 @@
-"""The two steps that a hostile text can break, each isolating its culprit.
+"""Tokenise and predict, the two steps that a hostile text can break.
 
-A failing batch is split in two until the culprit stands alone and fails alone: its neighbours get their results.
+A failing batch is split in two until the review that breaks it is alone and fails alone; the others get their results.
 """
 
 import time
@@ -23,12 +23,12 @@ Item = tuple[ClaimedReview, Encoded]
 
 
 def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], attempts: int) -> list[Out | Exception]:
-    """`step(items)`, one result an item in order; an item that fails `attempts` times alone gives its error."""
+    """Return `step(items)`, a result for each item in order, or the error of an item that failed alone."""
     if not items:
         return []
     try:
-        return [result for _, result in zip(items, step(items), strict=True)]  # as many out as in
-    except Exception as error:  # noqa: BLE001  the worker's one catch-all: whatever a text sets off
+        return [result for _, result in zip(items, step(items), strict=True)]  # strict: as many results as items
+    except Exception as error:  # noqa: BLE001  the worker's only catch-all: a text may trigger any error
         if len(items) > 1:
             middle = len(items) // 2
             return isolate(step, items[:middle], attempts) + isolate(step, items[middle:], attempts)
@@ -38,7 +38,7 @@ def isolate(step: Callable[[Sequence[In]], list[Out]], items: Sequence[In], atte
 
 
 def tokenise(context: WorkerContext, reviews: Sequence[ClaimedReview]) -> tuple[list[Item], list[Outcome]]:
-    """Tokenised reviews, and the outcomes of those that broke the tokeniser."""
+    """Return the tokenised reviews, and the outcomes of those that the tokeniser failed on."""
     attempts = context.settings.max_attempts
     with STEP_TIME.labels("tokenise").time():
         encoded = isolate(lambda some: context.classifier.tokenise([each.text for each in some]), reviews, attempts)
@@ -48,16 +48,16 @@ def tokenise(context: WorkerContext, reviews: Sequence[ClaimedReview]) -> tuple[
 
 
 def predict(context: WorkerContext, items: Sequence[Item]) -> list[Outcome]:
-    """Forward and post-process one micro-batch: one outcome for each review, in order."""
+    """Run the forward pass and post-processing of one micro-batch; return one outcome for each review, in order."""
     attempts = context.settings.max_attempts
-    results = isolate(lambda some: _judge(context, some), items, attempts)
+    results = isolate(lambda some: _classify(context, some), items, attempts)
     return [
         exhausted(review, result, attempts) if isinstance(result, Exception) else result
         for (review, _), result in zip(items, results, strict=True)
     ]
 
 
-def _judge(context: WorkerContext, items: Sequence[Item]) -> list[Outcome]:
+def _classify(context: WorkerContext, items: Sequence[Item]) -> list[Outcome]:
     encoded = [each for _, each in items]
     began = time.monotonic()
     predictions = context.classifier.postprocess(encoded, context.classifier.forward(encoded))
@@ -67,7 +67,7 @@ def _judge(context: WorkerContext, items: Sequence[Item]) -> list[Outcome]:
 
 
 def _measure(lengths: Sequence[int], took: float) -> None:
-    """A forward pass over reviews of these lengths; a batch that a first stage settled has none."""
+    """Record a forward pass over reviews of these lengths; a batch settled by the first stage has none."""
     if lengths:
         STEP_TIME.labels("predict").observe(took)
         BATCH_REVIEWS.observe(len(lengths))

@@ -1,6 +1,6 @@
-"""Examples that a worker embeds at its start: the samples beside the default model, and what callers have told.
+"""Examples that a worker embeds at its start: the samples of the default model, and feedback of callers.
 
-The samples give a fresh service something to show. Called by worker.context.
+The samples give a new service similar reviews to show.
 """
 
 import csv
@@ -17,12 +17,12 @@ MOST_FEEDBACK = 1_000  # 0.3 s of the worker's start; `verdict examples embed` d
 
 
 def add_samples(engine: Engine, embedder: Embedder, folder: Path) -> int:
-    """Add the samples of a folder if there is no example at all, or embed them again after a change of the embedder.
+    """Add the samples of a folder if there are no examples yet, or embed them again if the embedder has changed.
 
-    Returns how many were written; samples whose label the model does not have are left out.
+    Samples with a label that the model lacks are left out. Returns the number of samples written.
 
     Raises:
-        DatabaseError: the store is out of reach.
+        DatabaseError: the database cannot be reached.
     """
     with transaction(engine) as connection:
         if not examples.samples_due(connection, DATASET, embedder.digest) or not (folder / FILE).is_file():
@@ -40,10 +40,10 @@ def add_samples(engine: Engine, embedder: Embedder, folder: Path) -> int:
 
 
 def embed_feedback(engine: Engine, embedder: Embedder) -> int:
-    """Embed the newest examples from feedback that this embedder has not embedded; how many.
+    """Embed the newest examples from feedback that this embedder has not embedded; return their number.
 
     Raises:
-        DatabaseError: the store is out of reach.
+        DatabaseError: the database cannot be reached.
     """
     with transaction(engine) as connection:
         waiting = feedback.stale(connection, embedder.digest, embedder.labels, MOST_FEEDBACK)

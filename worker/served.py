@@ -1,4 +1,4 @@
-"""The model that a worker's settings name, checked. Jobs are claimed and registered by one name, so both must agree."""
+"""Check the model that a worker serves. Its folder and its manifest must have the same name, by which jobs find it."""
 
 from inference.manifest import Manifest, ModelError, load_manifest
 from settings import WorkerSettings

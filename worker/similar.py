@@ -1,7 +1,7 @@
-"""Similar reviews of what was just judged: embed, look up, hand on with the outcomes. Called by worker.drain.
+"""Add similar reviews to the outcomes of classified reviews: embed the texts, and look up their neighbours.
 
-Called beside the next prediction, before the results are stored and no job is locked yet, so that they are part of
-the answer from its beginning. A review shows none rather than fail, or wait, for want of them.
+This runs during the next prediction, before the results are stored and jobs are locked, so that similar reviews are
+part of the result from the start. If the search fails, the review has no similar reviews, but still its result.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from monitoring.metrics import STEP_TIME
 from worker.context import WorkerContext
 from worker.predict import Item
 
-MOST_CHARS = 500  # shown of a text
+MOST_CHARS = 500  # of a text that is shown
 
 log = structlog.get_logger()
 
@@ -31,24 +31,24 @@ Shown: TypeAlias = dict[str, str | float]
 
 
 def with_similar(context: WorkerContext, items: Sequence[Item], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The outcomes of these reviews, with similar reviews where their job wants them and there are some."""
-    judged = {each.review_id: each.probabilities for each in outcomes if each.probabilities}
-    pairs = [(item, judged[item[0].id]) for item in items if item[0].similar_wanted and item[0].id in judged]
+    """Return the outcomes of these reviews, with similar reviews if their job wants them and any are found."""
+    predicted = {each.review_id: each.probabilities for each in outcomes if each.probabilities}
+    pairs = [(item, predicted[item[0].id]) for item in items if item[0].similar_wanted and item[0].id in predicted]
     if not pairs or context.embedder is None:
         return list(outcomes)
     try:
         with STEP_TIME.labels("similar").time():
             found = _find(context.engine, context.embedder, pairs)
-    except Exception as error:  # noqa: BLE001  whatever it is, the answers are there and must not be lost over it
+    except Exception as error:  # noqa: BLE001  no error here may cost the predictions, which exist already
         log.warning("similar_reviews_failed", error=repr(error), reviews=len(pairs))
         return list(outcomes)
     return [replace(each, similar_reviews=found.get(each.review_id)) for each in outcomes]
 
 
 def _find(engine: Engine, embedder: Embedder, pairs: Sequence[tuple[Item, Sequence[float]]]) -> dict[UUID, list[Shown]]:
-    # Tokenising is the largest cost, and a first stage has done it.
+    # Tokenising is the largest cost, and the first stage has done it already.
     ids = [encoded.whole or embedder.tokens(review.text) for (review, encoded), _ in pairs]
-    # Embeddings know the model's own labels only, not the third one of `inference.neutral`.
+    # Embeddings use the model's own labels, without the third one of `inference.neutral`.
     own = np.array([each[: len(embedder.labels)] for _, each in pairs])
     embeddings = embedder.embed_tokens(ids, own / own.sum(axis=1, keepdims=True)).tolist()
     wanted = [
@@ -58,12 +58,12 @@ def _find(engine: Engine, embedder: Embedder, pairs: Sequence[tuple[Item, Sequen
     found = defaultdict(list)
     with reading(engine) as connection:
         for near in examples.nearest(connection, embedder.digest, wanted):
-            similarity = round(min(near.similarity, 1.0), 4)  # what half precision can say
+            similarity = round(min(near.similarity, 1.0), 4)  # the accuracy of half precision
             shown: Shown = {"text": cut(clean(near.text)), "sentiment": near.label, "similarity": similarity}
             found[near.review_id].append(shown)
     return found
 
 
 def cut(text: str) -> str:
-    """At most 500 characters, cut behind a word where there is one, with an ellipsis for the rest."""
+    """Shorten a text to 500 characters with an ellipsis, after a whole word if possible."""
     return text if len(text) <= MOST_CHARS else text[: MOST_CHARS - 1].rsplit(" ", 1)[0] + "…"

@@ -1,4 +1,4 @@
-"""Store what was predicted, count it, say which jobs have ended. Called by worker.drain beside the next prediction."""
+"""Store outcomes, count them, and return the jobs that have ended."""
 
 import itertools
 import time
@@ -16,7 +16,7 @@ from worker.context import WorkerContext
 from worker.predict import Item
 from worker.similar import with_similar
 
-STORE_TRIES = 8  # over about 30 s: a result is worth waiting for a store that restarts
+STORE_TRIES = 8  # over about 30 s: enough for a restart of PostgreSQL
 
 log = structlog.get_logger()
 
@@ -24,10 +24,10 @@ log = structlog.get_logger()
 def store(
     context: WorkerContext, claim: Claim, items: Sequence[Item], outcomes: Sequence[Outcome], *, last: bool
 ) -> list[UUID]:
-    """Complete some reviews of a claim; the jobs that this has ended.
+    """Store the outcomes of some reviews of a claim; return the jobs that this has ended.
 
     Raises:
-        DatabaseError: the store is out of reach for long.
+        DatabaseError: the database could not be reached in STORE_TRIES tries.
     """
     outcomes = with_similar(context, items, outcomes)
     with STEP_TIME.labels("store").time():
@@ -54,7 +54,7 @@ def _complete(context: WorkerContext, claim: Claim, outcomes: Sequence[Outcome],
 
 
 def count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
-    """Count what was stored: rows by how they ended; times and the stage that answered, of each that was judged."""
+    """Count stored rows by status, and the times and stages of classified reviews."""
     for each in stored:
         status = "failed" if each.error_code else "succeeded"
         RESULTS.labels(lane, status, each.error_code or "").inc(each.rows)
@@ -66,7 +66,7 @@ def count(lane: Lane, model: str, stored: Sequence[Stored]) -> None:
 
 
 def show_zeros(model: str) -> None:
-    """Begin the counts that matter at 0: the first failure is seen only as a rise from something."""
+    """Export important counters as 0: Prometheus sees the first failure only as an increase."""
     CACHE_HITS.labels("prediction")
     for lane in Lane:
         RESULTS.labels(lane, "succeeded", "")

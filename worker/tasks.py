@@ -1,4 +1,4 @@
-"""The Celery task. Imported by the child process only; called for each ring, calls worker.drain."""
+"""The Celery task, which runs a drain for each wake-up. Only the child process imports this module."""
 
 import structlog
 from celery import shared_task
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 @shared_task(name=DRAIN)
 def drain(lane: str) -> None:
-    """Answer a ring: every lane is drained, whichever rang, the interactive one first."""
+    """Drain all lanes, the interactive one first; `lane` is the one that was woken."""
     try:
         Drain(contexts[0]).run()
     except DatabaseError as error:

@@ -11,7 +11,6 @@ from typing import NoReturn
 from api.errors import FieldError, InvalidRequest, NotReady, NoWorker
 from db import registrations
 from db.engine import Connection
-from db.registrations import FRESH
 from settings import ApiSettings
 
 KEPT_SECONDS = 1.0
@@ -49,7 +48,7 @@ class KnownModels:
         return name
 
     def _look(self, connection: Connection) -> None:
-        live = registrations.live_workers(connection, FRESH)
+        live = registrations.live_workers(connection)
         self._live = frozenset(name for name, workers in live.items() if workers)
         self._loaded = registrations.loaded_models(connection)
         self._seen = time.monotonic()

@@ -13,7 +13,7 @@ from api.http.strict_json import StrictRoute
 from api.state import ApiState, StateDep
 from db import feedback
 from db.engine import Connection, reading
-from db.feedback import Judged, Told
+from db.feedback import PredictedReview, StoredFeedback
 from monitoring.metrics import FEEDBACK
 
 router = APIRouter(prefix="/v1", tags=["reviews"], route_class=StrictRoute, responses=REFUSALS)
@@ -54,7 +54,7 @@ async def record_feedback(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     Told again, the same changes nothing. Nobody else sees the review unless `share` is true. Feedback, and what it
     shares, goes with the review's job.
     """
-    heard: list[tuple[Judged, Told]] = []
+    heard: list[tuple[PredictedReview, StoredFeedback]] = []
 
     def act(connection: Connection) -> UUID:
         judged = _judged(connection, review_id, body.sentiment)
@@ -73,8 +73,8 @@ async def record_feedback(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     return _out(review_id, told)
 
 
-def _judged(connection: Connection, review_id: UUID, sentiment: str) -> Judged:
-    judged = feedback.judged(connection, review_id)
+def _judged(connection: Connection, review_id: UUID, sentiment: str) -> PredictedReview:
+    judged = feedback.predicted_review(connection, review_id)
     if judged is None:
         raise UnknownReview
     if judged.predicted is None:
@@ -84,7 +84,7 @@ def _judged(connection: Connection, review_id: UUID, sentiment: str) -> Judged:
     return judged
 
 
-def _stored(state: ApiState, review_id: UUID) -> Told:
+def _stored(state: ApiState, review_id: UUID) -> StoredFeedback:
     with reading(state.engine) as connection:
         told = feedback.get(connection, review_id)
     if told is None:  # deleted with its job
@@ -92,7 +92,7 @@ def _stored(state: ApiState, review_id: UUID) -> Told:
     return told
 
 
-def _out(review_id: UUID, told: Told) -> FeedbackOut:
+def _out(review_id: UUID, told: StoredFeedback) -> FeedbackOut:
     return FeedbackOut(
         review_id=review_id,
         sentiment=told.sentiment,

@@ -15,7 +15,6 @@ from api.state import StateDep
 from db import registrations
 from db.engine import DatabaseError, transaction
 from db.migrate import current, newest
-from db.registrations import FRESH
 from monitoring import parts, resources
 
 _VIEW = parts.View(parts.API)
@@ -76,7 +75,7 @@ def readyz(response: Response, state: StateDep, model: Model = None) -> Readines
     try:
         with transaction(state.engine) as connection:
             schema = current(connection) == newest()
-            live = registrations.live_workers(connection, FRESH) if schema else {}
+            live = registrations.live_workers(connection) if schema else {}
             store = True
     except DatabaseError as error:
         log.warning("store_failed", error=str(error), reason=error.reason)
@@ -93,7 +92,7 @@ def readyz(response: Response, state: StateDep, model: Model = None) -> Readines
 def models(state: StateDep) -> Page[ModelOut]:
     """Every model and version that was ever loaded, newest first; a job may name those that have workers."""
     with transaction(state.engine) as connection:
-        rows = registrations.models(connection, FRESH)
+        rows = registrations.models(connection)
     default = state.settings.default_model
     # A mapping, since a row of the store knows nothing of this process's settings.
     found = [ModelOut.model_validate({**row._mapping, "default": row.name == default}) for row in rows]  # noqa: SLF001  SQLAlchemy's public name for it

@@ -18,7 +18,6 @@ from api.state import ApiState, StateDep
 from db import sla
 from db.engine import transaction
 from db.models import Lane
-from db.registrations import FRESH
 from monitoring.sla import Measured, Unfinished, all_met, headline, judge, served, window_of, with_overdue
 
 # Of one core of the store at most, however many look: figures are measured anew when they are so many times as old
@@ -129,8 +128,8 @@ async def show_sla(state: StateDep, figures: Annotated[SlaCache, Depends(_figure
 
 def _now(state: ApiState) -> tuple[list[LaneOut], Unfinished]:
     with transaction(state.engine) as connection:
-        lanes = [LaneOut.model_validate(each) for each in sla.standing(connection)]
-        return lanes, sla.unfinished(connection, FRESH)
+        lanes = [LaneOut.model_validate(each) for each in sla.queue_depths(connection)]
+        return lanes, sla.unfinished(connection)
 
 
 def _parsed(window: str) -> timedelta:

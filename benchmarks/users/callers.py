@@ -9,11 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from benchmarks.common.http_client import FINAL
 from benchmarks.users.user_model import Visit, VisitKind, VisitOutcome
 
 SINGLE_WAIT_SECONDS = 25
 POLL_SECONDS = 10
-FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 JOBS, CLASSIFY, JOB, RESULTS = "/v1/jobs", "/v1/classify", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/results"
 JSON = {"Content-Type": "application/json"}
 

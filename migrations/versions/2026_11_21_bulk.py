@@ -1,4 +1,4 @@
-"""Bulk: what a caller sent stands in job_rows, and identical texts of a job are one review."""
+"""Bulk jobs: rows as sent are in job_rows, and identical texts of a job become one review."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ STATUS = "ck_jobs_status_known"
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     op.create_table(
@@ -58,7 +58,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
 
-    # What the older schema cannot say: a paused job, rows without a review, several rows of one review.
+    # The older schema has no paused jobs, no rows without a review, and one row for each review.
     op.execute(
         "UPDATE jobs SET status = CASE WHEN started_at IS NULL THEN 'queued' ELSE 'processing' END"
         " WHERE status = 'paused'"

@@ -1,4 +1,4 @@
-"""The tables of the spine: jobs, reviews, leases, models, workers, idempotency keys."""
+"""The first tables: jobs, reviews, leases, models, workers, idempotency keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     op.create_table(

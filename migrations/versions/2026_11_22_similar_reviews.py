@@ -1,11 +1,11 @@
-"""Similar reviews: labelled examples with their embeddings, and what each job asks for."""
+"""Similar reviews: labelled examples with their embeddings, and the number that a job asks for."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import NotSupportedError, ProgrammingError
 
-from db.engine import ExtensionMissing
+from db.engine import DatabaseUnusable
 from db.vectors import HalfVector
 
 revision = "0003_similar_reviews"
@@ -15,13 +15,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     try:
         op.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    except (NotSupportedError, ProgrammingError) as error:  # not installed on the server, or not ours to create
-        raise ExtensionMissing from error
+    except (NotSupportedError, ProgrammingError) as error:  # not installed on the server, or no privilege to create it
+        raise DatabaseUnusable(
+            "The extension vector cannot be created: run CREATE EXTENSION vector as a superuser."
+        ) from error
     op.create_table(
         "examples",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -53,4 +55,4 @@ def downgrade() -> None:
     op.drop_column("reviews", "similar_reviews")
     op.drop_column("jobs", "similar_wanted")
     op.drop_table("examples")
-    # The extension stays: others may use it, and it need not be ours to drop.
+    # The extension stays: others may use it, and this user may not be its owner.

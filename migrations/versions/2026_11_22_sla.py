@@ -1,4 +1,4 @@
-"""The SLA: a log of requests by day, feedback, what a job weighs, how fast a worker is."""
+"""The SLA: a daily log of requests, feedback, the estimated tokens of a job, the pace of a worker."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     op.create_table(

@@ -1,4 +1,4 @@
-"""Feedback says whether its review may be shown to others; its example goes when the last such feedback goes."""
+"""Feedback states whether its review is shared; the example is deleted with the last feedback that shares it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,10 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
-    # They were kept without being asked for, and some belong to jobs that have been deleted since.
+    # These examples were stored without consent, and some belong to deleted jobs.
     op.execute("DELETE FROM examples WHERE dataset = 'feedback'")
     op.add_column("feedback", sa.Column("example_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(

@@ -1,4 +1,4 @@
-"""Files: what the sender of a labelled job says of its labels."""
+"""Files: the mapping of label values that the caller of a labelled job gives."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     op.add_column("jobs", sa.Column("labelling", postgresql.JSONB(astext_type=sa.Text()), nullable=True))

@@ -1,4 +1,4 @@
-"""A cache of predictions by the hash of text and model, and whether a result came from it."""
+"""A cache of predictions keyed by the hash of text and model, and a flag for results from it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     op.create_table(

@@ -1,4 +1,4 @@
-"""What lowers the confidence of a result, such as a text in another language."""
+"""Warnings: reasons to trust a result less, such as a text in another language."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,11 +11,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A migration that cannot have its lock at once gives up instead of queueing every request behind it.
+    # Give up if a lock is not free soon: every request would queue behind a waiting migration.
     op.execute("SET LOCAL lock_timeout = '5s'")
 
     op.add_column("reviews", sa.Column("warnings", postgresql.ARRAY(sa.Text()), nullable=True))
-    # Predictions that were kept before say nothing of warnings.
+    # Cached predictions from before have no warnings.
     op.execute("TRUNCATE prediction_cache")
     op.add_column("prediction_cache", sa.Column("warnings", postgresql.ARRAY(sa.Text()), nullable=False))
 

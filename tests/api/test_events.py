@@ -140,7 +140,7 @@ def test_the_word_of_the_worker_ends_the_wait(
     client: httpx.Client, job: dict[str, Any], engine: Engine, queue: QueueSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "LOOK_SECONDS", 60)
-    monkeypatch.setattr(job_waiter, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(job_waiter, "POLL_SECONDS", 60)
     with (
         following(client, job) as coming,
         ThreadPoolExecutor(1) as threads,

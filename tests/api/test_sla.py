@@ -285,7 +285,7 @@ def test_a_review_that_is_young_paused_or_bulk_is_not_overdue(engine: Engine) ->
     run(engine, "UPDATE jobs SET status = 'paused' WHERE id = :id", id=waits(engine, 60))
     stop(engine, waits(engine, 60))
     with transaction(engine) as connection:
-        assert sla.unfinished(connection, HOUR).overdue == 0
+        assert sla.unfinished(connection).overdue == 0
 
 
 def test_figures_that_are_kept_hide_no_outage(

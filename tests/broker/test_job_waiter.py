@@ -1,4 +1,4 @@
-"""The waiting room against a real Valkey: a word wakes, and nothing depends on it."""
+"""JobWaiter with a real Valkey: a message wakes a request, and no result depends on it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,14 +21,14 @@ OTHER = UUID(int=2)
 
 
 class Job:
-    """A job that ends when the test says so, and how often somebody looked."""
+    """A job that ends when the test sets `ended`; it counts how often it was read."""
 
     def __init__(self) -> None:
         self.ended = False
-        self.looks = 0
+        self.reads = 0
 
-    async def look(self, only_ended: bool) -> bool | None:
-        self.looks += 1
+    async def read(self, only_ended: bool) -> bool | None:
+        self.reads += 1
         return self.ended or (None if only_ended else False)
 
 
@@ -38,25 +38,25 @@ def job() -> Job:
 
 
 @pytest.fixture
-def only_a_word_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody looks by himself for as long as a test lasts."""
-    monkeypatch.setattr(job_waiter, "LOOK_SECONDS", 60)
+def without_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No polling for the duration of a test."""
+    monkeypatch.setattr(job_waiter, "POLL_SECONDS", 60)
     monkeypatch.setattr(job_waiter, "RECONNECT_SECONDS", 0.01)
 
 
 def run(queue: QueueSettings, scenario: Callable[[JobWaiter], Awaitable[None]]) -> None:
     async def opened() -> None:
-        room = JobWaiter(queue)
-        async with room.open():
-            await scenario(room)
+        waiter = JobWaiter(queue)
+        async with waiter.open():
+            await scenario(waiter)
 
     asyncio.run(opened())
 
 
-async def begin(room: JobWaiter, job: Job, seconds: float = 20) -> "asyncio.Task[bool]":
-    """Somebody waits, and has looked in vain."""
-    task = asyncio.create_task(room.wait(JOB, seconds, job.look))
-    await eventually(lambda: job.looks)
+async def begin(waiter: JobWaiter, job: Job, seconds: float = 20) -> "asyncio.Task[bool]":
+    """Start a waiting request, which has read the unfinished job."""
+    task = asyncio.create_task(waiter.wait(JOB, seconds, job.read))
+    await eventually(lambda: job.reads)
     return task
 
 
@@ -66,19 +66,19 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-async def speak(queue: QueueSettings, words: list[bytes], until: "asyncio.Future[bool]") -> bool:
-    """Say all words again and again: nobody knows when the room has begun to listen."""
+async def publish(queue: QueueSettings, messages: list[bytes], until: "asyncio.Future[bool]") -> bool:
+    """Publish the messages repeatedly, since it is unknown when the waiter has subscribed."""
     with redis.Redis.from_url(queue.redis_url) as client:
         while not until.done():
-            for word in words:
-                client.publish(DONE_CHANNEL, word)
+            for message in messages:
+                client.publish(DONE_CHANNEL, message)
             await asyncio.wait([until], timeout=0.01)
     return await until
 
 
-@pytest.mark.usefixtures("only_a_word_wakes")
+@pytest.mark.usefixtures("without_polling")
 @pytest.mark.parametrize(
-    "words",
+    "messages",
     [
         [done_message([JOB])],
         [done_message([OTHER, JOB, OTHER])],
@@ -86,24 +86,26 @@ async def speak(queue: QueueSettings, words: list[bytes], until: "asyncio.Future
     ],
     ids=["alone", "among others", "after junk"],
 )
-def test_a_word_wakes_who_waits_for_the_job(queue: QueueSettings, job: Job, words: list[bytes]) -> None:
-    async def scenario(room: JobWaiter) -> None:
-        task = await begin(room, job)
+def test_a_message_wakes_the_request_that_waits_for_the_job(
+    queue: QueueSettings, job: Job, messages: list[bytes]
+) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
+        task = await begin(waiter, job)
         job.ended = True
-        assert await speak(queue, words, task)
+        assert await publish(queue, messages, task)
 
     run(queue, scenario)
 
 
-@pytest.mark.usefixtures("only_a_word_wakes")
-def test_a_word_about_another_job_wakes_nobody(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
-        task = await begin(room, job)
+@pytest.mark.usefixtures("without_polling")
+def test_a_message_about_another_job_wakes_no_request(queue: QueueSettings, job: Job) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
+        task = await begin(waiter, job)
         another = Job()
-        other = asyncio.create_task(room.wait(OTHER, 20, another.look))
+        other = asyncio.create_task(waiter.wait(OTHER, 20, another.read))
         asyncio.get_running_loop().call_later(0.05, setattr, another, "ended", True)
-        await speak(queue, [done_message([OTHER])], other)
-        assert (job.looks, task.done()) == (1, False)
+        await publish(queue, [done_message([OTHER])], other)
+        assert (job.reads, task.done()) == (1, False)
         task.cancel()
 
     run(queue, scenario)
@@ -118,50 +120,50 @@ def test_it_closes_at_any_moment_of_connecting(queue: QueueSettings, turns: int)
     run(queue, scenario)
 
 
-@pytest.mark.usefixtures("only_a_word_wakes")
+@pytest.mark.usefixtures("without_polling")
 def test_a_cut_connection_is_made_anew(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
         with redis.Redis.from_url(queue.redis_url) as client:
             await eventually(lambda: client.client_kill_filter(_type="pubsub"))  # as soon as it listens
-        task = await begin(room, job)
+        task = await begin(waiter, job)
         job.ended = True
-        assert await speak(queue, [done_message([JOB])], task)
+        assert await publish(queue, [done_message([JOB])], task)
 
     run(queue, scenario)
 
 
-def test_without_redis_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
-    monkeypatch.setattr(job_waiter, "LOOK_SECONDS", 0.01)
+def test_without_redis_it_polls(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    monkeypatch.setattr(job_waiter, "POLL_SECONDS", 0.01)
 
-    async def scenario(room: JobWaiter) -> None:
-        task = await begin(room, job)
+    async def scenario(waiter: JobWaiter) -> None:
+        task = await begin(waiter, job)
         job.ended = True
         assert await task
 
     run(QueueSettings(redis_url=f"redis://127.0.0.1:{embedded.free_port()}"), scenario)
 
 
-def test_when_the_time_is_up_it_says_what_it_saw(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
-        assert await room.wait(JOB, 0.01, job.look) is False
+def test_when_the_time_is_up_it_returns_the_unfinished_job(queue: QueueSettings, job: Job) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
+        assert await waiter.wait(JOB, 0.01, job.read) is False
 
     run(queue, scenario)
 
 
-def test_who_cannot_wait_looks_once(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
-        await room.wait(JOB, 0, job.look)
-        assert job.looks == 1
+def test_without_time_to_wait_it_reads_once(queue: QueueSettings, job: Job) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
+        await waiter.wait(JOB, 0, job.read)
+        assert job.reads == 1
 
     run(queue, scenario)
 
 
-def test_who_goes_away_leaves_nothing_behind(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
-        task = await begin(room, job)
+def test_a_cancelled_request_leaves_nothing_behind(queue: QueueSettings, job: Job) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
+        task = await begin(waiter, job)
         task.cancel()
         await asyncio.wait([task])
-        assert not room._waiting
+        assert not waiter._waiting
 
     run(queue, scenario)
 
@@ -176,56 +178,56 @@ def test_waiting_for_a_job_that_is_deleted_ends(client: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_many_wait_for_one_job_and_all_hear_its_end(client: httpx.Client) -> None:
+def test_many_requests_wait_for_one_job_and_all_return_at_its_end(client: httpx.Client) -> None:
     job = client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 200}).json()["urls"]["self"]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: client.get(job, params={"wait": 20}).json()["status"], range(8)))
     assert answers == ["succeeded"] * 8
 
 
-@pytest.mark.usefixtures("only_a_word_wakes")
-def test_a_word_that_came_before_its_waiter_is_not_lost(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
-        waiting = await begin(room, job)  # for whom the word is repeated until it is heard
+@pytest.mark.usefixtures("without_polling")
+def test_a_message_that_came_before_its_request_is_not_lost(queue: QueueSettings, job: Job) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
+        waiting = await begin(waiter, job)  # the message is repeated until this request receives it
         job.ended = True
-        await speak(queue, [done_message([JOB])], waiting)
-        assert await room.wait(JOB, 20, job.look, new=True)
+        await publish(queue, [done_message([JOB])], waiting)
+        assert await waiter.wait(JOB, 20, job.read, new=True)
 
     run(queue, scenario)
 
 
-@pytest.mark.usefixtures("only_a_word_wakes")
-def test_a_new_job_is_not_looked_at_before_a_word(queue: QueueSettings, job: Job) -> None:
-    async def scenario(room: JobWaiter) -> None:
+@pytest.mark.usefixtures("without_polling")
+def test_a_new_job_is_not_read_before_a_message(queue: QueueSettings, job: Job) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
         job.ended = True
-        waiting = asyncio.create_task(room.wait(JOB, 20, job.look, new=True))
+        waiting = asyncio.create_task(waiter.wait(JOB, 20, job.read, new=True))
         await asyncio.wait([waiting], timeout=0.05)
-        assert job.looks == 0
-        assert await speak(queue, [done_message([JOB])], waiting)
-        assert job.looks == 1
+        assert job.reads == 0
+        assert await publish(queue, [done_message([JOB])], waiting)
+        assert job.reads == 1
 
     run(queue, scenario)
 
 
-def test_a_new_job_is_looked_at_without_a_word_too(
+def test_a_new_job_is_read_without_a_message_after_a_while(
     queue: QueueSettings, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_waiter, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(job_waiter, "POLL_SECONDS", 0.05)
 
-    async def scenario(room: JobWaiter) -> None:
+    async def scenario(waiter: JobWaiter) -> None:
         job.ended = True
-        assert await room.wait(JOB, 20, job.look, new=True)
+        assert await waiter.wait(JOB, 20, job.read, new=True)
 
     run(queue, scenario)
 
 
-def test_words_are_forgotten_after_a_while(queue: QueueSettings, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_waiter, "HEARD_SECONDS", -1)
+def test_messages_are_forgotten_after_a_while(queue: QueueSettings, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_waiter, "RECENT_SECONDS", -1)
 
-    async def scenario(room: JobWaiter) -> None:
-        waiter = await begin(room, job)
+    async def scenario(waiter: JobWaiter) -> None:
+        waiting = await begin(waiter, job)
         job.ended = True
-        assert await speak(queue, [done_message([JOB, OTHER])], waiter)
-        assert list(room._heard) == []  # that memory is bounded shows nowhere else
+        assert await publish(queue, [done_message([JOB, OTHER])], waiting)
+        assert list(waiter._ended) == []  # no other effect shows that the memory is bounded
 
     run(queue, scenario)

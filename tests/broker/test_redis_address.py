@@ -1,4 +1,4 @@
-"""Each client of the service reads `REDIS_URL` alike: TLS, socket files, users. A look at what goes over the wire."""
+"""All clients read `REDIS_URL` in the same way: TLS, socket files, users. The bytes on the wire are checked too."""
 
 import asyncio
 import gc
@@ -36,12 +36,12 @@ from tests.conftest import wait_until
 from tests.fakes import BULK
 from tests.servers import RunningServer
 
-USER, PASSWORD = "ringer", "p;ss+w/rd:%@"
+USER, PASSWORD = "sender", "p;ss+w/rd:%@"
 
 
 @dataclass
 class Authority:
-    """A certificate authority of the test's own, with a certificate for localhost and one for a client."""
+    """A certificate authority for tests, with a certificate for localhost and one for a client."""
 
     folder: Path
     ca: Path = field(init=False)
@@ -56,14 +56,14 @@ class Authority:
             leaf.cert_chain_pems[0].write_to_path(self.folder / f"{name}.pem")
 
     def server_context(self) -> ssl.SSLContext:
-        """TLS as a server that wants a client's certificate."""
+        """Return the TLS context of a server that requires a client certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca)
         context.load_cert_chain(self.folder / "server.pem", self.folder / "server.key")
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def settings(self, url: str) -> QueueSettings:
-        """The address, with the authority and the client's certificate."""
+        """Return settings with this address, the authority and the client certificate."""
         certificate, key = self.folder / "client.pem", self.folder / "client.key"
         return QueueSettings(redis_url=url, redis_tls_ca=self.ca, redis_tls_cert=certificate, redis_tls_key=key)
 
@@ -74,7 +74,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 class Terminator(socketserver.ThreadingTCPServer):
-    """Takes TLS off in front of a server; `wire` has the bytes of the clients as they came."""
+    """Terminates TLS in front of a server; `wire` has the bytes received from clients."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), Connection)
@@ -83,21 +83,21 @@ class Terminator(socketserver.ThreadingTCPServer):
 
 
 class Connection(socketserver.BaseRequestHandler):
-    """One client of a Terminator."""
+    """One client connection of a Terminator."""
 
     server: Terminator
 
     def handle(self) -> None:
-        """Carry its bytes until one of the two ends it."""
+        """Forward bytes in both directions until one side closes."""
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = self.server.context.wrap_bio(incoming, outgoing, server_side=True)
-        with socket.create_connection(("127.0.0.1", self.server.port)) as store, suppress(OSError):
+        with socket.create_connection(("127.0.0.1", self.server.port)) as backend, suppress(OSError):
             while not self.server.stopping.is_set():
-                ready = select.select([self.request, store], [], [], 0.1)[0]
+                ready = select.select([self.request, backend], [], [], 0.1)[0]
                 if not ready:
                     continue
-                if store in ready:
-                    if not (answer := store.recv(65536)):
+                if backend in ready:
+                    if not (answer := backend.recv(65536)):
                         return
                     tls.write(answer)
                 elif not (sent := self.request.recv(65536)):
@@ -105,24 +105,24 @@ class Connection(socketserver.BaseRequestHandler):
                 else:
                     self.server.wire.append(sent)
                     incoming.write(sent)
-                    self._take_off(tls, outgoing, store)
+                    self._decrypt(tls, outgoing, backend)
                 self.request.sendall(outgoing.read())
 
-    def _take_off(self, tls: ssl.SSLObject, outgoing: ssl.MemoryBIO, store: socket.socket) -> None:
+    def _decrypt(self, tls: ssl.SSLObject, outgoing: ssl.MemoryBIO, backend: socket.socket) -> None:
         try:
             tls.do_handshake()
             while plain := tls.read(65536):
-                store.sendall(plain)
+                backend.sendall(plain)
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:
-            self.request.sendall(outgoing.read())  # says why
+            self.request.sendall(outgoing.read())  # the alert with the reason
             raise
 
 
 @contextmanager
 def terminating(port: int, context: ssl.SSLContext) -> Iterator[Terminator]:
-    """A TLS server in front of a port, until the block ends."""
+    """Run a TLS server in front of a port until the block ends."""
     with Terminator(port, context) as terminator:
         thread = threading.Thread(target=terminator.serve_forever)
         thread.start()
@@ -134,7 +134,7 @@ def terminating(port: int, context: ssl.SSLContext) -> Iterator[Terminator]:
 
 @pytest.fixture
 def acl_user(valkey: RunningServer) -> str:
-    """Make a user with a password that an address has to encode; `user:password`, encoded."""
+    """Create a user whose password must be encoded in an address; return `user:password`, encoded."""
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
         client.acl_setuser(
@@ -144,43 +144,42 @@ def acl_user(valkey: RunningServer) -> str:
 
 
 def every_client_works(settings: QueueSettings) -> None:
-    """Ring and hear it as Celery does, say that a job has ended and hear it as the API does."""
+    """Send a wake-up and receive it as Celery does; publish an ended job and receive it as the API does."""
     with Waker(settings) as waker, connect_redis(settings) as client:
         waker.wake(BULK)
         wait_until(lambda: client.llen(queue_name(BULK)))
-    assert heard_by_celery(settings) == [[[Lane.BULK], {}, {}]]
-    asyncio.run(_hears_an_end(settings))
+    assert received_by_celery(settings) == [[[Lane.BULK], {}, {}]]
+    asyncio.run(_receives_an_end(settings))
 
 
-def heard_by_celery(settings: QueueSettings) -> list[object]:
-    app, come = celery_app(settings, BULK.model), list[object]()
+def received_by_celery(settings: QueueSettings) -> list[object]:
+    app, received = celery_app(settings, BULK.model), list[object]()
 
     def take(body: object, message: object) -> None:
         message.ack()  # type: ignore[attr-defined]  # kombu has no types here
-        come.append(body)
+        received.append(body)
 
     with (
         app.connection_for_read() as connection,
         Consumer(connection, queues=app.conf.task_queues, callbacks=[take], accept=["json"]),
     ):
-        while not come:
+        while not received:
             connection.drain_events(timeout=10)
     app.close()
-    return come
+    return received
 
 
-async def _hears_an_end(settings: QueueSettings) -> None:
-    room, job, looked = JobWaiter(settings), uuid4(), asyncio.Event()
+async def _receives_an_end(settings: QueueSettings) -> None:
+    waiter, job = JobWaiter(settings), uuid4()
 
-    async def look(waits: bool) -> bool | None:
-        looked.set()
-        return job in room._heard or (None if waits else False)
+    async def read(only_ended: bool) -> bool | None:
+        return job in waiter._ended or (None if only_ended else False)
 
     notifier = Notifier(settings)
     thread = threading.Thread(target=notifier.run)
     thread.start()
-    async with room.open():
-        waiting = asyncio.create_task(room.wait(job, 20, look))
+    async with waiter.open():
+        waiting = asyncio.create_task(waiter.wait(job, 20, read))
         while not waiting.done():
             notifier.notify([job])
             await asyncio.wait([waiting], timeout=0.05)
@@ -195,14 +194,14 @@ def test_rediss_sends_nothing_in_clear_text(valkey: RunningServer, authority: Au
         every_client_works(authority.settings(f"rediss://{acl_user}@localhost:{terminator.server_address[1]}/0"))
     wire = b"".join(terminator.wire)
     assert len(wire) > 5_000
-    assert {data[:1] for data in terminator.wire if data[:1] == b"*"} == set()  # a command of Redis begins so
+    assert {data[:1] for data in terminator.wire if data[:1] == b"*"} == set()  # the first byte of a Redis command
     for secret in (PASSWORD, USER, "AUTH", "verdict.default.bulk", "BRPOP"):
         assert secret.encode() not in wire
 
 
 # redis-py leaves a socket whose handshake failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_server_that_the_authority_did_not_vouch_for_gets_nothing(
+def test_a_server_with_a_certificate_of_another_authority_gets_nothing(
     valkey: RunningServer, authority: Authority, acl_user: str, tmp_path: Path
 ) -> None:
     port, other = urlsplit(valkey.url).port or 0, Authority(tmp_path)

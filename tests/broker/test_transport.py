@@ -1,4 +1,4 @@
-"""Whatever stands in a lane's list, a worker reads a ring for that lane: over kombu, from a real Valkey."""
+"""A worker reads every entry of a queue's list as a wake-up: over kombu, from a real Valkey."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from tests.fakes import BULK, INTERACTIVE, MODEL
 
 
 def envelope(**changes: Any) -> bytes:
-    """A ring with some members changed."""
+    """Return a wake-up message with some members changed."""
     return json.dumps(json.loads(wakeup_message("verdict.default.bulk")) | changes).encode()
 
 
@@ -31,7 +31,7 @@ class Bomb:
 
 
 HOSTILE = {
-    "a ring": wakeup_message("verdict.default.bulk"),
+    "a wake-up": wakeup_message("verdict.default.bulk"),
     "nothing": b"",
     "garbage": b"\x00\x01garbage",
     "invalid UTF-8": b"\xff\xfe\xfd",
@@ -56,50 +56,50 @@ HOSTILE = {
 
 @contextmanager
 def listening(queue: QueueSettings) -> Iterator[list[tuple[Any, Any]]]:
-    """A consumer as the Celery worker has it; yields what has come: payload and headers."""
+    """Run a consumer like that of the Celery worker; yields the received bodies and headers."""
     app = celery_app(queue, MODEL)
-    come: list[tuple[Any, Any]] = []
+    received: list[tuple[Any, Any]] = []
 
     def take(body: Any, message: Any) -> None:
         message.ack()
-        come.append((body, message.headers))
+        received.append((body, message.headers))
 
     with (
         app.connection_for_read() as connection,
         Consumer(connection, queues=app.conf.task_queues, callbacks=[take], accept=["json"]),
         redis.Redis.from_url(queue.redis_url) as client,
     ):
-        while any(client.exists(queue_name(each)) for each in (INTERACTIVE, BULK)) or not come:
+        while any(client.exists(queue_name(each)) for each in (INTERACTIVE, BULK)) or not received:
             connection.drain_events(timeout=10)
-        yield come
+        yield received
     app.close()
 
 
 @pytest.mark.parametrize("entry", HOSTILE.values(), ids=HOSTILE)
-def test_each_entry_is_a_ring_of_the_lane_it_stood_in(queue: QueueSettings, entry: bytes) -> None:
+def test_each_entry_is_a_wakeup_of_its_lane(queue: QueueSettings, entry: bytes) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
         client.lpush(queue_name(INTERACTIVE), entry)
-    with listening(queue) as come:
-        [(body, headers)] = come
+    with listening(queue) as received:
+        [(body, headers)] = received
     assert body == [[Lane.INTERACTIVE], {}, {}]
     assert headers["task"] == DRAIN
 
 
-def test_a_ring_behind_hostile_entries_is_heard(queue: QueueSettings) -> None:
+def test_a_wakeup_behind_hostile_entries_is_received(queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
         client.lpush(queue_name(BULK), *HOSTILE.values(), wakeup_message(queue_name(BULK)))
-    with listening(queue) as come:
-        assert [body for body, _ in come] == [[[Lane.BULK], {}, {}]] * (len(HOSTILE) + 1)
+    with listening(queue) as received:
+        assert [body for body, _ in received] == [[[Lane.BULK], {}, {}]] * (len(HOSTILE) + 1)
 
 
-def test_every_ring_has_an_id_of_its_own(queue: QueueSettings) -> None:
+def test_every_wakeup_has_an_id_of_its_own(queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
         client.lpush(queue_name(BULK), *[wakeup_message(queue_name(BULK))] * 3)
-    with listening(queue) as come:
-        assert len({headers["id"] for _, headers in come}) == 3
+    with listening(queue) as received:
+        assert len({headers["id"] for _, headers in received}) == 3
 
 
-def test_nothing_of_a_ring_stays_in_redis(queue: QueueSettings) -> None:
+def test_nothing_of_a_wakeup_stays_in_redis(queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as client:
         client.lpush(queue_name(BULK), b"junk", wakeup_message(queue_name(BULK)))
         with listening(queue):

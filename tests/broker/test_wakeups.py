@@ -1,4 +1,4 @@
-"""The doorbell and the notifier: at once, whatever Valkey does."""
+"""Waker and Notifier return at once, also when Valkey is slow, frozen or gone."""
 
 import os
 import signal
@@ -27,14 +27,14 @@ INSTANT_SECONDS = 0.05
 
 @pytest.fixture(scope="module")
 def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A Valkey that may be frozen or made to refuse."""
+    """A Valkey for tests that freeze it or make it refuse writes."""
     with valkey_server(tmp_path_factory.mktemp("own")) as server:
         yield server
 
 
 @pytest.fixture
 def own_queue(own_valkey: RunningServer) -> Iterator[QueueSettings]:
-    """That Valkey, emptied; willing again after the test."""
+    """That Valkey, emptied; it accepts writes again after the test."""
     with redis.Redis.from_url(own_valkey.url) as client:
         client.flushall()
         yield QueueSettings(redis_url=own_valkey.url)
@@ -56,17 +56,17 @@ def frozen(server: RunningServer) -> Iterator[None]:
         os.kill(server.pid, signal.SIGCONT)
 
 
-def ring_until_heard(waker: Waker, client: redis.Redis) -> None:
-    """Ring as the sweeper does: again and again."""
+def wake_until_stored(waker: Waker, client: redis.Redis) -> None:
+    """Send wake-ups repeatedly, as maintenance does, until one is in the list."""
 
-    def heard() -> bool:
+    def stored() -> bool:
         waker.wake(BULK)
         return client.type(BULK_LIST) == b"list"
 
-    wait_until(heard)
+    wait_until(stored)
 
 
-def seconds_of_100_rings(waker: Waker) -> float:
+def seconds_of_100_wakeups(waker: Waker) -> float:
     started = time.perf_counter()
     for _ in range(50):
         for queue in (INTERACTIVE, BULK):
@@ -74,13 +74,13 @@ def seconds_of_100_rings(waker: Waker) -> float:
     return time.perf_counter() - started
 
 
-def test_a_ring_stands_in_its_lane(queue: QueueSettings, client: redis.Redis) -> None:
+def test_a_wakeup_is_in_the_list_of_its_lane(queue: QueueSettings, client: redis.Redis) -> None:
     with Waker(queue) as waker:
         waker.wake(BULK)
     assert (client.llen(BULK_LIST), client.llen(queue_name(INTERACTIVE))) == (1, 0)
 
 
-def test_a_ring_carries_no_review_and_no_id_of_one(queue: QueueSettings, client: redis.Redis) -> None:
+def test_a_wakeup_carries_no_review_and_no_id_of_one(queue: QueueSettings, client: redis.Redis) -> None:
     with Waker(queue) as waker:
         waker.wake(BULK)
     [entry] = client.lrange(BULK_LIST, 0, -1)
@@ -89,64 +89,64 @@ def test_a_ring_carries_no_review_and_no_id_of_one(queue: QueueSettings, client:
 
 
 @pytest.mark.parametrize("outstanding", [1, 2, 5])
-def test_rings_are_coalesced(queue: QueueSettings, client: redis.Redis, outstanding: int) -> None:
+def test_wakeups_are_coalesced(queue: QueueSettings, client: redis.Redis, outstanding: int) -> None:
     with Waker(queue.model_copy(update={"rings_outstanding": outstanding})) as waker:
 
-        def all_stand() -> bool:
+        def is_full() -> bool:
             waker.wake(BULK)
             return client.llen(BULK_LIST) == outstanding
 
-        wait_until(all_stand)
-        seconds_of_100_rings(waker)
+        wait_until(is_full)
+        seconds_of_100_wakeups(waker)
     assert client.llen(BULK_LIST) == outstanding
 
 
-def test_many_doorbells_at_once_are_coalesced(queue: QueueSettings, client: redis.Redis) -> None:
-    def ring(_: int) -> None:
+def test_wakeups_of_many_processes_are_coalesced(queue: QueueSettings, client: redis.Redis) -> None:
+    def wake(_: int) -> None:
         with Waker(queue) as waker:
             for _ in range(20):
                 waker.wake(BULK)
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(ring, range(8)))
+        list(threads.map(wake, range(8)))
     assert client.llen(BULK_LIST) == 2
 
 
-def test_a_ring_is_instant_while_valkey_is_frozen(own_queue: QueueSettings, own_valkey: RunningServer) -> None:
+def test_a_wakeup_is_instant_while_valkey_is_frozen(own_queue: QueueSettings, own_valkey: RunningServer) -> None:
     with Waker(own_queue) as waker, frozen(own_valkey):
-        assert seconds_of_100_rings(waker) < INSTANT_SECONDS
+        assert seconds_of_100_wakeups(waker) < INSTANT_SECONDS
 
 
-def test_rings_are_heard_again_after_valkey_was_frozen(own_queue: QueueSettings, own_valkey: RunningServer) -> None:
+def test_wakeups_are_stored_again_after_valkey_was_frozen(own_queue: QueueSettings, own_valkey: RunningServer) -> None:
     with Waker(own_queue) as waker, redis.Redis.from_url(own_valkey.url) as client:
         with frozen(own_valkey):
             waker.wake(BULK)
-        ring_until_heard(waker, client)
+        wake_until_stored(waker, client)
 
 
-def test_a_ring_is_instant_and_no_error_without_valkey() -> None:
+def test_a_wakeup_is_instant_and_no_error_without_valkey() -> None:
     with Waker(QueueSettings(redis_url=f"redis://127.0.0.1:{embedded.free_port()}")) as waker:
-        assert seconds_of_100_rings(waker) < INSTANT_SECONDS
+        assert seconds_of_100_wakeups(waker) < INSTANT_SECONDS
 
 
 @pytest.mark.parametrize(
     "fault", [redis.Redis.flushall, redis.Redis.script_flush, lambda client: client.client_kill_filter(_type="normal")]
 )
-def test_a_doorbell_outlives(queue: QueueSettings, client: redis.Redis, fault: Callable[[redis.Redis], object]) -> None:
+def test_a_waker_survives(queue: QueueSettings, client: redis.Redis, fault: Callable[[redis.Redis], object]) -> None:
     with Waker(queue) as waker:
-        ring_until_heard(waker, client)
+        wake_until_stored(waker, client)
         client.delete(BULK_LIST)
         fault(client)
-        ring_until_heard(waker, client)
+        wake_until_stored(waker, client)
 
 
-def test_a_key_of_another_type_is_taken_away(queue: QueueSettings, client: redis.Redis) -> None:
+def test_a_key_of_another_type_is_deleted(queue: QueueSettings, client: redis.Redis) -> None:
     client.set(BULK_LIST, "not a list")
     with Waker(queue) as waker:
-        ring_until_heard(waker, client)
+        wake_until_stored(waker, client)
 
 
-def test_a_doorbell_outlives_a_valkey_that_refuses_to_write(own_queue: QueueSettings) -> None:
+def test_a_waker_survives_a_valkey_that_refuses_writes(own_queue: QueueSettings) -> None:
     with Waker(own_queue) as waker, redis.Redis.from_url(own_queue.redis_url) as client:
         client.config_set("min-replicas-to-write", 1)
         refused = client.info("errorstats").get("errorstat_NOREPLICAS", {"count": 0})["count"]
@@ -157,17 +157,17 @@ def test_a_doorbell_outlives_a_valkey_that_refuses_to_write(own_queue: QueueSett
 
         wait_until(tried)
         client.config_set("min-replicas-to-write", 0)
-        ring_until_heard(waker, client)
+        wake_until_stored(waker, client)
 
 
-def test_a_doorbell_that_closes_rings_what_it_was_told(queue: QueueSettings, client: redis.Redis) -> None:
+def test_a_waker_that_closes_sends_its_pending_wakeups(queue: QueueSettings, client: redis.Redis) -> None:
     with Waker(queue) as waker:
         for each in (INTERACTIVE, BULK):
             waker.wake(each)
     assert [client.llen(queue_name(each)) for each in (INTERACTIVE, BULK)] == [1, 1]
 
 
-def test_what_is_notified_is_heard(queue: QueueSettings, client: redis.Redis) -> None:
+def test_a_notification_is_received(queue: QueueSettings, client: redis.Redis) -> None:
     notifier = Notifier(queue)
     with client.pubsub() as channel:  # type: ignore[no-untyped-call]  # redis-py has no types here
         channel.subscribe(DONE_CHANNEL)
@@ -189,7 +189,7 @@ def test_notifying_is_instant_and_bounded_while_nobody_sends(queue: QueueSetting
     notifier._redis.close()
 
 
-def test_a_notifier_outlives_valkey() -> None:
+def test_a_notifier_survives_without_valkey() -> None:
     notifier = Notifier(QueueSettings(redis_url=f"redis://127.0.0.1:{embedded.free_port()}"))
     thread = threading.Thread(target=notifier.run)
     thread.start()
@@ -200,11 +200,11 @@ def test_a_notifier_outlives_valkey() -> None:
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("word", [b"", b",,", b"\xff", b"junk", 1, None, b"9" * 10_000])
-def test_a_junk_word_names_no_job(word: object) -> None:
-    assert list(job_ids(word)) == []
+@pytest.mark.parametrize("message", [b"", b",,", b"\xff", b"junk", 1, None, b"9" * 10_000])
+def test_a_junk_message_names_no_job(message: object) -> None:
+    assert list(job_ids(message)) == []
 
 
-def test_a_word_names_its_jobs() -> None:
+def test_a_message_names_its_jobs() -> None:
     ids = [UUID(int=number) for number in range(3)]
     assert list(job_ids(b"junk," + done_message(ids))) == ids

@@ -132,10 +132,10 @@ def test_a_store_with_an_older_schema_is_said(run: Run, engine: Engine) -> None:
     ("env", "said"),
     [
         ({}, "no store: set DATABASE_URL, or start `verdict run`"),
-        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"}, "The store cannot be reached"),
-        ({"DATABASE_URL": "postgresql://a:secret@b:port/c"}, "DATABASE_URL is no address"),
-        ({"DATABASE_URL": "mysql://a:secret@b/c"}, "DATABASE_URL is no address"),
-        ({"DATABASE_URL": "secret"}, "DATABASE_URL is no address"),
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"}, "The database cannot be reached"),
+        ({"DATABASE_URL": "postgresql://a:secret@b:port/c"}, "a port is no number"),
+        ({"DATABASE_URL": "mysql://a:secret@b/c"}, "DATABASE_URL: Value error, must look like"),
+        ({"DATABASE_URL": "secret"}, "DATABASE_URL: Value error, must look like"),
     ],
 )
 def test_without_a_store_the_command_ends_with_one_line(tmp_path: Path, env: dict[str, str], said: str) -> None:

@@ -1,4 +1,4 @@
-"""The steps of a review's way through the store, each in a transaction of its own."""
+"""The steps of a review from submission to result, each in a transaction of its own."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from db import jobs, leases, submissions, sweeps
-from db.claims import Claim, ClaimedReview, Most, Outcome, Stored
+from db.claims import Claim, ClaimedReview, ClaimLimits, Outcome, Stored
 from db.engine import Engine, transaction
 from db.models import JobStatus, Lane
 from db.submissions import NewJob, NewReview
@@ -28,7 +28,7 @@ def submit(
     texts: Sequence[str] = (),
     deadline: timedelta | None = None,
 ) -> UUID:
-    """Add a job of so many reviews, or of these texts."""
+    """Add a job with `reviews` reviews, or with these texts; return its id."""
     chosen = texts or [f"review {number}" for number in range(reviews)]
     sent = [NewReview(text, f"id-{place}", tokens) for place, text in enumerate(chosen)]
     with transaction(engine) as connection:
@@ -38,20 +38,20 @@ def submit(
 def claim(
     engine: Engine, *, lane: Lane = Lane.BULK, worker: str = "a", reviews: int = 64, tokens: int = 8192
 ) -> Claim | None:
-    """Claim as a worker would."""
+    """Claim as a worker does."""
     with transaction(engine) as connection:
-        return leases.claim(connection, lane, "default", worker, Most(reviews, tokens, LEASE))
+        return leases.claim(connection, lane, "default", worker, ClaimLimits(reviews, tokens, LEASE))
 
 
 def must_claim(engine: Engine, **how: Any) -> Claim:
-    """Claim what certainly waits."""
+    """Claim reviews, and fail if none wait."""
     claimed = claim(engine, **how)
     assert claimed is not None
     return claimed
 
 
 def judged(review: ClaimedReview) -> Outcome:
-    """A prediction."""
+    """Return a prediction as outcome."""
     return Outcome(
         review.id,
         review.job_id,
@@ -66,28 +66,28 @@ def judged(review: ClaimedReview) -> Outcome:
 
 
 def broken(review: ClaimedReview) -> Outcome:
-    """A failure alone."""
+    """Return the outcome of a review that failed alone."""
     return Outcome(review.id, review.job_id, attempts=MAX_ATTEMPTS, error_code="exhausted", error_detail="it broke")
 
 
 def complete(engine: Engine, token: UUID, model_id: int, outcomes: Sequence[Outcome], *, last: bool) -> list[UUID]:
-    """Complete some reviews of a claim."""
+    """Complete some reviews of a claim; return the jobs that this ended."""
     with transaction(engine) as connection:
         return ended(leases.complete(connection, token, model_id, outcomes, last=last))
 
 
 def ended(stored: Sequence[Stored]) -> list[UUID]:
-    """The jobs that what was stored has ended."""
+    """Return the jobs that stored results have ended."""
     return list({each.job_id for each in stored if each.ended_job})
 
 
 def complete_all(engine: Engine, claimed: Claim, model_id: int) -> list[UUID]:
-    """Complete a claim with a prediction for each review."""
+    """Complete a claim with a prediction for each review; return the jobs that this ended."""
     return complete(engine, claimed.token, model_id, [judged(each) for each in claimed.reviews], last=True)
 
 
 def lose(engine: Engine, token: UUID) -> None:
-    """Let a lease end, as if its worker had been silent for long."""
+    """Let a lease expire, as if its worker had sent no heartbeat."""
     with transaction(engine) as connection:
         connection.execute(
             text("UPDATE leases SET expires_at = now() - interval '1 s' WHERE token = :token"), {"token": token}
@@ -95,22 +95,22 @@ def lose(engine: Engine, token: UUID) -> None:
 
 
 def sweep(engine: Engine) -> bool:
-    """Give back one lost lease; whether there was one."""
+    """Give back one expired lease; return whether there was one."""
     with transaction(engine) as connection:
         return sweeps.give_back_lost(connection, MAX_ATTEMPTS) is not None
 
 
 def inherit(engine: Engine, worker: str) -> Claim:
-    """Give back a lost lease and claim its reviews at once, before anybody else can."""
+    """Give back an expired lease and claim its reviews in one transaction."""
     with transaction(engine) as connection:
         assert sweeps.give_back_lost(connection, MAX_ATTEMPTS) is not None
-        claimed = leases.claim(connection, Lane.BULK, "default", worker, Most(64, 8192, LEASE))
+        claimed = leases.claim(connection, Lane.BULK, "default", worker, ClaimLimits(64, 8192, LEASE))
     assert claimed is not None
     return claimed
 
 
 def lose_and_sweep(engine: Engine, claimed: Claim) -> None:
-    """A worker dies and the sweeper notices."""
+    """Let a lease expire, and give its reviews back."""
     lose(engine, claimed.token)
     assert sweep(engine)
 
@@ -140,7 +140,7 @@ def resume(engine: Engine, job_id: UUID) -> None:
 
 
 def retry(engine: Engine, job_id: UUID) -> None:
-    """Retry a job's failed reviews, as the API allows it."""
+    """Retry the failed reviews of a job, if the API would allow it."""
     with transaction(engine) as connection:
         job = jobs.lock(connection, job_id)
         if job and job.status not in {JobStatus.CANCELLED, JobStatus.EXPIRED}:
@@ -148,18 +148,18 @@ def retry(engine: Engine, job_id: UUID) -> None:
 
 
 def rows(engine: Engine, statement: str, **parameters: Any) -> list[Any]:
-    """What a query returns."""
+    """Return the rows of a query."""
     with transaction(engine) as connection:
         return list(connection.execute(text(statement), parameters))
 
 
 def one(engine: Engine, table: str, row_id: UUID) -> Any:
-    """One row of `jobs` or `reviews`."""
+    """Return one row of `jobs` or `reviews`."""
     [row] = rows(engine, f"SELECT * FROM {table} WHERE id = :id", id=row_id)  # noqa: S608  a table's name
     return row
 
 
 def run(engine: Engine, statement: str, **parameters: Any) -> None:
-    """Do what a statement says."""
+    """Execute a statement."""
     with transaction(engine) as connection:
         connection.execute(text(statement), parameters)

@@ -1,4 +1,4 @@
-"""What stands before a new job, counted in the store."""
+"""Admission: the work ahead of a new job, and jobs that are refused because of it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ def ahead(engine: Engine, lane: Lane = Lane.BULK) -> Ahead:
 
 
 def within(_: ModelLane) -> float:
-    """How many seconds of work may stand before a file."""
+    """Return the seconds of work that may be ahead of a file."""
     return 0.5
 
 
@@ -44,7 +44,7 @@ def job(lane: Lane = Lane.BULK, *, tokens: int = steps.TOKENS) -> NewJob:
 
 
 def submit(engine: Engine, within: float, lane: Lane = Lane.BULK) -> bool:
-    """Whether the job was let in."""
+    """Return whether the job was admitted."""
     try:
         with one_trip(engine) as connection:
             return bool(submissions.add(connection, job(lane), MODEL, within))
@@ -52,7 +52,7 @@ def submit(engine: Engine, within: float, lane: Lane = Lane.BULK) -> bool:
         return False
 
 
-def test_nothing_stands_before_the_first_job_and_without_workers_there_is_no_pace(engine: Engine) -> None:
+def test_no_work_is_ahead_of_the_first_job_and_without_workers_there_is_no_pace(engine: Engine) -> None:
     assert ahead(engine) == Ahead(0, None)
     assert ahead(engine).seconds == 0
 
@@ -67,7 +67,7 @@ def test_the_pace_is_that_of_all_live_workers(engine: Engine, model_id: int) -> 
     assert ahead(engine).seconds == pytest.approx(0.2)
 
 
-def test_what_was_claimed_still_stands_before_a_new_job(engine: Engine) -> None:
+def test_claimed_work_is_still_ahead_of_a_new_job(engine: Engine) -> None:
     steps.submit(engine, 5)
     steps.must_claim(engine, reviews=2)
     assert ahead(engine).tokens == 5 * steps.TOKENS
@@ -75,13 +75,13 @@ def test_what_was_claimed_still_stands_before_a_new_job(engine: Engine) -> None:
     assert ahead(engine).tokens == 5 * steps.TOKENS
 
 
-def test_what_is_judged_does_not(engine: Engine, model_id: int) -> None:
+def test_completed_work_is_not_ahead_of_a_new_job(engine: Engine, model_id: int) -> None:
     steps.submit(engine, 5)
     steps.complete_all(engine, steps.must_claim(engine, reviews=2), model_id)
     assert ahead(engine).tokens == 3 * steps.TOKENS
 
 
-def test_interactive_work_stands_before_bulk_and_bulk_before_no_interactive(engine: Engine) -> None:
+def test_interactive_work_is_ahead_of_bulk_but_not_bulk_ahead_of_interactive(engine: Engine) -> None:
     steps.submit(engine, 1, lane=Lane.INTERACTIVE)
     steps.submit(engine, 2, lane=Lane.BULK)
     steps.must_claim(engine, lane=Lane.BULK, reviews=1)
@@ -89,9 +89,7 @@ def test_interactive_work_stands_before_bulk_and_bulk_before_no_interactive(engi
     assert ahead(engine, Lane.BULK).tokens == 3 * steps.TOKENS
 
 
-def test_work_for_another_model_stands_before_nothing_and_its_workers_help_nobody(
-    engine: Engine, model_id: int
-) -> None:
+def test_work_and_workers_of_another_model_do_not_count(engine: Engine, model_id: int) -> None:
     with transaction(engine) as connection:
         other = register_fake(connection, "other")
     add_worker(engine, model_id, 100)
@@ -110,10 +108,10 @@ def test_work_for_another_model_stands_before_nothing_and_its_workers_help_nobod
 def test_a_submission_waits_for_no_submission_to_another_model(engine: Engine) -> None:
     with transaction(engine) as slow:
         submissions.add(slow, job(), "other", 1.0)
-        assert submit(engine, within=1.0)  # a lock of its own: this one would wait until the other ends
+        assert submit(engine, within=1.0)  # it would wait for the other transaction if both used one lock
 
 
-def test_a_copy_and_a_job_that_rests_or_is_late_weigh_nothing(engine: Engine) -> None:
+def test_copies_paused_jobs_and_overdue_jobs_do_not_count(engine: Engine) -> None:
     steps.submit(engine, texts=["twice", "twice", "once"])
     assert ahead(engine).tokens == 2 * steps.TOKENS
     steps.submit(engine, 4, deadline=timedelta(seconds=-1))
@@ -121,7 +119,7 @@ def test_a_copy_and_a_job_that_rests_or_is_late_weigh_nothing(engine: Engine) ->
     assert ahead(engine).tokens == 2 * steps.TOKENS
 
 
-def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> None:
+def test_a_file_counts_by_its_distinct_usable_texts(engine: Engine) -> None:
     texts = ["x" * 45, "x" * 45, "y" * 90, ""]
     file = [Row(place, place + 1, each, None, None, [], text_error(each, 100)) for place, each in enumerate(texts)]
     with transaction(engine) as connection:
@@ -132,7 +130,7 @@ def test_a_file_weighs_its_distinct_texts_that_can_be_judged(engine: Engine) -> 
     assert job.tokens_estimate == 12 + 22
 
 
-def test_a_file_is_let_in_like_any_job(engine: Engine, model_id: int) -> None:
+def test_a_file_is_admitted_like_any_job(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 1)
     upload = NewUpload(None, None, labelling=None, interactive_max_reviews=1)
     file = [Row(0, 1, "fine", None, None, [], None), Row(1, 2, "dull", None, None, [], None)]
@@ -145,7 +143,7 @@ def test_a_file_is_let_in_like_any_job(engine: Engine, model_id: int) -> None:
     assert len(steps.rows(engine, "SELECT FROM job_rows")) == 3
 
 
-def test_an_idle_lane_takes_any_job_and_a_full_one_none(engine: Engine, model_id: int) -> None:
+def test_an_idle_lane_admits_any_job_and_a_full_one_none(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 1)
     assert submit(engine, within=0.001)
     assert not submit(engine, within=0.001)
@@ -155,7 +153,7 @@ def test_an_idle_lane_takes_any_job_and_a_full_one_none(engine: Engine, model_id
     assert len(steps.rows(engine, "SELECT FROM job_rows")) == 2
 
 
-def test_a_refusal_says_what_stands_before(engine: Engine, model_id: int) -> None:
+def test_a_refusal_names_the_work_ahead(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 4)
     steps.submit(engine)
     with pytest.raises(LaneFull) as refused, one_trip(engine) as connection:
@@ -164,13 +162,13 @@ def test_a_refusal_says_what_stands_before(engine: Engine, model_id: int) -> Non
     assert refused.value.ahead == Ahead(steps.TOKENS, 4)
 
 
-def test_without_a_pace_all_are_let_in(engine: Engine, model_id: int) -> None:
+def test_without_a_pace_every_job_is_admitted(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, None)
     assert [submit(engine, within=0.001) for _ in range(3)] == [True] * 3
 
 
 @pytest.mark.parametrize("how", [one_trip, transaction])
-def test_of_many_at_once_exactly_as_many_as_fit_are_let_in(engine: Engine, model_id: int, how: How) -> None:
+def test_of_many_concurrent_jobs_exactly_as_many_as_fit_are_admitted(engine: Engine, model_id: int, how: How) -> None:
     add_worker(engine, model_id, 100)
 
     def try_one(_: int) -> bool:
@@ -182,5 +180,5 @@ def test_of_many_at_once_exactly_as_many_as_fit_are_let_in(engine: Engine, model
 
     with ThreadPoolExecutor(10) as pool:
         let_in = list(pool.map(try_one, range(40)))
-    # Each weighs 0.1 s, and is let in while 0, 0.1, … 0.5 s stand before it.
+    # Each job is 0.1 s of work, and is admitted with 0, 0.1, … 0.5 s ahead of it.
     assert sum(let_in) == len(steps.rows(engine, "SELECT FROM jobs")) == 6

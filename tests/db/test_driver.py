@@ -1,4 +1,4 @@
-"""A server that is stopped makes no statement wait for ever; one that is only slow is waited for."""
+"""A stopped server ends a statement with an error; a slow one does not."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from signal import Signals
 import pytest
 
 from db import driver
-from db.engine import Engine, StoreUnavailable, connect, transaction
+from db.engine import DatabaseUnavailable, Engine, connect, transaction
 from settings import DatabaseSettings
 from tests.conftest import wait_until
 from tests.servers import postgres_server
@@ -19,12 +19,12 @@ from tests.servers import postgres_server
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "SILENT_SECONDS", 0.5)
-    monkeypatch.setattr(driver, "CONNECT_SECONDS", 2)  # libpq's least
+    monkeypatch.setattr(driver, "CONNECT_SECONDS", 2)  # libpq's minimum
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Engine]:
-    """A pool on a server of this test's own."""
+    """A pool on a server for this test alone."""
     tmp_path.chmod(0o711)
     with postgres_server(tmp_path) as url:
         engine = connect(DatabaseSettings(database_url=url), "test")
@@ -34,7 +34,7 @@ def own(tmp_path: Path) -> Iterator[Engine]:
 
 @contextmanager
 def stopped(engine: Engine) -> Iterator[None]:
-    """Stop all of its processes while the block runs."""
+    """Stop all processes of the server while the block runs."""
     with engine.connect() as connection:
         mine = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
     leader = int(Path(f"/proc/{mine}/stat").read_text().rpartition(")")[2].split()[1])
@@ -51,7 +51,7 @@ def stopped(engine: Engine) -> Iterator[None]:
 def test_a_stopped_server_is_an_error_and_not_a_wait(own: Engine) -> None:
     with stopped(own):
         began = time.monotonic()
-        with pytest.raises(StoreUnavailable) as raised, transaction(own) as connection:
+        with pytest.raises(DatabaseUnavailable) as raised, transaction(own) as connection:
             connection.exec_driver_sql("SELECT 1")
         assert "the server has been silent for 0.5 s" in raised.value.reason
         assert time.monotonic() - began < 10
@@ -60,7 +60,7 @@ def test_a_stopped_server_is_an_error_and_not_a_wait(own: Engine) -> None:
         try:
             with transaction(own) as connection:
                 return bool(connection.exec_driver_sql("SELECT 1").scalar_one())
-        except StoreUnavailable:
+        except DatabaseUnavailable:
             return False
 
     wait_until(answers)

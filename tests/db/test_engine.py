@@ -1,4 +1,4 @@
-"""Every way in which the store can fail has one of two names."""
+"""Every failure of the database is one of two errors: busy, or unavailable."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from db import reviews
 from db.engine import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    DatabaseUnreachable,
     Engine,
-    StoreBusy,
-    StoreUnavailable,
-    StoreUnreachable,
     connect,
     driver_cursor,
     one_trip,
@@ -57,7 +57,7 @@ def test_a_block_that_raises_is_rolled_back(engine: Engine) -> None:
 def test_a_lock_that_is_held_too_long_is_busy(engine: Engine, hasty: Engine) -> None:
     with transaction(engine) as connection:
         connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
-        with pytest.raises(StoreBusy):
+        with pytest.raises(DatabaseBusy):
             execute(hasty, "SELECT id FROM jobs")
     execute(hasty, "SELECT id FROM jobs")
 
@@ -72,17 +72,17 @@ def test_a_reading_leaves_its_connection_to_transactions(hasty: Engine) -> None:
 
 
 def test_a_reading_that_takes_too_long_is_busy(hasty: Engine) -> None:
-    with pytest.raises(StoreBusy), reading(hasty) as connection:
+    with pytest.raises(DatabaseBusy), reading(hasty) as connection:
         connection.execute(text("SELECT pg_sleep(20)"))
 
 
 def test_a_statement_that_takes_too_long_is_busy(hasty: Engine) -> None:
-    with pytest.raises(StoreBusy):
+    with pytest.raises(DatabaseBusy):
         execute(hasty, "SELECT pg_sleep(20)")
 
 
 def test_an_exhausted_pool_is_busy(hasty: Engine) -> None:
-    with transaction(hasty), pytest.raises(StoreBusy):
+    with transaction(hasty), pytest.raises(DatabaseBusy):
         execute(hasty, "SELECT 1")
 
 
@@ -97,7 +97,7 @@ def test_a_deadlock_is_busy_for_one_and_nothing_for_the_other(engine: Engine) ->
                 connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": order[0]})
                 met.wait(20)
                 connection.execute(text("SELECT FROM jobs WHERE id = :id FOR UPDATE"), {"id": order[1]})
-        except StoreBusy:
+        except DatabaseBusy:
             return "busy"
         return "done"
 
@@ -105,28 +105,28 @@ def test_a_deadlock_is_busy_for_one_and_nothing_for_the_other(engine: Engine) ->
         assert sorted(threads.map(lock_both, [jobs, jobs[::-1]])) == ["busy", "done"]
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
+def test_a_server_that_does_not_run_is_unreachable() -> None:
     engine = connect(DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/x"), "test")
-    with pytest.raises(StoreUnreachable):
+    with pytest.raises(DatabaseUnreachable):
         execute(engine, "SELECT 1")
 
 
-def test_a_database_that_is_not_there_is_unavailable(postgres: str) -> None:
+def test_a_database_that_does_not_exist_is_unreachable(postgres: str) -> None:
     engine = connect(DatabaseSettings(database_url=postgres.rpartition("/")[0] + "/nothing"), "test")
-    with pytest.raises(StoreUnreachable):
+    with pytest.raises(DatabaseUnreachable):
         execute(engine, "SELECT 1")
 
 
 def test_the_reason_is_the_drivers_on_one_line(postgres: str) -> None:
     wrong = make_url(postgres).set(password="another").render_as_string(hide_password=False)
-    with pytest.raises(StoreUnreachable) as refused:
+    with pytest.raises(DatabaseUnreachable) as refused:
         execute(connect(DatabaseSettings(database_url=wrong), "test"), "SELECT 1")
     assert "password authentication failed" in refused.value.reason
     assert "\n" not in refused.value.reason
 
 
 def test_a_connection_that_is_cut_is_unavailable(engine: Engine) -> None:
-    with pytest.raises(StoreUnavailable, match="unknown"):
+    with pytest.raises(DatabaseUnavailable, match="unknown"):
         execute(engine, "SELECT pg_terminate_backend(pg_backend_pid())")
 
 
@@ -143,14 +143,14 @@ def change(engine: Engine) -> None:
 def test_one_cut_connection_costs_one_error_though_all_were_cut(
     engine: Engine, postgres: str, use: Callable[[Engine], None]
 ) -> None:
-    """As after a restart of the server: the rest of the pool is not offered any more."""
+    """As after a restart of the server: the other pooled connections are discarded."""
     with transaction(engine), transaction(engine), transaction(engine):
         pass  # three connections are open
     with psycopg.connect(postgres, autocommit=True) as admin:
         name = engine.url.database
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         wait_until(lambda: not admin.execute("SELECT FROM pg_stat_activity WHERE datname = %s", [name]).fetchall())
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         use(engine)
     for _ in range(3):
         use(engine)
@@ -164,7 +164,7 @@ def test_a_transaction_that_idles_too_long_is_ended(hasty: Engine, engine: Engin
             wait_until(lambda: not steps.rows(engine, open_ones))
             connection.execute(text("SELECT 1"))
 
-    with pytest.raises((StoreBusy, StoreUnavailable)):
+    with pytest.raises((DatabaseBusy, DatabaseUnavailable)):
         idle()
     execute(hasty, "SELECT 1")
 
@@ -174,7 +174,7 @@ def test_an_error_of_the_statement_is_itself(engine: Engine) -> None:
         execute(engine, "INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', 'm', 1, 2)")
 
 
-def test_a_statement_beyond_a_limit_is_no_trouble_of_the_store(engine: Engine) -> None:
+def test_a_statement_beyond_a_limit_is_no_database_error(engine: Engine) -> None:
     columns = ", ".join(["1"] * 1700)
     with pytest.raises(DBAPIError, match="target lists"):
         execute(engine, f"SELECT {columns}")
@@ -189,10 +189,10 @@ def test_an_error_does_not_show_its_parameters(engine: Engine) -> None:
 
 
 def test_an_errors_message_is_its_docstring() -> None:
-    assert {str(error()) == error.__doc__ for error in (StoreBusy, StoreUnavailable)} == {True}
+    assert {str(error()) == error.__doc__ for error in (DatabaseBusy, DatabaseUnavailable)} == {True}
 
 
 @pytest.mark.parametrize("lane", ["fast", ""])
-def test_the_store_knows_no_other_words(engine: Engine, lane: str) -> None:
+def test_an_unknown_lane_is_rejected(engine: Engine, lane: str) -> None:
     with pytest.raises(DBAPIError, match="lane_known"):
         execute(engine, f"INSERT INTO jobs (lane, model, total, queued) VALUES ('{lane}', 'm', 1, 1)")  # noqa: S608

@@ -1,4 +1,4 @@
-"""Predictions counted against the truth that a file brought."""
+"""Predictions are counted against the labels of a file."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def execute(engine: Engine, statement: str, *parameters: Any) -> None:
 
 
 def labelled(engine: Engine, labels: list[str | None], texts: list[str] | None = None) -> UUID:
-    """A job whose file had these labels."""
+    """Add a job whose file had these labels."""
     job_id = steps.submit(engine, texts=texts or [f"review {place}" for place in range(len(labels))])
     execute(engine, "UPDATE jobs SET labelled = true WHERE id = %s", job_id)
     for index, label in enumerate(labels):
@@ -27,7 +27,7 @@ def labelled(engine: Engine, labels: list[str | None], texts: list[str] | None =
 
 
 def predict(engine: Engine, model_id: int, *predictions: int | None) -> None:
-    """Complete what waits with these labels; None is a failure."""
+    """Complete the waiting reviews with these labels; None is a failure."""
     claimed = steps.must_claim(engine)
     reviews = sorted(claimed.reviews, key=lambda review: review.text)
     outcomes = [_outcome(review, label) for review, label in zip(reviews, predictions, strict=True)]
@@ -41,7 +41,7 @@ def _outcome(review: ClaimedReview, label: int | None) -> Outcome:
 
 
 def evaluate(engine: Engine, job_id: UUID) -> dict[str, Any] | None:
-    """The counts alone."""
+    """Return only the counts of the evaluation."""
     found = evaluated(engine, job_id)
     return found and {name: found[name] for name in COUNTED}
 
@@ -145,7 +145,7 @@ def test_stars_are_read_by_the_name_of_their_column(engine: Engine, model_id: in
     assert (found["labelled"], found["matrix"], found["unknown_values"]) == (3, [[2, 0], [0, 1]], {"3": 1})
 
 
-def test_an_ambiguous_set_gives_no_score_and_says_how_to_say_it(engine: Engine, model_id: int) -> None:
+def test_an_ambiguous_set_gives_no_score_and_shows_how_to_map_it(engine: Engine, model_id: int) -> None:
     job_id = labelled(engine, ["0", "1", "2"])
     said(engine, job_id, "label")
     predict(engine, model_id, 0, 0, 1)
@@ -156,7 +156,7 @@ def test_an_ambiguous_set_gives_no_score_and_says_how_to_say_it(engine: Engine, 
     assert "labels=0:negative,2:positive" in found["problem"]
 
 
-def test_what_values_mean_can_be_told(engine: Engine, model_id: int) -> None:
+def test_a_caller_can_map_values_to_labels(engine: Engine, model_id: int) -> None:
     job_id = labelled(engine, ["0", "1", "2"])
     said(engine, job_id, "label", {"0": "negative", "2": "positive"})
     predict(engine, model_id, 0, 0, 1)
@@ -165,7 +165,7 @@ def test_what_values_mean_can_be_told(engine: Engine, model_id: int) -> None:
     assert (found["labelled"], found["matrix"], found["unknown_values"]) == (2, [[1, 0], [0, 1]], {"1": 1})
 
 
-def test_a_told_label_that_the_model_lacks_gives_no_score(engine: Engine, model_id: int) -> None:
+def test_a_mapping_to_a_label_that_the_model_lacks_gives_no_score(engine: Engine, model_id: int) -> None:
     job_id = labelled(engine, ["0", "1"])
     said(engine, job_id, "label", {"0": "angry"})
     predict(engine, model_id, 0, 0)

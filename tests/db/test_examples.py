@@ -1,4 +1,4 @@
-"""Examples in the store: the nearest of them, and what adding, embedding again and removing leaves."""
+"""Examples: find the nearest, add, embed again, remove."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -110,7 +110,7 @@ def test_samples_are_due_without_any_example_and_after_a_change_of_the_embedder(
         assert not examples.samples_due(connection, "another name", "new")
 
 
-def test_what_another_embedder_made_is_found_and_made_anew(compass: Engine) -> None:
+def test_examples_of_another_embedder_are_found_and_embedded_again(compass: Engine) -> None:
     with transaction(compass) as connection:
         assert examples.stale(connection, EMBEDDER, after=0, limit=9) == []
         stale = examples.stale(connection, "new", after=0, limit=2)

@@ -21,7 +21,7 @@ LAYOUT = {"columns": ["id", "review", "stars"], "text": 1, "delimiter": ",", "en
 
 
 def as_file(engine: Engine, others: list[list[str]], texts: list[str], **layout: Any) -> Export:
-    """A job whose rows came as a CSV file with these cells beside the text."""
+    """Add a job as from a CSV file with these cells beside the text."""
     job_id = steps.submit(engine, texts=texts)
     chosen = LAYOUT | layout
     with transaction(engine) as connection, driver_cursor(connection) as cursor:
@@ -37,7 +37,7 @@ def page(engine: Engine, export: Export, *, after: int = -1, end: int = ALL, sta
 
 
 def page_ends(engine: Engine, job_id: UUID) -> list[int]:
-    """Where the pages of a job end."""
+    """Return the last index of each page of a job."""
     ends, after = [], -1
     with transaction(engine) as connection:
         while (end := exports.page_end(connection, job_id, after)) is not None:
@@ -67,13 +67,13 @@ def test_an_empty_job_has_no_page(engine: Engine) -> None:
     assert page_ends(engine, UUID(int=0)) == []
 
 
-def test_cells_stand_where_they_stood(engine: Engine) -> None:
+def test_cells_keep_their_positions(engine: Engine) -> None:
     export = as_file(engine, [["7", "five"], ["8", "none"]], ["a fine film", "a dull film"])
     assert page(engine, export) == "7,a fine film,five,,,queued,,\n8,a dull film,none,,,queued,,\n"
 
 
 @pytest.mark.parametrize(("text", "line"), [(0, "t,0,1"), (1, "0,t,1"), (2, "0,1,t")])
-def test_the_text_may_stand_anywhere(engine: Engine, text: int, line: str) -> None:
+def test_the_text_column_may_be_at_any_position(engine: Engine, text: int, line: str) -> None:
     assert page(engine, as_file(engine, [["0", "1"]], ["t"], text=text)).startswith(f"{line},")
 
 
@@ -109,12 +109,12 @@ def test_a_cell_that_starts_like_a_formula_gets_an_apostrophe(engine: Engine) ->
     assert page(engine, export, starts=("=", "@")).startswith("'@a,'=1+1,a@,")
 
 
-def test_a_job_that_was_no_table_has_index_id_and_text(engine: Engine) -> None:
+def test_a_job_that_came_as_json_has_index_id_and_text(engine: Engine) -> None:
     export = Export(steps.submit(engine, texts=["-a"]))
     assert page(engine, export, starts=("-",)) == "0,id-0,'-a,,,queued,,\n"
 
 
-def test_what_became_of_a_row_follows(engine: Engine, model_id: int) -> None:
+def test_the_result_of_a_row_follows_its_cells(engine: Engine, model_id: int) -> None:
     export = Export(steps.submit(engine, texts=["good", "bad", "same", "same"]))
     claimed = steps.must_claim(engine)
     fine, worse, *rest = claimed.reviews

@@ -1,4 +1,4 @@
-"""Feedback in the store: the last word counts, and what is true becomes an example."""
+"""Feedback: the latest wins, and a shared review becomes an example."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from db import feedback, jobs, sweeps
 from db.engine import Engine, transaction
-from db.feedback import Told
+from db.feedback import StoredFeedback
 from db.sweeps import Retention
 from tests.conftest import wait_until
 from tests.db import steps
@@ -16,14 +16,14 @@ from tests.db import steps
 
 @pytest.fixture
 def review(engine: Engine, model_id: int) -> UUID:
-    """A review that was judged as positive."""
+    """Id of a review that was predicted as positive."""
     steps.submit(engine, texts=["a film", "a film"])
     claimed = steps.must_claim(engine)
     steps.complete_all(engine, claimed, model_id)
     return claimed.reviews[0].id
 
 
-def tell(engine: Engine, review: UUID, sentiment: str, *, share: bool = True) -> Told:
+def tell(engine: Engine, review: UUID, sentiment: str, *, share: bool = True) -> StoredFeedback:
     with transaction(engine) as connection:
         return feedback.record(connection, review, sentiment, agrees=sentiment == "positive", share=share)
 
@@ -32,9 +32,9 @@ def examples(engine: Engine) -> list[tuple[object, ...]]:
     return [tuple(row) for row in steps.rows(engine, "SELECT dataset, text, label, embedder FROM examples")]
 
 
-def test_a_judged_review_is_known_with_its_prediction(engine: Engine, review: UUID) -> None:
+def test_a_classified_review_is_found_with_its_prediction(engine: Engine, review: UUID) -> None:
     with transaction(engine) as connection:
-        found = feedback.judged(connection, review)
+        found = feedback.predicted_review(connection, review)
     assert found
     assert (found.model, found.labels, found.predicted) == ("default", ["negative", "positive"], "positive")
 
@@ -43,13 +43,13 @@ def test_a_waiting_review_has_no_prediction(engine: Engine) -> None:
     steps.submit(engine)
     [waiting] = steps.rows(engine, "SELECT id FROM reviews")
     with transaction(engine) as connection:
-        found = feedback.judged(connection, waiting.id)
-        assert feedback.judged(connection, uuid4()) is None
+        found = feedback.predicted_review(connection, waiting.id)
+        assert feedback.predicted_review(connection, uuid4()) is None
     assert found
     assert (found.status, found.predicted, found.labels) == ("queued", None, [])
 
 
-def test_the_last_word_counts_and_keeps_the_time_of_the_first(engine: Engine, review: UUID) -> None:
+def test_the_latest_feedback_wins_and_keeps_the_time_of_the_first(engine: Engine, review: UUID) -> None:
     first, second = tell(engine, review, "positive"), tell(engine, review, "negative")
     assert (first.is_first, second.is_first) == (True, False)
     assert (second.sentiment, second.agrees, second.created_at) == ("negative", False, first.created_at)
@@ -68,8 +68,8 @@ def delete(engine: Engine, job_id: UUID) -> None:
         assert jobs.delete(connection, job_id)
 
 
-def judged_again(engine: Engine, model_id: int) -> tuple[UUID, UUID]:
-    """Another job with the same text: its id and its review's."""
+def classified_again(engine: Engine, model_id: int) -> tuple[UUID, UUID]:
+    """Add another job with the same text; return its id and that of its review."""
     job_id = steps.submit(engine, texts=["a film"])
     claimed = steps.must_claim(engine)
     steps.complete_all(engine, claimed, model_id)
@@ -83,20 +83,20 @@ def test_a_text_is_kept_only_where_it_is_shared(engine: Engine, review: UUID) ->
     assert examples(engine) == [("feedback", "a film", "negative", None)]
 
 
-def test_the_last_word_can_take_it_back(engine: Engine, review: UUID) -> None:
+def test_later_feedback_can_withdraw_the_shared_text(engine: Engine, review: UUID) -> None:
     tell(engine, review, "negative")
     assert not tell(engine, review, "negative", share=False).shared
     assert examples(engine) == []
 
 
-def test_it_goes_with_its_job_and_so_does_its_example(engine: Engine, review: UUID) -> None:
+def test_feedback_and_its_example_are_deleted_with_the_job(engine: Engine, review: UUID) -> None:
     tell(engine, review, "negative")
     delete(engine, steps.rows(engine, "SELECT id FROM jobs")[0].id)
     assert steps.rows(engine, "SELECT * FROM feedback") == []
     assert examples(engine) == []
 
 
-def test_it_goes_when_the_retention_of_its_job_is_over(engine: Engine, review: UUID) -> None:
+def test_the_example_is_deleted_when_the_retention_of_its_job_is_over(engine: Engine, review: UUID) -> None:
     tell(engine, review, "negative")
     forget_old(engine)
     assert len(examples(engine)) == 1
@@ -107,7 +107,7 @@ def test_it_goes_when_the_retention_of_its_job_is_over(engine: Engine, review: U
 
 def test_an_example_stays_as_long_as_another_job_shares_its_text(engine: Engine, review: UUID, model_id: int) -> None:
     first = steps.rows(engine, "SELECT job_id FROM reviews")[0].job_id
-    second, again = judged_again(engine, model_id)
+    second, again = classified_again(engine, model_id)
     tell(engine, review, "negative")
     tell(engine, again, "negative")
     delete(engine, first)
@@ -116,9 +116,11 @@ def test_an_example_stays_as_long_as_another_job_shares_its_text(engine: Engine,
     assert examples(engine) == []
 
 
-def test_what_is_shared_while_another_job_goes_stays(engine: Engine, review: UUID, model_id: int) -> None:
+def test_an_example_shared_during_the_deletion_of_another_job_stays(
+    engine: Engine, review: UUID, model_id: int
+) -> None:
     first = steps.rows(engine, "SELECT job_id FROM reviews")[0].job_id
-    _, again = judged_again(engine, model_id)
+    _, again = classified_again(engine, model_id)
     tell(engine, review, "negative")
     with ThreadPoolExecutor(1) as threads:
         with transaction(engine) as sharing:

@@ -1,4 +1,4 @@
-"""Claim, extend, complete: who gets which review, and whose result counts."""
+"""Claim, extend, complete: each review is claimed once, and one result is stored."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.fakes import BULK, INTERACTIVE
 
 
 def by_job(claimed: Claim) -> dict[UUID, int]:
-    """How many reviews of each job a claim holds."""
+    """Return the number of reviews of each job in a claim."""
     found: dict[UUID, int] = {}
     for review in claimed.reviews:
         found[review.job_id] = found.get(review.job_id, 0) + 1
@@ -85,7 +85,7 @@ def test_reviews_are_claimed_in_the_order_sent(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "how", [{"lane": Lane.INTERACTIVE}, {"model": "other"}, {"deadline": timedelta(seconds=-1)}], ids=str
 )
-def test_what_is_not_for_this_claim_is_left(engine: Engine, how: dict[str, Any]) -> None:
+def test_other_lanes_models_and_overdue_jobs_are_not_claimed(engine: Engine, how: dict[str, Any]) -> None:
     submit(engine, **how)
     assert claim(engine) is None
 
@@ -166,7 +166,7 @@ def test_a_job_without_a_single_result_has_failed(engine: Engine, model_id: int)
     assert steps.one(engine, "jobs", job).status == "failed"
 
 
-def test_a_zombie_writes_nothing(engine: Engine, model_id: int) -> None:
+def test_a_worker_that_lost_its_lease_stores_nothing(engine: Engine, model_id: int) -> None:
     submit(engine)
     zombie = must_claim(engine, worker="zombie")
     steps.lose_and_sweep(engine, zombie)
@@ -175,7 +175,7 @@ def test_a_zombie_writes_nothing(engine: Engine, model_id: int) -> None:
     assert steps.one(engine, "reviews", heir.reviews[0].id).lease_token == heir.token
 
 
-def test_of_two_workers_with_one_review_exactly_one_is_heard(engine: Engine, model_id: int) -> None:
+def test_of_two_workers_with_one_review_exactly_one_stores_its_result(engine: Engine, model_id: int) -> None:
     job = submit(engine)
     zombie = must_claim(engine)
     steps.lose_and_sweep(engine, zombie)
@@ -237,7 +237,7 @@ def test_most_state_changes_of_reviews_are_hot(engine: Engine, model_id: int) ->
     submit(engine, 200)
     while claimed := claim(engine, reviews=64):
         complete_all(engine, claimed, model_id)
-    engine.dispose()  # a backend that ends has reported its statistics
+    engine.dispose()  # a backend reports its statistics when it ends
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_stat_force_next_flush()")
@@ -248,7 +248,7 @@ def test_most_state_changes_of_reviews_are_hot(engine: Engine, model_id: int) ->
     assert hot >= 0.8 * updated
 
 
-def test_waiting_says_whether_a_claim_could_succeed(engine: Engine) -> None:
+def test_waiting_tells_whether_a_claim_could_succeed(engine: Engine) -> None:
     submit(engine)
     with transaction(engine) as connection:
         assert jobs.waiting(connection, Lane.BULK, "default")
@@ -258,7 +258,7 @@ def test_waiting_says_whether_a_claim_could_succeed(engine: Engine) -> None:
         assert not jobs.waiting(connection, Lane.BULK, "default")
 
 
-def test_the_backlog_counts_what_waits_in_each_lane(engine: Engine) -> None:
+def test_the_backlog_counts_the_waiting_reviews_of_each_lane(engine: Engine) -> None:
     submit(engine, 5)
     submit(engine, 2, lane=Lane.INTERACTIVE)
     must_claim(engine, reviews=1)

@@ -1,4 +1,4 @@
-"""The request log in the store: a partition a day, rows by COPY, and what is found again."""
+"""The request log: a partition for each day, rows by COPY, and queries."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 
 from db import request_log
-from db.engine import Engine, StoreBusy, transaction
+from db.engine import DatabaseBusy, Engine, transaction
 from db.migrate import alembic_config
 from db.request_log import LoggedRequest
 from tests.db import steps
@@ -122,7 +122,7 @@ def test_a_drop_gives_up_soon_while_somebody_reads(engine: Engine) -> None:
     create(engine, 1, NOW.date() - DAY * 20)
     with transaction(engine) as reader:
         request_log.find(reader, DAY, (100, 599), None, 1)
-        with pytest.raises(StoreBusy):
+        with pytest.raises(DatabaseBusy):
             drop(engine, 14)
     assert drop(engine, 14)
 
@@ -133,7 +133,7 @@ def test_alembic_takes_no_partition_for_a_table_of_its_own(engine: Engine) -> No
         command.check(alembic_config(connection))
 
 
-def test_a_store_without_the_log_says_so(engine: Engine) -> None:
+def test_a_schema_without_the_log_is_detected(engine: Engine) -> None:
     with transaction(engine) as connection:
         assert request_log.exists(connection)
     steps.run(engine, "DROP TABLE request_log")

@@ -1,4 +1,4 @@
-"""Anything may happen to a job in any order; what must hold, holds after every step."""
+"""The invariants of jobs and reviews hold after every step of any sequence of events."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -43,7 +43,7 @@ WHERE (review.status = 'processing') <> (leases.token IS NOT NULL)
 
 
 class Store(RuleBasedStateMachine):
-    """Callers, two workers and a sweeper on one store."""
+    """Callers, two workers and maintenance on one database."""
 
     jobs = Bundle("jobs")
     claims = Bundle("claims")
@@ -113,7 +113,7 @@ class Store(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        assert not steps.sweep(self.engine)  # what is lost is swept when it is lost
+        assert not steps.sweep(self.engine)  # `lose` has given every lost lease back already
 
     @rule(job=jobs)
     def cancel(self, job: UUID) -> None:
@@ -161,7 +161,7 @@ class Store(RuleBasedStateMachine):
         for review in reviews:
             self.a_result_is_whole_or_absent(review)
         self.a_finished_review_never_changes({row.id: row for row in reviews if row.status in FINISHED})
-        assert unleased == [], "what is processed stands in its lease, and nothing else has a token"
+        assert unleased == [], "every review that is processed is in its lease, and no other has a token"
 
     def counters_equal_the_rows(self, job: Any) -> None:
         assert {name: getattr(job, name) for name in COUNTERS} == {
@@ -193,7 +193,7 @@ class Store(RuleBasedStateMachine):
         ]
 
     def teardown(self) -> None:
-        """Whatever happened, one honest worker brings every job to its end."""
+        """After any sequence of events a single worker completes every job."""
         with transaction(self.engine) as connection:
             connection.execute(text("UPDATE leases SET expires_at = now() - interval '1 s'"))
             sweeps.expire_overdue(connection)  # a job that was retried after its deadline
@@ -209,7 +209,7 @@ class Store(RuleBasedStateMachine):
         assert steps.rows(self.engine, "SELECT token FROM leases") == []
 
 
-def test_whatever_happens_the_store_stays_sound(engine: Engine, model_id: int) -> None:
+def test_the_invariants_hold_after_any_sequence_of_events(engine: Engine, model_id: int) -> None:
     class ThisStore(Store):
         def __init__(self) -> None:
             super().__init__(engine, model_id)

@@ -1,4 +1,4 @@
-"""What the sweeper finds: lost leases, passed deadlines, things past their retention."""
+"""The statements of maintenance: expired leases, passed deadlines, retention."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -29,13 +29,13 @@ def change(engine: Engine, statement: str) -> None:
         connection.execute(text(statement))
 
 
-def test_a_lease_that_is_kept_is_not_swept(engine: Engine) -> None:
+def test_a_lease_that_has_not_expired_is_kept(engine: Engine) -> None:
     submit(engine)
     must_claim(engine)
     assert not sweep(engine)
 
 
-def test_a_lost_batch_is_queued_again_and_burns_no_attempt(engine: Engine) -> None:
+def test_a_lost_batch_is_queued_again_and_uses_no_attempt(engine: Engine) -> None:
     job = submit(engine, 3)
     lose_and_sweep(engine, must_claim(engine))
     reviews = steps.rows(engine, "SELECT * FROM reviews")
@@ -45,7 +45,7 @@ def test_a_lost_batch_is_queued_again_and_burns_no_attempt(engine: Engine) -> No
     assert (steps.one(engine, "jobs", job).queued, steps.one(engine, "jobs", job).next_index) == (3, 0)
 
 
-def test_a_review_that_is_lost_alone_burns_an_attempt(engine: Engine) -> None:
+def test_a_review_that_is_lost_alone_uses_an_attempt(engine: Engine) -> None:
     submit(engine)
     claimed = must_claim(engine)
     lose_and_sweep(engine, claimed)
@@ -65,7 +65,7 @@ def test_a_review_that_is_lost_alone_too_often_is_exhausted(engine: Engine) -> N
     assert claim(engine) is None
 
 
-def test_what_a_lost_lease_ended_is_told_by_lane_and_reason(engine: Engine) -> None:
+def test_rows_ended_by_a_lost_lease_are_returned_with_lane_and_reason(engine: Engine) -> None:
     job = submit(engine, texts=["twice", "twice"])  # two rows, one review
     told = []
     for _ in range(steps.MAX_ATTEMPTS):
@@ -87,7 +87,7 @@ def test_the_neighbours_of_an_exhausted_review_succeed(engine: Engine, model_id:
     assert (ended.status, ended.succeeded, ended.failed) == (JobStatus.SUCCEEDED, 2, 1)
 
 
-def test_what_was_completed_before_the_loss_is_kept(engine: Engine, model_id: int) -> None:
+def test_results_stored_before_the_loss_are_kept(engine: Engine, model_id: int) -> None:
     submit(engine, 2)
     claimed = must_claim(engine)
     complete(engine, claimed.token, model_id, [judged(claimed.reviews[0])], last=False)
@@ -115,7 +115,7 @@ def test_a_retried_review_has_all_its_attempts_again(engine: Engine) -> None:
     assert (steps.one(engine, "jobs", job).status, steps.one(engine, "jobs", job).finished_at) == ("queued", None)
 
 
-def test_a_lease_whose_job_is_deleted_is_swept(engine: Engine) -> None:
+def test_the_lease_of_a_deleted_job_is_removed(engine: Engine) -> None:
     job = submit(engine)
     claimed = must_claim(engine)
     with transaction(engine) as connection:
@@ -124,7 +124,7 @@ def test_a_lease_whose_job_is_deleted_is_swept(engine: Engine) -> None:
     assert steps.rows(engine, "SELECT token FROM leases") == []
 
 
-def test_several_sweepers_give_each_lease_back_once(engine: Engine) -> None:
+def test_several_maintenance_processes_give_each_lease_back_once(engine: Engine) -> None:
     submit(engine, 20)
     while claim(engine, reviews=1):
         pass
@@ -135,8 +135,8 @@ def test_several_sweepers_give_each_lease_back_once(engine: Engine) -> None:
     assert {row.attempts for row in steps.rows(engine, "SELECT attempts FROM reviews")} == {1}
 
 
-def test_a_sweeper_holds_no_job_that_a_worker_will_ask_for_later(engine: Engine) -> None:
-    """Jobs are locked in the order of their ids, so a sweeper and a worker cannot block each other."""
+def test_maintenance_and_a_worker_lock_jobs_in_the_same_order(engine: Engine) -> None:
+    """Jobs are locked in the order of their ids, so maintenance and a worker cannot deadlock."""
     first, second = submit(engine), submit(engine)
     must_claim(engine, reviews=1)
     must_claim(engine, reviews=1)
@@ -157,7 +157,7 @@ def test_a_sweeper_holds_no_job_that_a_worker_will_ask_for_later(engine: Engine)
 
 
 def blocked(engine: Engine) -> bool:
-    """Whether some transaction in this database waits for a lock."""
+    """Return whether a transaction in this database waits for a lock."""
     waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     return bool(steps.rows(engine, waits))
 
@@ -210,7 +210,7 @@ def test_keys_are_forgotten_after_a_day(engine: Engine, age: str, kept: bool) ->
         assert (idempotency.find(connection, "key") is not None) == kept
 
 
-def test_workers_that_are_long_gone_are_forgotten(engine: Engine, model_id: int) -> None:
+def test_workers_lost_hours_ago_are_deleted(engine: Engine, model_id: int) -> None:
     with transaction(engine) as connection:
         registrations.worker_seen(connection, "gone", model_id)
         connection.execute(text("UPDATE workers SET seen_at = now() - interval '2 hours'"))

@@ -1,4 +1,4 @@
-"""A worker without a fit model ends at once with one line; it needs no store for that."""
+"""A worker without a usable model exits at once with one line, even without a database."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What hangs is replaced by itself within 30 s; the drill in full size is `python -m benchmarks.faults.outage`."""
+"""A hung process is replaced within 30 s; the full drill is `python -m benchmarks.faults.outage`."""
 
 import os
 import time
@@ -17,7 +17,7 @@ ANSWERED_SECONDS = 60.0
 
 
 @pytest.mark.timeout(180)
-def test_every_process_that_hangs_is_replaced_and_what_it_held_is_judged(stack: Stack) -> None:
+def test_every_hung_process_is_replaced_and_its_reviews_are_classified(stack: Stack) -> None:
     wait_until(stack.is_ready, "the service is ready", ANSWERED_SECONDS)
     with httpx.Client(base_url=stack.url, timeout=ANSWERED_SECONDS) as client:
         hung = {part: stack.pids(part)[0] for part in OURS}
@@ -44,7 +44,7 @@ def _is_replaced(stack: Stack, part: Part, hung: dict[Part, int]) -> bool:
 
 
 @pytest.mark.timeout(180)
-def test_what_the_service_says_of_a_frozen_worker_is_what_its_callers_see(stack: Stack, tmp_path: Path) -> None:
+def test_the_metrics_agree_with_callers_while_a_worker_is_frozen(stack: Stack, tmp_path: Path) -> None:
     with closing(drill(stack, tmp_path, seconds=14, parts=[Part.WORKER_CHILD])) as outcomes:
         outcome = next(outcomes)
     assert not outcome.wrong, outcome

@@ -1,4 +1,4 @@
-"""Every promise of benchmarks.faults on real processes; benchmarks.faults.drill does the same in full size."""
+"""Each fault of benchmarks.faults once, on real processes; benchmarks.faults.drill is the full version."""
 
 from benchmarks.common.stack import Stack
 from benchmarks.faults import file_faults, process_faults
@@ -25,12 +25,12 @@ def test_a_worker_whose_child_is_killed_makes_another(stack: Stack) -> None:
     assert not outcome.wrong, outcome
 
 
-def test_what_a_frozen_worker_holds_goes_to_another_and_its_late_results_are_not_heard(stack: Stack) -> None:
+def test_reviews_of_a_frozen_worker_go_to_another_and_its_late_results_are_dropped(stack: Stack) -> None:
     outcome = break_by(process_faults.child_frozen(stack, reviews=500), stack)
     assert not outcome.wrong, outcome
 
 
-def test_a_job_that_was_accepted_outlives_the_api(stack: Stack) -> None:
+def test_an_accepted_job_survives_the_api(stack: Stack) -> None:
     outcome = break_by(process_faults.api_killed(stack), stack)
     assert not outcome.wrong, outcome
 
@@ -40,11 +40,11 @@ def test_clients_of_a_killed_postgres_see_503_and_lose_nothing(stack: Stack) -> 
     assert not outcome.wrong, outcome
 
 
-def test_of_a_file_that_was_coming_in_when_the_api_was_killed_nothing_is_left(stack: Stack) -> None:
+def test_an_upload_interrupted_by_a_killed_api_leaves_nothing(stack: Stack) -> None:
     outcome = break_by(file_faults.api_killed_during_an_upload(stack, rows=500), stack)
     assert not outcome.wrong, outcome
 
 
-def test_a_file_is_judged_and_fetched_to_the_last_byte_although_worker_and_api_are_killed(stack: Stack) -> None:
+def test_a_file_is_classified_and_downloaded_completely_although_worker_and_api_are_killed(stack: Stack) -> None:
     outcome = break_by(file_faults.worker_killed_during_a_file(stack, rows=600), stack)
     assert not outcome.wrong, outcome

@@ -70,7 +70,7 @@ def test_an_older_schema_will_not_do_but_a_newer_one(
 def test_it_says_that_the_store_is_away() -> None:
     with waiting("postgresql://nobody:none@127.0.0.1:1/none") as process:
         assert process.stderr
-        assert process.stderr.readline().startswith("wait-for-schema: The store cannot be reached")
+        assert process.stderr.readline().startswith("wait-for-schema: The database cannot be reached")
 
 
 def test_a_wrong_password_is_named(nothing: DatabaseSettings) -> None:

@@ -1,4 +1,4 @@
-"""One round of the sweeper, against the real store and the real Valkey."""
+"""One round of maintenance, with a real PostgreSQL and a real Valkey."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from broker.messages import queue_name
 from broker.notifier import Notifier
 from broker.wakeups import Waker
 from db import request_log
-from db.engine import Engine, StoreBusy, StoreUnavailable, connect, transaction
+from db.engine import DatabaseBusy, DatabaseUnavailable, Engine, connect, transaction
 from db.models import Lane, ModelLane
 from local import embedded
 from maintenance import main as maintenance
@@ -38,19 +38,19 @@ def notifier(queue: QueueSettings) -> Iterator[Notifier]:
 
 @pytest.fixture
 def sweep(queue: QueueSettings, notifier: Notifier) -> Sweep:
-    """Sweeps once with a sweeper that has shown its canary already; the queues that it rang."""
+    """A function that runs one round without canaries, and returns the queues that it woke."""
 
     def once(engine: Engine) -> set[ModelLane]:
         with Waker(queue) as waker:
             sweeper = Sweeper(engine, SETTINGS, waker, notifier)
             sweeper.wake_ups.canary_at = float("inf")
             sweeper.sweep()
-        return rung(queue)
+        return woken(queue)
 
     return once
 
 
-def rung(queue: QueueSettings) -> set[ModelLane]:
+def woken(queue: QueueSettings) -> set[ModelLane]:
     queues = [ModelLane(model, lane) for model in (MODEL, "other") for lane in Lane]
     with redis.Redis.from_url(queue.redis_url) as client:
         return {each for each in queues if client.llen(queue_name(each))}
@@ -60,19 +60,19 @@ def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"verdict_{name}_total", labels) or 0
 
 
-def test_only_queues_in_which_reviews_wait_are_rung(engine: Engine, sweep: Sweep) -> None:
+def test_only_queues_in_which_reviews_wait_are_woken(engine: Engine, sweep: Sweep) -> None:
     steps.submit(engine, lane=Lane.BULK)
     steps.submit(engine, lane=Lane.INTERACTIVE, model="other")
     assert sweep(engine) == {BULK, ModelLane("other", Lane.INTERACTIVE)}
 
 
-def test_nothing_is_rung_when_nothing_waits(engine: Engine, sweep: Sweep) -> None:
+def test_no_queue_is_woken_when_nothing_waits(engine: Engine, sweep: Sweep) -> None:
     steps.submit(engine)
     steps.must_claim(engine)
     assert sweep(engine) == set()
 
 
-def test_now_and_then_every_lane_of_every_loaded_model_is_rung(
+def test_every_lane_of_every_loaded_model_is_woken_regularly(
     engine: Engine, queue: QueueSettings, notifier: Notifier
 ) -> None:
     with transaction(engine) as connection:
@@ -81,16 +81,16 @@ def test_now_and_then_every_lane_of_every_loaded_model_is_rung(
     with Waker(queue) as waker:
         sweeper = Sweeper(engine, SETTINGS, waker, notifier)
         sweeper.sweep()
-    assert rung(queue) == {ModelLane(model, lane) for model in (MODEL, "other") for lane in Lane}
+    assert woken(queue) == {ModelLane(model, lane) for model in (MODEL, "other") for lane in Lane}
     with redis.Redis.from_url(queue.redis_url) as client:
         client.flushall()
     with Waker(queue) as waker:
         sweeper.wake_ups._waker = waker
-        sweeper.sweep()  # the next canary waits for its time
-    assert rung(queue) == set()
+        sweeper.sweep()  # the next canary is not due yet
+    assert woken(queue) == set()
 
 
-def test_every_lost_lease_is_given_back_and_rung_for_in_the_same_round(engine: Engine, sweep: Sweep) -> None:
+def test_every_lost_lease_is_given_back_and_its_queue_woken_in_the_same_round(engine: Engine, sweep: Sweep) -> None:
     job = steps.submit(engine, 3)
     for _ in range(3):
         steps.lose(engine, steps.must_claim(engine, reviews=1).token)
@@ -98,13 +98,13 @@ def test_every_lost_lease_is_given_back_and_rung_for_in_the_same_round(engine: E
     assert steps.one(engine, "jobs", job).queued == 3
 
 
-def test_an_overdue_job_expires_and_is_not_rung_for(engine: Engine, sweep: Sweep) -> None:
+def test_an_overdue_job_expires_and_its_queue_is_not_woken(engine: Engine, sweep: Sweep) -> None:
     job = steps.submit(engine, deadline=timedelta(seconds=-1))
     assert sweep(engine) == set()
     assert steps.one(engine, "jobs", job).status == "expired"
 
 
-def test_who_waits_hears_of_an_overdue_job(engine: Engine, sweep: Sweep, notifier: Notifier) -> None:
+def test_waiting_requests_are_notified_of_an_overdue_job(engine: Engine, sweep: Sweep, notifier: Notifier) -> None:
     job = steps.submit(engine, deadline=timedelta(seconds=-1))
     sweep(engine)
     assert str(job).encode() in (notifier._messages.get_nowait() or b"")
@@ -119,7 +119,7 @@ def test_old_jobs_are_forgotten(engine: Engine, model_id: int) -> None:
 
 
 def found() -> dict[str, float]:
-    """What the sweeper has counted so far."""
+    """Return the counters of maintenance."""
     return {
         "expired": count("results", lane="bulk", status="expired", reason=""),
         "exhausted": count("results", lane="interactive", status="failed", reason="exhausted"),
@@ -129,7 +129,7 @@ def found() -> dict[str, float]:
     }
 
 
-def test_what_was_found_is_counted_by_rows(engine: Engine, sweep: Sweep) -> None:
+def test_ended_rows_are_counted(engine: Engine, sweep: Sweep) -> None:
     steps.submit(engine, texts=["a", "a", "b"], deadline=timedelta(seconds=-1))
     steps.submit(engine, lane=Lane.INTERACTIVE)
     rounds = []
@@ -163,23 +163,24 @@ def test_a_reader_keeps_old_days_until_the_next_round_and_the_coming_ones_are_ma
         request_log.create_partitions(connection, 0, since=today - timedelta(days=SETTINGS.request_log_days + 1))
     with transaction(engine) as reader:
         request_log.find(reader, timedelta(days=1), (100, 599), None, 1)
-        with pytest.raises(StoreBusy):
+        with pytest.raises(DatabaseBusy):
             keep_days(engine, SETTINGS)
         assert request_log.partitions(reader)[-1] == today + timedelta(days=DAYS_AHEAD)
     keep_days(engine, SETTINGS)
 
 
-def test_a_round_without_a_store_says_so(sweep: Sweep) -> None:
+def test_a_round_without_a_database_raises(sweep: Sweep) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         sweep(connect(gone, "test"))
 
 
 @pytest.mark.parametrize("main", [maintenance.main, worker.main], ids=["maintenance", "worker"])
 def test_a_missing_setting_ends_the_process_with_its_name(
-    main: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    main: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(SystemExit) as ended:
         main()
-    assert "DATABASE_URL" in str(ended.value)
+    assert ended.value.code == 2
+    assert "DATABASE_URL" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A child process of the worker: it ends if it cannot serve, and says so where it can be read."""
+"""The child process of a worker exits if it cannot serve, and logs the reason."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from worker.context import WorkerContext
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test's own logs stay as they are, and no station is left behind."""
+    """Keep the logs of the test unchanged, and leave no context behind."""
     monkeypatch.setattr(child, "configure_logs", lambda _: None)
     monkeypatch.setattr(child, "contexts", [])
 
@@ -22,7 +22,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_child_that_cannot_serve_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: DatabaseSettings, queue: QueueSettings
 ) -> None:
-    """Celery swallows every other exception, and would keep it."""
+    """Celery swallows every other exception, and would keep the child."""
     monkeypatch.setenv("DATABASE_URL", database.database_url)
     monkeypatch.setenv("REDIS_URL", queue.redis_url)
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
@@ -45,7 +45,7 @@ def test_a_wrong_password_is_named_in_one_line(
     assert "password authentication failed" in line
 
 
-def test_a_child_that_stops_says_so(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_stops_deregisters(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
     with context.engine.begin() as connection:
         context.report_alive(connection)
     monkeypatch.setattr(child, "contexts", [context])
@@ -54,8 +54,8 @@ def test_a_child_that_stops_says_so(context: WorkerContext, monkeypatch: pytest.
         assert connection.exec_driver_sql("SELECT count(*) FROM workers").scalar() == 0
 
 
-def test_lines_of_a_child_are_not_caught_by_celery() -> None:
-    """Celery would make lines of what the lines are written to, and drop them."""
+def test_logs_of_a_child_are_not_captured_by_celery() -> None:
+    """Celery would replace the stream that logs are written to, and drop them."""
     app = celery_app(QueueSettings(redis_url="redis://nowhere"), "default")
     assert app.conf.worker_redirect_stdouts is False
     app.close()

@@ -1,4 +1,4 @@
-"""A worker opens the embedder of its model if that fits, and goes on without one if not."""
+"""A worker opens the embedder of its model if it can, and works without one otherwise."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_one_that_cannot_be_read_is_left_out(folder: Path) -> None:
     assert _open_embedder(write_manifest(folder)) is None
 
 
-def test_one_with_more_dimensions_than_the_store_holds_is_left_out(folder: Path) -> None:
+def test_one_with_more_dimensions_than_the_column_is_left_out(folder: Path) -> None:
     table = np.zeros((3, EMBEDDING_DIMENSIONS), dtype=np.int8)
     Topics(table, np.ones(3, dtype=np.float32), 0.2).write(folder / "embedder.npz")
     assert _open_embedder(write_manifest(folder)) is None

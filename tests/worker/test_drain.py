@@ -1,4 +1,4 @@
-"""A drain against the real store: everything that waits is judged once, whatever goes wrong beside it."""
+"""A drain with a real PostgreSQL: every waiting review is classified once, despite any failure."""
 
 import threading
 from collections import Counter
@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from numpy.typing import NDArray
 
-from db.engine import DatabaseError, Engine, StoreUnavailable, connect
+from db.engine import DatabaseError, DatabaseUnavailable, Engine, connect
 from db.models import Lane, ModelLane
 from inference.classifier import Encoded
 from local import embedded
@@ -32,7 +32,7 @@ Run = Callable[[], None]
 
 
 class GatedClassifier(FakeClassifier):
-    """Stops in its first forward pass until the test lets it go on; `seen` keeps the texts in order."""
+    """Blocks in its first forward pass until the test sets `gate`; `seen` has the texts in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,20 +54,20 @@ def classifier() -> FakeClassifier:
 
 @pytest.fixture
 def gated(classifier: GatedClassifier) -> GatedClassifier:
-    """The fake model, closed."""
+    """The fake model with a closed gate."""
     return classifier
 
 
 @pytest.fixture
 def opened(gated: GatedClassifier) -> GatedClassifier:
-    """The fake model, open from the start."""
+    """The fake model with an open gate."""
     gated.gate.set()
     return gated
 
 
 @contextmanager
 def predicting(run: Run, gated: GatedClassifier) -> "Iterator[Future[None]]":
-    """A drain that is in its first forward pass; it goes on when the block ends."""
+    """Run a drain up to its first forward pass, and open the gate when the block ends."""
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(run)
         wait_until(lambda: gated.begun.is_set() or running.done())
@@ -86,7 +86,7 @@ def states(engine: Engine) -> list[str]:
 
 
 @pytest.mark.usefixtures("opened")
-def test_everything_that_waits_is_judged_as_the_model_says(engine: Engine, drain: Run) -> None:
+def test_every_waiting_review_gets_the_prediction_of_the_model(engine: Engine, drain: Run) -> None:
     submit(engine, 100)
     submit(engine, 3, lane=Lane.INTERACTIVE)
     submit(engine, 20)
@@ -139,7 +139,7 @@ def test_an_interactive_review_overtakes_the_bulk_that_is_ready(
 
 
 class SettlingClassifier(GatedClassifier):
-    """A first stage answers what begins with "easy"; the gate holds the others."""
+    """A first stage settles texts that begin with "easy"; the gate blocks the others."""
 
     def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
         encoded = super().tokenise(texts)
@@ -152,7 +152,7 @@ class SettlingClassifier(GatedClassifier):
         return super().forward(batch)
 
 
-def test_what_the_first_stage_settles_is_stored_while_a_forward_pass_runs(
+def test_reviews_settled_by_the_first_stage_are_stored_during_a_forward_pass(
     engine: Engine, context: WorkerContext
 ) -> None:
     gated = SettlingClassifier()
@@ -166,7 +166,7 @@ def test_what_the_first_stage_settles_is_stored_while_a_forward_pass_runs(
     assert [each.stage for each in results(engine) if each.text.startswith("easy")] == ["ngram", "ngram"]
 
 
-def test_a_review_that_comes_during_a_prediction_is_judged_in_the_same_drain(
+def test_a_review_that_arrives_during_a_prediction_is_predicted_in_the_same_drain(
     engine: Engine, drain: Run, gated: GatedClassifier
 ) -> None:
     submit(engine)
@@ -184,7 +184,7 @@ def test_the_next_batch_is_claimed_while_this_one_is_predicted(
 
 
 @pytest.mark.usefixtures("opened")
-def test_two_drains_at_once_judge_each_review_once(
+def test_two_concurrent_drains_predict_each_review_once(
     engine: Engine, context: WorkerContext, opened: GatedClassifier
 ) -> None:
     submit(engine, texts=[f"text {number}" for number in range(300)])
@@ -226,10 +226,10 @@ def test_a_job_that_is_deleted_during_its_prediction_is_no_error(
 
 
 @pytest.mark.usefixtures("opened")
-def test_without_a_store_a_drain_ends_with_its_error(context: WorkerContext) -> None:
+def test_without_a_database_a_drain_raises(context: WorkerContext) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
     context.engine = connect(gone, "test")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         Drain(context).run()
 
 
@@ -242,7 +242,7 @@ def cut(engine: Engine, postgres: str, *, closed: bool = False) -> None:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
-def test_a_result_outlives_a_cut_connection(engine: Engine, drain: Run, gated: GatedClassifier, postgres: str) -> None:
+def test_a_result_survives_a_cut_connection(engine: Engine, drain: Run, gated: GatedClassifier, postgres: str) -> None:
     submit(engine)
     with predicting(drain, gated) as running:
         cut(engine, postgres)
@@ -259,7 +259,7 @@ def test_a_result_that_cannot_be_stored_comes_back_to_the_queue(
     submit(engine)
     with predicting(drain, gated) as running:
         cut(engine, postgres, closed=True)
-    assert isinstance(running.exception(), StoreUnavailable)
+    assert isinstance(running.exception(), DatabaseUnavailable)
     with psycopg.connect(postgres, autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE {engine.url.database} ALLOW_CONNECTIONS true")
     engine.dispose()
@@ -276,7 +276,7 @@ class ExitingClassifier(FakeClassifier):
         raise SystemExit(len(batch))
 
 
-def test_what_ends_the_process_ends_the_drain(engine: Engine, context: WorkerContext) -> None:
+def test_an_exit_in_the_forward_pass_ends_the_drain(engine: Engine, context: WorkerContext) -> None:
     submit(engine)
     context.classifier = ExitingClassifier()
     with pytest.raises(SystemExit):
@@ -284,20 +284,20 @@ def test_what_ends_the_process_ends_the_drain(engine: Engine, context: WorkerCon
 
 
 @pytest.mark.usefixtures("opened")
-def test_a_drain_whose_time_is_up_rings_for_what_it_leaves(
+def test_a_drain_whose_time_is_up_sends_wakeups_for_the_rest(
     engine: Engine, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drain_module, "DRAIN_SECONDS", 0)
-    rung: list[ModelLane] = []
-    context.wake = rung.append
+    woken: list[ModelLane] = []
+    context.wake = woken.append
     submit(engine)
     Drain(context).run()
     assert states(engine) == ["queued"]
-    assert set(rung) == {INTERACTIVE, BULK}
+    assert set(woken) == {INTERACTIVE, BULK}
 
 
 class Once(threading.Event):
-    """An event that is awaited once in vain: one beat of the clock."""
+    """An event whose first wait times out: one heartbeat."""
 
     def wait(self, timeout: float | None = None) -> bool:
         assert timeout is not None
@@ -319,7 +319,7 @@ def test_a_heartbeat_extends_what_is_held(engine: Engine, context: WorkerContext
     assert left[other.token] == steps.LEASE
 
 
-def test_a_heartbeat_outlives_the_store(context: WorkerContext) -> None:
+def test_a_heartbeat_survives_without_a_database(context: WorkerContext) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
     context.engine = connect(gone, "test")
     beat(context, set(), Once())

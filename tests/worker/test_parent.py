@@ -1,4 +1,4 @@
-"""A worker's parent kills a child that has fallen silent or takes no task, and leaves all others alone."""
+"""The parent kills a child without heartbeat or that starts no task, and no other process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from worker.parent import ChildWatch, child_file
 
 @pytest.fixture
 def child() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process of ours that stands for the child."""
+    """A process in place of the child."""
     process = subprocess.Popen(["sleep", "1000"])
     yield process
     process.kill()
@@ -28,17 +28,17 @@ def beat(path: Path, pid: int, state: str = "ready") -> None:
 
 
 def is_killed(watch: ChildWatch, child: "subprocess.Popen[bytes]") -> bool:
-    watch.look()
+    watch.check()
     return child.poll() == -Signals.SIGKILL
 
 
 def test_a_child_that_is_silent_is_killed(tmp_path: Path, child: "subprocess.Popen[bytes]") -> None:
     watch = ChildWatch(tmp_path / "beat", lambda: False, limit_seconds=0.2)
     beat(tmp_path / "beat", child.pid)
-    watch.look()
+    watch.check()
     assert child.poll() is None
     wait_until(lambda: is_killed(watch, child))
-    assert not (tmp_path / "beat").exists()  # the next child has the time of a start
+    assert not (tmp_path / "beat").exists()  # the limit for starting applies to the next child
 
 
 def test_a_child_that_beats_but_takes_no_task_is_killed(tmp_path: Path, child: "subprocess.Popen[bytes]") -> None:
@@ -53,20 +53,20 @@ def test_a_child_that_beats_but_takes_no_task_is_killed(tmp_path: Path, child: "
 
 
 def test_a_child_that_loads_its_model_is_left_alone(tmp_path: Path, child: "subprocess.Popen[bytes]") -> None:
-    """Tasks wait for it meanwhile, and the library may hold the interpreter for as long as it reads a file."""
+    """Tasks may wait for it, and loading may block the interpreter while a file is read."""
     watch = ChildWatch(tmp_path / "beat", lambda: True, limit_seconds=0)
     for _ in range(3):
         beat(tmp_path / "beat", child.pid, "start")
-        watch.look()
-        watch.look()
+        watch.check()
+        watch.check()
     assert child.poll() is None
 
 
 def test_a_process_that_is_not_our_child_is_left_alone(tmp_path: Path) -> None:
     watch = ChildWatch(tmp_path / "beat", lambda: False, limit_seconds=0)
     beat(tmp_path / "beat", os.getppid())
-    watch.look()
-    watch.look()
+    watch.check()
+    watch.check()
     assert not watch.is_given_up()
 
 

@@ -1,4 +1,4 @@
-"""A failing batch is split until the culprit stands alone."""
+"""A failing batch is split until the review that breaks it is alone."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,11 +9,11 @@ from worker.predict import isolate
 
 
 class Step:
-    """Doubles each number, but breaks on any batch with a culprit; keeps the batches it was given."""
+    """Doubles each number, but fails on any batch with a culprit; `batches` has its inputs."""
 
     def __init__(self, culprits: set[int], tries: int = 1_000) -> None:
         self.culprits = culprits
-        self.tries = tries  # how often a culprit breaks it
+        self.tries = tries  # failures until culprits succeed
         self.batches: list[list[int]] = []
 
     def __call__(self, items: Sequence[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Predictions that are kept: the same text is judged once by the same model, and its result says so."""
+"""The prediction cache: a model predicts each text once, and later results are marked as cached."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ JUDGED = "SELECT status, label, probabilities, stage, tokens, truncated, model_i
 
 @pytest.fixture
 def keeping(context: WorkerContext) -> WorkerContext:
-    """A worker that keeps its predictions."""
+    """A worker that caches its predictions."""
     context.fingerprint = b"model 1 fast"
     return context
 
@@ -88,7 +88,7 @@ def test_known_and_new_texts_of_a_job_are_all_answered(
 
 
 @pytest.mark.parametrize("other", [b"model 2 fast", b"model 1 full", None])
-def test_another_model_or_operating_point_judges_for_itself(
+def test_another_model_or_operating_point_does_not_use_the_cache(
     keeping: WorkerContext, classifier: FakeClassifier, drain: Run, other: bytes | None
 ) -> None:
     submit(keeping.engine, TEXT)
@@ -100,13 +100,13 @@ def test_another_model_or_operating_point_judges_for_itself(
     assert cached(keeping.engine) == [False, False]
 
 
-def test_a_worker_that_shall_keep_none_keeps_none(context: WorkerContext, drain: Run) -> None:
+def test_a_worker_without_a_fingerprint_caches_nothing(context: WorkerContext, drain: Run) -> None:
     submit(context.engine, TEXT)
     drain()
     assert rows(context.engine, "SELECT * FROM prediction_cache") == []
 
 
-def test_a_fingerprint_tells_points_and_changed_models_apart(tmp_path: Path) -> None:
+def test_fingerprints_of_other_points_and_changed_models_differ(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"version": "1"}')
     found = {fingerprint(tmp_path, point, neutral=False) for point in ("", "fast", "full")}
     (tmp_path / "manifest.json").write_text('{"version": "1", "created": "again"}')
@@ -149,21 +149,21 @@ def test_a_known_text_shows_similar_reviews_of_today(keeping: WorkerContext, dra
     assert [each["text"] for each in found.similar_reviews] == ["a ship of pirates"]
 
 
-def test_what_is_known_says_nothing_of_the_pace(
+def test_cached_predictions_do_not_change_the_pace(
     keeping: WorkerContext, drain: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit(keeping.engine, TEXT)
     drain()
-    told: list[Any] = []
-    monkeypatch.setattr(keeping.pace, "judged", lambda *judged: told.append(judged))
+    counted: list[Any] = []
+    monkeypatch.setattr(keeping.pace, "predicted", lambda *predicted: counted.append(predicted))
     submit(keeping.engine, TEXT)
     drain()
-    assert told == []
+    assert counted == []
     assert cached(keeping.engine) == [False, True]
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_result_says_that_it_is_cached(client: httpx.Client, keeping: WorkerContext) -> None:
+def test_a_cached_result_is_marked(client: httpx.Client, keeping: WorkerContext) -> None:
     assert keeping.fingerprint
     first, second = (calls.post(client, TEXT)["results"][0] for _ in range(2))
     assert (first["cached"], second["cached"]) == (False, True)
@@ -176,7 +176,7 @@ def test_a_result_says_that_it_is_cached(client: httpx.Client, keeping: WorkerCo
 
 
 def fill(engine: Engine, count: int) -> None:
-    """Predictions of which each is a day older than the one before."""
+    """Add cached predictions, each a day older than the one before."""
     run(
         engine,
         "INSERT INTO prediction_cache (key, probabilities, stage, tokens, label, truncated, warnings, created_at)"
@@ -206,7 +206,7 @@ def test_many_go_in_steps(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> No
     assert rows(engine, "SELECT FROM prediction_cache") == []
 
 
-def test_a_whole_service_keeps_them() -> None:
+def test_a_whole_service_caches_predictions() -> None:
     body = {"reviews": [{"text": "A warm, funny and beautifully acted film about a fox."}]}
     with (
         shipped_stack({"PREDICTION_CACHE_ROWS": "10"}) as stack,

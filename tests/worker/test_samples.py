@@ -1,4 +1,4 @@
-"""The sample reviews: added to a store without examples, embedded again with the model, never against the user."""
+"""Samples are added to a database without examples, and embedded again with a new model; users' examples stay."""
 
 from collections import Counter
 from dataclasses import replace
@@ -23,7 +23,7 @@ def embedder(tmp_path: Path) -> Embedder:
     return small_embedder(tmp_path)
 
 
-def test_a_store_without_examples_gets_the_samples_once(engine: Engine, embedder: Embedder) -> None:
+def test_a_database_without_examples_gets_the_samples_once(engine: Engine, embedder: Embedder) -> None:
     added = add_samples(engine, embedder, FOLDER)
     assert added >= 24
     assert add_samples(engine, embedder, FOLDER) == 0
@@ -37,7 +37,7 @@ def test_another_embedder_embeds_the_samples_again(engine: Engine, embedder: Emb
     assert rows(engine, "SELECT DISTINCT embedder FROM examples") == [("new",)]
 
 
-def test_a_store_with_examples_of_its_own_gets_none(engine: Engine, embedder: Embedder) -> None:
+def test_a_database_with_other_examples_gets_none(engine: Engine, embedder: Embedder) -> None:
     add_samples(engine, embedder, FOLDER)
     run(engine, "UPDATE examples SET dataset = 'ours'")
     assert add_samples(engine, replace(embedder, digest="new"), FOLDER) == 0
@@ -52,7 +52,7 @@ def test_a_model_without_samples_or_with_other_labels_adds_none(
         assert examples.datasets(connection, None) == []
 
 
-def test_what_callers_told_is_embedded_once_and_again_with_another_embedder(engine: Engine, embedder: Embedder) -> None:
+def test_feedback_is_embedded_once_and_again_with_another_embedder(engine: Engine, embedder: Embedder) -> None:
     with transaction(engine) as connection:
         new = [NewExample(text, "positive", None, None) for text in ("pirates", "robots")]
         examples.add(connection, feedback.DATASET, None, [*new, NewExample("cake", "strange", None, None)])

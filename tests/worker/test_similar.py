@@ -1,4 +1,4 @@
-"""Similar reviews: found when a review is judged, kept with its answer, and never in the way of it."""
+"""Similar reviews are found with the prediction and stored with the result, which never fails because of them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -47,12 +47,12 @@ def submit(engine: Engine, *texts: str, similar_wanted: int = 2) -> Any:
 
 
 def shown(engine: Engine, job_id: Any) -> list[Any]:
-    """Status and similar reviews of each review."""
+    """Return status and similar reviews of each review."""
     query = "SELECT status, similar_reviews FROM reviews WHERE job_id = :id ORDER BY index"
     return [tuple(row) for row in steps.rows(engine, query, id=job_id)]
 
 
-def test_a_judged_review_shows_the_nearest_examples_cleaned(stocked: WorkerContext, drain: Run) -> None:
+def test_a_result_has_the_nearest_examples_cleaned(stocked: WorkerContext, drain: Run) -> None:
     job_id = submit(stocked.engine, PIRATES)
     drain()
     [(status, similar)] = shown(stocked.engine, job_id)
@@ -91,7 +91,7 @@ def test_without_an_embedder_or_examples_there_are_none(context: WorkerContext, 
     assert shown(context.engine, first) + shown(context.engine, second) == [("succeeded", None)] * 2
 
 
-def test_an_answer_keeps_what_it_shows_when_the_examples_go(stocked: WorkerContext, drain: Run) -> None:
+def test_a_result_keeps_its_similar_reviews_when_the_examples_are_removed(stocked: WorkerContext, drain: Run) -> None:
     job_id = submit(stocked.engine, PIRATES)
     drain()
     before = shown(stocked.engine, job_id)
@@ -101,7 +101,7 @@ def test_an_answer_keeps_what_it_shows_when_the_examples_go(stocked: WorkerConte
 
 
 @pytest.mark.parametrize("broken", ["embedder", "store"])
-def test_a_failure_costs_the_similar_reviews_and_no_answer(stocked: WorkerContext, drain: Run, broken: str) -> None:
+def test_a_failure_costs_the_similar_reviews_and_no_result(stocked: WorkerContext, drain: Run, broken: str) -> None:
     if broken == "embedder":
         stocked.embedder = replace(small(stocked), tokeniser=object())  # type: ignore[arg-type]
     else:
@@ -116,7 +116,7 @@ def small(context: WorkerContext) -> Embedder:
     return context.embedder
 
 
-def test_a_long_text_is_cut_behind_a_word() -> None:
+def test_a_long_text_is_cut_after_a_word() -> None:
     assert cut("word " * 100) == "word " * 100
     assert cut("word " * 101) == "word " * 98 + "word…"
     assert cut("字" * 501) == "字" * 499 + "…"

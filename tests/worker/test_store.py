@@ -1,4 +1,4 @@
-"""What a worker counts is what stands in the store, to the unit."""
+"""The counters of a worker equal the stored rows exactly."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def value(name: str, **labels: str) -> float:
 
 @contextmanager
 def rise(name: str, expected: float, **labels: str) -> Iterator[None]:
-    """A sample rises by this much in the block."""
+    """Check that a metric rises by this much in the block."""
     before = value(name, **labels)
     yield
     assert value(name, **labels) - before == pytest.approx(expected), (name, labels)
@@ -69,7 +69,7 @@ def test_the_time_to_a_result_is_the_databases(engine: Engine, drain: Run) -> No
     assert 10 <= value("verdict_queue_seconds_sum", lane="bulk", model="default") - queued <= seen
 
 
-def test_a_result_that_is_refused_is_not_counted(engine: Engine, context: WorkerContext) -> None:
+def test_a_result_that_was_not_stored_is_not_counted(engine: Engine, context: WorkerContext) -> None:
     job = submit(engine)
     claimed = steps.must_claim(engine)
     steps.stop(engine, job)
@@ -90,7 +90,7 @@ def test_each_step_and_each_forward_pass_is_timed(engine: Engine, drain: Run) ->
         drain()
 
 
-def test_a_model_that_serves_shows_zeros_before_anything_happened() -> None:
+def test_counters_start_at_zero() -> None:
     show_zeros("never-served")
     assert REGISTRY.get_sample_value("verdict_result_seconds_count", {"lane": "bulk", "model": "never-served"}) == 0
 
@@ -99,30 +99,30 @@ def workers(engine: Engine) -> dict[str, float | None]:
     return {row.name: row.tokens_per_second for row in steps.rows(engine, "SELECT * FROM workers")}
 
 
-def test_a_worker_says_its_pace_with_its_sign_of_life(engine: Engine, context: WorkerContext) -> None:
+def test_a_worker_stores_its_pace(engine: Engine, context: WorkerContext) -> None:
     context.pace = Pace(1234.5)
     Drain(context).run()
     assert workers(engine) == {"default": 1234.5}
 
 
-def test_a_worker_whose_pace_is_unknown_says_none(engine: Engine, drain: Run) -> None:
+def test_a_worker_without_a_pace_stores_none(engine: Engine, drain: Run) -> None:
     drain()
     assert workers(engine) == {"default": None}
 
 
-def test_a_worker_that_ends_is_forgotten_at_once(engine: Engine, context: WorkerContext) -> None:
+def test_a_worker_that_ends_is_deregistered_at_once(engine: Engine, context: WorkerContext) -> None:
     Drain(context).run()
     context.deregister()
     assert workers(engine) == {}
 
 
-def test_a_worker_that_ends_without_a_store_ends_all_the_same(context: WorkerContext) -> None:
+def test_a_worker_ends_without_a_database_too(context: WorkerContext) -> None:
     gone = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
     context.engine = connect(gone, "test")
     context.deregister()
 
 
-def test_what_was_stored_names_its_job_and_its_end(engine: Engine, model_id: int) -> None:
+def test_a_job_ends_with_its_last_stored_result(engine: Engine, model_id: int) -> None:
     job: UUID = submit(engine, 2)
     claimed = steps.must_claim(engine)
     assert [each.tokens_estimate for each in claimed.reviews] == [steps.TOKENS] * 2
