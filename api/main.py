@@ -1,4 +1,4 @@
-"""Start the HTTP side: `python -m api.main`."""
+"""Start the API server: `python -m api.main`."""
 
 import socket
 import sys
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from api.admission.retry_schedule import LONGEST_SECONDS
 from api.app import create_app
+from api.state import state_of
 from monitoring.liveness import Heartbeat
 from monitoring.logs import configure_logs
 from monitoring.traces import configure_traces
@@ -18,26 +19,29 @@ from settings import ApiSettings, DatabaseSettings, LivenessSettings, QueueSetti
 
 
 class ApiServer(uvicorn.Server):
-    """Uvicorn waits for requests that run before it ends the application, and event streams wait for their job."""
+    """A uvicorn server that ends open event streams at shutdown.
+
+    Uvicorn waits for open requests before it stops the application, and an event stream is open until its job ends.
+    """
 
     def __init__(self, app: FastAPI, config: uvicorn.Config, heartbeat: Heartbeat) -> None:
         super().__init__(config)
         self._app, self._heartbeat = app, heartbeat
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until the last answer was given, and beat as long."""
+        """Serve until shutdown, and write heartbeats meanwhile."""
         async with self._heartbeat.beating():
             await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End, and say so to the streams."""
+        """Start the shutdown, and end the event streams."""
         super().handle_exit(sig, frame)
         if self.started:
-            self._app.state.service.stopping.set()
+            state_of(self._app).stopping.set()
 
 
 def main() -> None:
-    """Serve until a signal ends it; exit code 1 with one line when a setting is wrong."""
+    """Serve until a signal arrives; exit with code 1 and one line on standard error if a setting is wrong."""
     try:
         settings, database, queue = ApiSettings(), DatabaseSettings(), QueueSettings()
         liveness = LivenessSettings()
@@ -53,13 +57,13 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # Who comes back when told finds his connection open; closed in that very moment, it costs him an error.
+        # Longer than the longest Retry-After: otherwise a punctual retry hits a closing socket.
         timeout_keep_alive=LONGEST_SECONDS + 15,
-        # Uvicorn waits for ever for slow clients by default.
+        # By default uvicorn waits without limit for slow clients.
         timeout_graceful_shutdown=int(settings.max_wait_seconds) + 5,
     )
     server = ApiServer(app, config, Heartbeat(liveness.heartbeat_file))
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its shutdown
         server.run()
     if not server.started:
         sys.exit(3)  # the exit code of uvicorn's own command line

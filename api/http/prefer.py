@@ -8,10 +8,11 @@ from fastapi import Depends, Header
 
 async def wait_seconds(
     prefer: Annotated[
-        str | None, Header(description="`wait=2`: answer with the finished job if it ends within 2 seconds.")
+        str | None,
+        Header(description="`wait=2`: wait up to 2 seconds for the end of the job, and answer with the finished job."),
     ] = None,
 ) -> float:
-    """What `Prefer` asks for (RFC 7240), in seconds; a preference we do not know is ignored, as it says."""
+    """Return the seconds in `Prefer: wait=…`, or 0; unknown preferences are ignored, as RFC 7240 requires."""
     found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6}(?:\.\d{1,3})?)", prefer or "")
     return float(found[1]) if found else 0.0
 

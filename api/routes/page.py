@@ -1,7 +1,7 @@
-"""The web page at `/`, and the API's documentation at `/docs`: files of `api/web`, and Swagger UI's from its package.
+"""The web page at `/` and the API documentation at `/docs`: the files of `api/web`, and Swagger UI from its package.
 
-They are read once, for the first who asks. Nothing comes from elsewhere, and the policy says so to the browser: a
-review that holds markup could not run anything even if it were inserted as such, which it is not.
+The files are read at the first request. The security policy lets a browser load nothing from other hosts and run no
+inline script, so markup in a review could not run even if the page inserted it as markup, which it does not.
 """
 
 import hashlib
@@ -19,20 +19,20 @@ from api.http.security_headers import DOCS_POLICY, PAGE_POLICY
 WEB = Path(__file__).parents[1] / "web"
 DOCS = "docs.html"
 SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
-MEDIA_TYPES = {  # said here, since what the system knows about `.js` differs from machine to machine
+MEDIA_TYPES = {  # fixed here, since `mimetypes` depends on files of the machine
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-HEADERS = {"Cache-Control": "no-cache"}  # asked for each time, answered with 304 while it is the same
+HEADERS = {"Cache-Control": "no-cache"}  # browsers ask each time, and get 304 for an unchanged file
 
 router = APIRouter(include_in_schema=False)
 
 
 @cache
 def _files() -> dict[str, tuple[bytes, dict[str, str]]]:
-    """Content and headers by name."""
+    """Return content and headers of each file by name."""
     return {each.name: _read(each) for each in _served()}
 
 
@@ -51,19 +51,19 @@ def _read(file: Traversable) -> tuple[bytes, dict[str, str]]:
 
 @router.get("/")
 async def page(request: Request) -> Response:
-    """The page."""
+    """Return the web page."""
     return _answer(request, "index.html")
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """The API's documentation, to be tried out."""
+    """Return the page of the API documentation."""
     return _answer(request, DOCS)
 
 
 @router.get("/web/{name}")
 async def part(request: Request, name: str) -> Response:
-    """A file that the page is made of."""
+    """Return a script, style sheet or picture of the pages."""
     if name not in _files():
         raise HTTPException(404)
     return _answer(request, name)
