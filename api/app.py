@@ -11,7 +11,10 @@ from starlette.middleware import Middleware
 from api import problems
 from api.admission.control import AdmissionControl
 from api.admission.known_models import KnownModels
+from api.http.cors import cors
+from api.http.head import HeadAsGet
 from api.http.middleware import RequestMiddleware
+from api.http.proxies import Proxies
 from api.http.ranges import DownloadIndexes
 from api.http.request_log import RequestLog
 from api.http.security import AllowedHosts, Security
@@ -25,7 +28,9 @@ from settings import ApiSettings, DatabaseSettings, QueueSettings
 
 DESCRIPTION = """Classify the sentiment of reviews asynchronously: submit a job, then poll, wait or follow its events.
 
-Every error is an `application/problem+json` document; its `type` is one of those listed with each response."""
+Every error is an `application/problem+json` document; its `type` is one of those listed with each response.
+
+HEAD is answered wherever GET is."""
 
 
 def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSettings) -> FastAPI:
@@ -64,7 +69,13 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
         docs_url=None,  # api.routes.page serves it from local files
         redoc_url=None,
         redirect_slashes=False,  # a client may turn a redirected POST into a GET
-        middleware=[Middleware(RequestMiddleware, request_log), Middleware(Security, AllowedHosts(settings))],
+        middleware=[
+            Middleware(RequestMiddleware, request_log),
+            Middleware(Security, AllowedHosts(settings)),
+            *cors(settings),
+            Middleware(Proxies, settings),
+            Middleware(HeadAsGet),
+        ],
     )
     app.state.sla_cache = SlaCache()
     problems.install(app)

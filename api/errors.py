@@ -11,6 +11,7 @@ ServiceError
 ├── BodyTooLarge            413
 ├── UnsupportedMediaType    415
 ├── InvalidHost             400  `Host` is missing, malformed or repeated
+├── InvalidForwardedPrefix  400  a trusted proxy sent a malformed X-Forwarded-Prefix
 ├── CrossSiteRequest        403  a page of another site sent the request
 ├── HostNotAllowed          421  `Host` is not a name of this service
 ├── UnknownJob              404
@@ -108,7 +109,7 @@ class BodyTooLarge(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body must be JSON: send `Content-Type: application/json`; a job may also be a CSV or NDJSON file."""
+    """The body must be JSON: send `Content-Type: application/json`; for a file, add `format=csv` or `ndjson`."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     name = "unsupported-media-type"
@@ -121,8 +122,15 @@ class InvalidHost(ServiceError):
     name = "invalid-host"
 
 
+class InvalidForwardedPrefix(ServiceError):
+    """`X-Forwarded-Prefix` of a trusted proxy must be a path such as /verdict, not below /v1."""
+
+    status = HTTPStatus.BAD_REQUEST
+    name = "invalid-forwarded-prefix"
+
+
 class CrossSiteRequest(ServiceError):
-    """A page of another site sent this request; in a browser, only pages of this service may call it."""
+    """A page of another site sent this request; only pages of this service and of CORS_ORIGINS may call it."""
 
     status = HTTPStatus.FORBIDDEN
     name = "cross-site-request"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from api.admission.retry_schedule import LONGEST_SECONDS
 from api.app import create_app
+from api.http.protocol import HttpProtocol
 from api.state import state_of
 from monitoring.liveness import Heartbeat
 from monitoring.logs import configure_logs
@@ -54,6 +55,8 @@ def main() -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=HttpProtocol,
+        proxy_headers=False,  # api.http.proxies applies them, and needs the address of the proxy for its own header
         log_config=None,
         access_log=False,
         server_header=False,

@@ -17,6 +17,7 @@ from api.errors import (
     FieldError,
     HostNotAllowed,
     InternalError,
+    InvalidForwardedPrefix,
     InvalidHost,
     InvalidRequest,
     ServiceError,
@@ -76,7 +77,8 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
 def _allowed(request: Request) -> dict[str, str]:
     # Starlette knows only the methods of the first route with this path, and each route has one method.
     methods = request.app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""), {"get": None})
-    return {"Allow": ", ".join(method.upper() for method in methods)}
+    head = ["HEAD"] if "get" in methods else []
+    return {"Allow": ", ".join([*(method.upper() for method in methods), *head])}
 
 
 def _pointer(location: tuple[Any, ...]) -> str:
@@ -115,7 +117,8 @@ class _Documented(NamedTuple):
     text: str
 
 
-ALWAYS: tuple[ErrorType, ...] = (InvalidHost, CrossSiteRequest, HostNotAllowed)  # by `api.http.security`
+# By `api.http.security` and `api.http.proxies`, before the route is known.
+ALWAYS: tuple[ErrorType, ...] = (InvalidHost, InvalidForwardedPrefix, CrossSiteRequest, HostNotAllowed)
 DATABASE: tuple[ErrorType, ...] = (DatabaseError, InternalError)  # of every route that uses PostgreSQL
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from api.errors import UnknownJob
 from api.evaluation import evaluation_out
+from api.http.proxies import path_prefix
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
 from db import evaluations, jobs, reviews
 from db.engine import Engine, one_trip, read_only, transaction
@@ -17,8 +18,8 @@ WITHOUT_WORKER = "No live worker serves the model {}; the job is kept and waits 
 
 
 def job_url(job_id: UUID) -> str:
-    """Return the path of a job."""
-    return f"/v1/jobs/{job_id}"
+    """Return the path of a job, below the path prefix of the request."""
+    return f"{path_prefix.get()}/v1/jobs/{job_id}"
 
 
 def or_404(row: Any) -> Any:

@@ -2,19 +2,46 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from fastapi import Request, Response
 
-from api.errors import FieldError, InvalidRequest
+from api.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidJson,
+    InvalidRequest,
+    InvalidUpload,
+    KeyReused,
+    NotReady,
+    NoWorker,
+    Overloaded,
+    TooManyUploads,
+    TooSlow,
+    UnknownJob,
+    UnsupportedMediaType,
+)
 from api.http.strict_json import StrictRoute
+from api.problems import DATABASE, ErrorType, refusals
 from api.schemas import JobIn, JobOut
 from api.state import ApiState, state_of
 from db.jobs import FINAL
 from db.models import Lane, ModelLane
 from db.submissions import CHARS_PER_TOKEN, NewJob, NewReview
+from files.errors import FileRefused
 from monitoring import traces
 from monitoring.metrics import CACHE_HITS, JOBS_SUBMITTED, ROWS_SUBMITTED
 
+# UnknownJob: another caller may delete the job while this one waits for its end.
+SUBMIT_ERRORS: tuple[ErrorType, ...] = (
+    *(InvalidJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, KeyReused),
+    *(UnknownJob, Overloaded, NotReady, NoWorker, *DATABASE),
+)
+UPLOAD_ERRORS: tuple[ErrorType, ...] = (InvalidUpload, TooSlow, TooManyUploads, *FileRefused.__subclasses__())
+SUBMIT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobOut, "description": "The job has finished within the time in `Prefer`."},
+    **refusals(*SUBMIT_ERRORS, *UPLOAD_ERRORS),
+}
 # Every review in a body has this member, unless a letter of its name is escaped (a to z are \u0061 to \u007a).
 TEXT_MEMBER = b'"text"'
 ESCAPED_LETTER = re.compile(rb"\\u00[67]", re.IGNORECASE)

@@ -48,7 +48,9 @@ async def read_key(request: Request, key: KeyHeader) -> Idempotency | None:
     """Return the key of a request with a small body, if it has one."""
     if key is None:
         return None
-    head = f"{request.method} {request.url.path}\n".encode()
+    # Without the path prefix: a repeat through another proxy is the same request.
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    head = f"{request.method} {path}\n".encode()
     digest = hashlib.sha256(head + await request.body()).digest()
     return Idempotency(key, lambda: digest)
 

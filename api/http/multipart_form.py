@@ -30,7 +30,7 @@ class FilePart:
 
 
 def file_part(body: Iterable[bytes], boundary: str) -> FilePart:
-    """Read a form up to its file.
+    """Read a form up to its file: the first part with a filename, or named `file`.
 
     Raises:
         InvalidUpload: The body is no form or has no file. While `chunks` is read: the form is cut short, or another
@@ -40,11 +40,11 @@ def file_part(body: Iterable[bytes], boundary: str) -> FilePart:
     events, fields = _events(body, boundary), dict[str, str]()
     for event in events:
         if isinstance(event, MultipartSegment):
-            if event.name == "file":
+            if event.name == "file" or event.filename is not None:
                 media = event.content_type or ""
                 return FilePart(event.filename or "", media, event.charset, _file(events), fields)
             fields[event.name or ""] = _value(events, event.name or "")
-    raise InvalidUpload("The form has no part named `file`.")
+    raise InvalidUpload("The form has no file: none of its parts has a filename, and none is named `file`.")
 
 
 def _events(body: Iterable[bytes], boundary: str) -> Iterator[Event]:

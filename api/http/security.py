@@ -2,8 +2,8 @@
 
 A page of any site can send requests to a service on its visitor's machine or network. It can also read the answers if
 its own host name resolves to that service (DNS rebinding), since the browser then takes both for one site. So a
-request must name a host of this service, and must not come from another site. Programs other than browsers send
-neither `Origin` nor `Sec-Fetch-Site`.
+request must name a host of this service, and must not come from another site, unless CORS_ORIGINS lists it. Programs
+other than browsers send neither `Origin` nor `Sec-Fetch-Site`.
 """
 
 import re
@@ -25,7 +25,7 @@ _OWN_SITE = {"same-origin", "none"}  # `none`: the user typed the address, or op
 
 
 class AllowedHosts:
-    """The host names of this service: loopback, `HOST`, `ALLOWED_HOSTS`, and every IP address.
+    """The host names of this service (loopback, `HOST`, `ALLOWED_HOSTS`, every IP address), and the origins allowed.
 
     An IP address is safe, since DNS rebinding needs a name.
     """
@@ -36,6 +36,7 @@ class AllowedHosts:
         self._suffixes = tuple(each[1:] for each in given if each.startswith("*."))
         self.configured = frozenset(each for each in given if not each.startswith("*"))
         self._names = self.configured | {"localhost", settings.host.lower().rstrip(".")}
+        self.cors_origins = settings.allowed_origins
 
     def __contains__(self, name: str) -> bool:
         """Whether this service answers for a host: a lower-case name or an address, without port."""
@@ -98,11 +99,13 @@ _READ = {b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest"}
 
 def _is_cross_site(headers: Mapping[str, str], method: str, host: str, hosts: AllowedHosts) -> bool:
     """Whether a page of another site sent a request. Following a link is allowed, since it changes nothing."""
+    origin = headers.get("origin")
+    if origin is not None and not hosts.cors_origins.isdisjoint({"*", origin.strip().lower()}):
+        return False
     site = headers.get("sec-fetch-site")
     if site is not None and site.strip().lower() not in _OWN_SITE:
         follows_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
         return not (follows_link and method in {"GET", "HEAD"})
-    origin = headers.get("origin")
     return origin is not None and not _is_own(origin.strip().lower(), host, hosts)
 
 

@@ -68,8 +68,8 @@ class UploadOptions(BaseModel):
     )
     format: Format | None = Field(
         None,
-        description="Format of the file, if the media type does not tell it. Workbooks, Parquet and archives are"
-        " recognised by their bytes.",
+        description="Format of the file; the body may then have any media type, or none. Default: by media type or file"
+        " name. Workbooks, Parquet and archives are recognised by their bytes.",
     )
     model: ModelName | None = Field(None, description=MODEL)
     deadline_seconds: float | None = Field(

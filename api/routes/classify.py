@@ -5,10 +5,10 @@ from fastapi import APIRouter, Request, Response
 from api.errors import ClassificationFailed, NotInTime
 from api.http.idempotency import OptionalKey
 from api.problems import refusals
-from api.routes.jobs import SUBMIT_ERRORS, submit_job
+from api.routes.jobs import submit_job
 from api.schemas import ClassifyIn, ClassifyOut, JobIn, ReviewIn
 from api.state import StateDep
-from api.submission import SubmitRoute, new_job
+from api.submission import SUBMIT_ERRORS, SubmitRoute, new_job
 from db.jobs import FINAL
 
 router = APIRouter(prefix="/v1", tags=["classify"], route_class=SubmitRoute)

@@ -10,53 +10,26 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.errors import (
-    BodyTooLarge,
-    InvalidJson,
-    InvalidRequest,
-    InvalidUpload,
-    KeyReused,
-    NotReady,
-    NoWorker,
-    Overloaded,
-    TooManyUploads,
-    TooSlow,
-    UnknownJob,
-    UnsupportedMediaType,
-)
+from api.errors import InvalidRequest, UnknownJob
 from api.http.idempotency import Idempotency, OptionalKey, once
 from api.http.prefer import WaitSeconds
 from api.http.upload_options import FILE_BODIES
-from api.problems import DATABASE, ErrorType, refusals
+from api.problems import DATABASE, refusals
 from api.schemas import JobIn, JobOut
 from api.serialize import read_job
 from api.state import ApiState, StateDep, state_of
-from api.submission import SubmitRoute, accepted, count_submission, new_job
+from api.submission import SUBMIT_ANSWERS, SubmitRoute, accepted, count_submission, new_job
 from db import submissions
 from db.engine import Connection, one_trip
 from db.models import ModelLane
 from db.submissions import NewJob
-from files.errors import FileRefused
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=SubmitRoute)
-
-# UnknownJob: another caller may delete the job while this one waits for its end.
-SUBMIT_ERRORS: tuple[ErrorType, ...] = (
-    *(InvalidJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, KeyReused),
-    *(UnknownJob, Overloaded, NotReady, NoWorker, *DATABASE),
-)
-UPLOAD_ERRORS: tuple[ErrorType, ...] = (InvalidUpload, TooSlow, TooManyUploads, *FileRefused.__subclasses__())
-FINISHED = {200: {"model": JobOut, "description": "The job has finished within the time in `Prefer`."}}
 
 Wait = Annotated[float, Query(ge=0, allow_inf_nan=False, description="Wait for the end up to this many seconds.")]
 
 
-@router.post(
-    "/jobs",
-    status_code=202,
-    responses=FINISHED | refusals(*SUBMIT_ERRORS, *UPLOAD_ERRORS),
-    openapi_extra=FILE_BODIES,
-)
+@router.post("/jobs", status_code=202, responses=SUBMIT_ANSWERS, openapi_extra=FILE_BODIES)
 async def submit(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     body: JobIn, request: Request, response: Response, state: StateDep, key: OptionalKey, wait: WaitSeconds
 ) -> JobOut:

@@ -5,8 +5,7 @@ inline script, so markup in a review could not run even if the page inserted it 
 """
 
 import hashlib
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from api.http.proxies import path_prefix
 from api.http.security_headers import DOCS_POLICY, PAGE_POLICY
 
 WEB = Path(__file__).parents[1] / "web"
@@ -25,28 +25,31 @@ MEDIA_TYPES = {  # fixed here, since `mimetypes` depends on files of the machine
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-HEADERS = {"Cache-Control": "no-cache"}  # browsers ask each time, and get 304 for an unchanged file
+# Browsers ask each time, and get 304 for an unchanged file. The links of a page depend on the proxy.
+HEADERS = {"Cache-Control": "no-cache", "Vary": "X-Forwarded-Prefix"}
 
 router = APIRouter(include_in_schema=False)
 
 
 @cache
-def _files() -> dict[str, tuple[bytes, dict[str, str]]]:
-    """Return content and headers of each file by name."""
-    return {each.name: _read(each) for each in _served()}
-
-
-def _served() -> Iterator[Traversable]:
-    yield from (path for path in WEB.iterdir() if path.suffix in MEDIA_TYPES)
+def _files() -> dict[str, Traversable]:
+    """Return the files by name."""
     static = resources.files("fastapi_offline") / "static"
-    yield from (static / name for name in SWAGGER)
+    files = [*WEB.iterdir(), *(static / name for name in SWAGGER)]
+    return {file.name: file for file in files if Path(file.name).suffix in MEDIA_TYPES}
 
 
-def _read(file: Traversable) -> tuple[bytes, dict[str, str]]:
-    content, policy = file.read_bytes(), DOCS_POLICY if file.name == DOCS else PAGE_POLICY
+@lru_cache(maxsize=64)
+def _read(name: str, prefix: str) -> tuple[bytes, dict[str, str]]:
+    """Return content and headers of a file, with the links of a page below a path prefix.
+
+    Scripts have no such links: they find the prefix in their own address.
+    """
+    content, policy = _files()[name].read_bytes(), DOCS_POLICY if name == DOCS else PAGE_POLICY
+    content = content.replace(b'="/', f'="{prefix}/'.encode()) if prefix else content
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    kind = MEDIA_TYPES[Path(file.name).suffix]
-    return content, HEADERS | {"Content-Security-Policy": policy, "Content-Type": kind, "ETag": etag}
+    media_type = MEDIA_TYPES[Path(name).suffix]
+    return content, HEADERS | {"Content-Security-Policy": policy, "Content-Type": media_type, "ETag": etag}
 
 
 @router.get("/")
@@ -70,7 +73,7 @@ async def part(request: Request, name: str) -> Response:
 
 
 def _answer(request: Request, name: str) -> Response:
-    content, headers = _files()[name]
+    content, headers = _read(name, path_prefix.get() if name.endswith(".html") else "")
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.datastructures import Headers
+from fastapi.datastructures import Headers, QueryParams
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
@@ -45,14 +45,18 @@ from monitoring.metrics import RESULTS, SHED
 
 
 class UploadRoute(APIRoute):
-    """`POST /v1/jobs` for the media types of files; api.routes.jobs has the route for JSON."""
+    """`POST /v1/jobs` for files: by their media type, or with `format=`. api.routes.jobs has the route for JSON."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match only the media types of files; for others the router goes on to the next route."""
+        """Match only files; for other bodies the router goes on to the next route."""
         match, child = super().matches(scope)
-        if match is Match.FULL and media_name(Headers(scope=scope)) not in FORMATS:
+        if match is Match.FULL and not (media_name(Headers(scope=scope)) in FORMATS or _has_format(scope)):
             return Match.NONE, {}
         return match, child
+
+
+def _has_format(scope: Scope) -> bool:
+    return "format" in QueryParams(scope["query_string"])
 
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=UploadRoute)

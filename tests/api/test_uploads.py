@@ -104,6 +104,37 @@ def test_without_a_format_a_compressed_file_is_refused(client: httpx.Client, eng
     nothing_was_stored(engine)
 
 
+@pytest.mark.parametrize(
+    "headers", [{}, {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "application/json"}]
+)
+@pytest.mark.parametrize(("form", "content"), [("csv", TABLE), ("csv", gzip.compress(TABLE)), ("ndjson", b'"Dull."\n')])
+def test_with_a_format_a_file_may_have_any_media_type(
+    client: httpx.Client, engine: Engine, headers: dict[str, str], form: str, content: bytes
+) -> None:
+    submit(client, content, headers, format=form)
+    assert stored(engine)[-1].text == "Dull."
+
+
+@pytest.mark.parametrize("form", ["", "json", "xlsx"])
+def test_an_unknown_format_is_refused(client: httpx.Client, form: str) -> None:
+    answer = client.post("/v1/jobs", content=TABLE, params={"format": form})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "query/format")
+
+
+def test_a_form_with_a_format_is_still_a_form(client: httpx.Client, engine: Engine) -> None:
+    answer = client.post("/v1/jobs", files={"file": ("reviews", TABLE)}, params={"format": "csv"})
+    assert answer.status_code == 202, answer.text
+    assert len(stored(engine)) == 3
+
+
+@pytest.mark.parametrize("part", ["upload", "reviews", "model", ""])
+def test_the_file_of_a_form_may_have_any_name(client: httpx.Client, engine: Engine, part: str) -> None:
+    parts: list[Any] = [("label_column", (None, b"sentiment")), (part, ("reviews.csv", TABLE))]
+    answer = client.post("/v1/jobs", files=parts)
+    assert answer.status_code == 202, answer.text
+    assert [row.label for row in stored(engine)] == ["positive", "negative", "negative"]
+
+
 @pytest.mark.parametrize("name", ["reviews.csv", "reviews.CSV.gz", "reviews.txt"])
 def test_a_form_with_a_file_is_a_job(client: httpx.Client, engine: Engine, name: str) -> None:
     content = gzip.compress(TABLE) if name.endswith("gz") else TABLE
@@ -117,6 +148,7 @@ def test_a_form_with_a_file_is_a_job(client: httpx.Client, engine: Engine, name:
     ("parts", "status", "kind"),
     [
         pytest.param([("other", (None, b"x"))], 400, "invalid-upload", id="no file"),
+        pytest.param([("a", ("a.csv", TABLE)), ("b", ("b.csv", TABLE))], 400, "invalid-upload", id="two files"),
         pytest.param([("file", ("a.csv", TABLE)), ("model", (None, b"x"))], 400, "invalid-upload", id="field behind"),
         pytest.param([("colour", (None, b"x")), ("file", ("a.csv", TABLE))], 422, "invalid-request", id="field"),
         pytest.param([("model", (None, b"x")), ("file", ("a.csv", TABLE))], 422, "invalid-request", id="model"),
