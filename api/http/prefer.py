@@ -1,9 +1,9 @@
-"""Read `Prefer: wait=seconds` (RFC 7240)."""
+"""How long a request waits for its job: `Prefer: wait=seconds` (RFC 7240), or `wait=` in the query."""
 
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Query
 
 
 async def wait_seconds(
@@ -18,3 +18,6 @@ async def wait_seconds(
 
 
 WaitSeconds = Annotated[float, Depends(wait_seconds)]
+WaitQuery = Annotated[
+    float, Query(ge=0, allow_inf_nan=False, description="Wait up to this many seconds for the end of the job.")
+]

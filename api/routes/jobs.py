@@ -1,18 +1,13 @@
-"""Submit a job as JSON, and read it.
+"""Submit a job as JSON, and read it. Jobs that come as a file are in api.routes.uploads."""
 
-`submit` adds the job in one transaction (db.submissions), wakes workers (broker.wakeups) and answers 202, or waits for
-the end of the job and answers 200 (broker.job_waiter). Jobs that come as a file are in api.routes.uploads.
-"""
-
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.errors import InvalidRequest, UnknownJob
 from api.http.idempotency import Idempotency, OptionalKey, once
-from api.http.prefer import WaitSeconds
+from api.http.prefer import WaitQuery, WaitSeconds
 from api.http.upload_options import FILE_BODIES
 from api.problems import DATABASE, refusals
 from api.schemas import JobIn, JobOut
@@ -26,22 +21,17 @@ from db.submissions import NewJob
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=SubmitRoute)
 
-Wait = Annotated[float, Query(ge=0, allow_inf_nan=False, description="Wait for the end up to this many seconds.")]
-
 
 @router.post("/jobs", status_code=202, responses=SUBMIT_ANSWERS, openapi_extra=FILE_BODIES)
 async def submit(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     body: JobIn, request: Request, response: Response, state: StateDep, key: OptionalKey, wait: WaitSeconds
 ) -> JobOut:
-    """Submit reviews as JSON or as a file: `202` with `Location`.
-
-    With `Prefer: wait=2`, `200` and the finished job if it ends within 2 seconds.
-    """
+    """Submit reviews as JSON or as a file: `202` with `Location`; `200` if `Prefer: wait=2` and the job ends in 2 s."""
     return accepted(await submit_job(request, new_job(body, state), body.model, response, key, wait), response, wait)
 
 
 @router.get("/jobs/{job_id}", responses=refusals(UnknownJob, InvalidRequest, *DATABASE))
-async def show(job_id: UUID, state: StateDep, wait: Wait = 0) -> JobOut:
+async def show(job_id: UUID, state: StateDep, wait: WaitQuery = 0) -> JobOut:
     """Return a job: its state, its progress and, if it has at most 100 rows, its results."""
     return await wait_for_job(state, job_id, wait)
 
@@ -92,8 +82,7 @@ def _add(
 async def wait_for_job(state: ApiState, job_id: UUID, wait: float = 0, *, new: bool = False) -> JobOut:
     """Return a job at its end, or after `wait` seconds if it has not ended by then."""
 
-    def read(only_ended: bool) -> JobOut | None:
-        return read_job(state.engine, job_id, only_ended=only_ended)
+    async def read(only_ended: bool) -> JobOut | None:
+        return await run_in_threadpool(read_job, state.engine, job_id, only_ended=only_ended)
 
-    seconds = min(wait, state.settings.max_wait_seconds)
-    return await state.job_waiter.wait(job_id, seconds, lambda ended: run_in_threadpool(read, ended), new=new)
+    return await state.job_waiter.wait(job_id, min(wait, state.settings.max_wait_seconds), read, new=new)
