@@ -6,6 +6,7 @@ only who uses it. `.env.example` and the README's table are held to this file by
 
 import re
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 from urllib.parse import urlsplit
@@ -117,6 +118,28 @@ class QueueSettings(_Settings):
         return value
 
 
+# Empty, or segments of letters, digits and .-_~ such as /tools/verdict. Below /v1 it could not be told from a route.
+PATH_PREFIX = re.compile(r"(?!/v1(?:/|$))(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*")
+_ORIGIN = re.compile(r"(https?)://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?/?")
+
+
+def _listed(value: str) -> list[str]:
+    """Return the entries of a list with commas."""
+    return [entry for each in value.split(",") if (entry := each.strip())]
+
+
+def _origin(value: str) -> str:
+    """Return an origin as browsers send it: in lower case, without the default port and without a slash at the end."""
+    if value == "*":
+        return value
+    found = _ORIGIN.fullmatch(value)
+    if not found:
+        raise ValueError(f"{value} is no origin; write scheme and host, such as https://shop.example, without a path")
+    scheme, host, port = found[1].lower(), found[2].lower(), found[3]
+    is_default = port in {None, {"http": "80", "https": "443"}[scheme]}
+    return f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{port}"
+
+
 class ApiSettings(_Settings):
     """What the HTTP side accepts."""
 
@@ -126,6 +149,21 @@ class ApiSettings(_Settings):
         "",
         description="names of the service besides localhost, HOST and IP addresses, separated by commas; "
         "*.example.com allows all below it, * any name",
+    )
+    root_path: str = Field(
+        "",
+        description="path prefix below which a proxy serves the API, such as /verdict; a trusted proxy can send "
+        "its own in X-Forwarded-Prefix",
+    )
+    forwarded_allow_ips: str = Field(
+        "127.0.0.1,::1",
+        description="IP addresses and networks of trusted proxies, separated by commas; X-Forwarded-For, -Proto and "
+        "-Prefix of others are ignored; * trusts all",
+    )
+    cors_origins: str = Field(
+        "",
+        description="origins of other web sites whose pages may call the API, separated by commas, such as "
+        "https://shop.example; * allows all",
     )
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest JSON body, in bytes")
     max_reviews: int = Field(500, ge=1, le=3_000, description="most reviews in one JSON job")
@@ -153,12 +191,43 @@ class ApiSettings(_Settings):
     @property
     def allowed_host_names(self) -> frozenset[str]:
         """Return the names in `ALLOWED_HOSTS`."""
-        return frozenset(name for each in self.allowed_hosts.split(",") if (name := each.strip()))
+        return frozenset(_listed(self.allowed_hosts))
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """Return the origins in `CORS_ORIGINS`, as browsers send them."""
+        return frozenset(map(_origin, _listed(self.cors_origins)))
+
+    @field_validator("root_path")
+    @classmethod
+    def _path_prefix(cls, value: str) -> str:
+        prefix = value.rstrip("/")
+        if not PATH_PREFIX.fullmatch(prefix):
+            raise ValueError("must be empty or a path such as /verdict, not below /v1")
+        return prefix
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for each in _listed(value):
+            try:
+                if value.strip() != "*":
+                    ip_network(each)
+            except ValueError as error:
+                raise ValueError(f"{each} is no IP address or network; write 10.0.0.0/8, or * alone") from error
+        return ",".join(_listed(value))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for each in _listed(value):
+            _origin(each)
+        return value
 
     @field_validator("allowed_hosts")
     @classmethod
     def _names_only(cls, value: str) -> str:
-        for each in filter(None, (name.strip() for name in value.split(","))):
+        for each in _listed(value):
             if not re.fullmatch(r"\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9_.-]*", each):
                 raise ValueError(f"{each} is no host name; write names without scheme, port or path")
         return value

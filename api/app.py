@@ -1,4 +1,4 @@
-"""The composition root of the HTTP side: wiring only."""
+"""Build the FastAPI application from its parts. This module holds wiring only."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,10 +8,14 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from api import errors
+from api import problems
 from api.admission.control import AdmissionControl
 from api.admission.known_models import KnownModels
+from api.http.cors import cors
+from api.http.head import HeadAsGet
 from api.http.middleware import RequestMiddleware
+from api.http.proxies import Proxies
+from api.http.ranges import DownloadIndexes
 from api.http.request_log import RequestLog
 from api.http.security import AllowedHosts, Security
 from api.routes import classify, events, feedback, health, job_actions, jobs, page, results, runbook, sla, uploads
@@ -22,25 +26,36 @@ from broker.wakeups import Waker
 from db.engine import connect
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 
-DESCRIPTION = "Sentiment of reviews, asynchronously: submit a job, then poll, or wait, for an honest answer."
+DESCRIPTION = """Classify the sentiment of reviews asynchronously: submit a job, then poll, wait or follow its events.
+
+Every error is an `application/problem+json` document; its `type` is one of those listed with each response.
+
+HEAD is answered wherever GET is."""
 
 
 def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSettings) -> FastAPI:
-    """The application; it connects when it starts, not before."""
+    """Return the application. It connects to PostgreSQL and Redis when it starts, not before."""
     request_log = RequestLog(settings.request_log_seconds)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        # A thread without a connection can only wait for one, so there are as many as connections.
+        # More threads than connections would only wait for a connection.
         to_thread.current_default_thread_limiter().total_tokens = database.database_pool_size
         engine, job_waiter = connect(database, "verdict-api"), JobWaiter(queue)
         admission = AdmissionControl(settings, database.database_pool_size)
         try:
             with Waker(queue) as waker:
-                async with request_log.open(engine), job_waiter.open(), admission.watching():
-                    uploading = CapacityLimiter(settings.uploads_at_once)
-                    app.state.service = ApiState(
-                        settings, engine, waker, job_waiter, Event(), uploading, admission, KnownModels(settings)
+                async with request_log.open(engine), job_waiter.open(), admission.measuring_lag():
+                    app.state.api_state = ApiState(
+                        settings=settings,
+                        engine=engine,
+                        waker=waker,
+                        job_waiter=job_waiter,
+                        stopping=Event(),
+                        uploading=CapacityLimiter(settings.uploads_at_once),
+                        admission=admission,
+                        models=KnownModels(settings),
+                        downloads=DownloadIndexes(),
                     )
                     yield
         finally:
@@ -51,13 +66,19 @@ def create_app(settings: ApiSettings, database: DatabaseSettings, queue: QueueSe
         description=DESCRIPTION,
         version="1",
         lifespan=lifespan,
-        docs_url=None,  # api.routes.page has it, from files of its own
+        docs_url=None,  # api.routes.page serves it from local files
         redoc_url=None,
-        redirect_slashes=False,  # a path is right or unknown; a client may turn a redirected POST into a GET
-        middleware=[Middleware(RequestMiddleware, request_log), Middleware(Security, AllowedHosts(settings))],
+        redirect_slashes=False,  # a client may turn a redirected POST into a GET
+        middleware=[
+            Middleware(RequestMiddleware, request_log),
+            Middleware(Security, AllowedHosts(settings)),
+            *cors(settings),
+            Middleware(Proxies, settings),
+            Middleware(HeadAsGet),
+        ],
     )
-    app.state.figures = SlaCache()
-    errors.install(app)
+    app.state.sla_cache = SlaCache()
+    problems.install(app)
     for part in (classify, uploads, jobs, results, events, job_actions, feedback, health, sla, page, runbook):
         app.include_router(part.router)
     return app

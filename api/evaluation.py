@@ -1,4 +1,4 @@
-"""A finished job held against the labels of its file: what callers see of the counts that db.evaluations made."""
+"""The evaluation of a finished job against the labels in its file, as callers see it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from files.scores import score_matrix
 
 
 class LabelScores(BaseModel):
-    """How well one label was found."""
+    """Precision, recall and F1 of one label."""
 
     precision: float
     recall: float
@@ -16,25 +16,30 @@ class LabelScores(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """A finished job held against the labels that came with its file."""
+    """The evaluation of a finished job against the labels in its file."""
 
-    labelled: int = Field(description="Rows whose label the model knows; those that failed are in none of the figures.")
-    unknown_labels: int = Field(description="Rows with another label.")
-    scored: int = Field(description="Rows with a known label and a prediction: all figures are of these.")
-    label_meanings: dict[str, str] = Field(description="How each value of the label column was read.")
-    unknown_values: dict[str, int] = Field(description="Values that mean none of the labels, the commonest, with rows.")
-    problem: str | None = Field(description="Why there are no figures, when what the labels mean is not certain.")
+    labelled: int = Field(description="Rows with a label that the model has, including rows that failed.")
+    unknown_labels: int = Field(description="Rows with a label that the model does not have.")
+    scored: int = Field(description="Rows with a known label and a prediction; all figures are computed from these.")
+    label_meanings: dict[str, str] = Field(description="The label that each value of the label column stands for.")
+    unknown_values: dict[str, int] = Field(
+        description="The most frequent values that stand for no label, with their number of rows."
+    )
+    problem: str | None = Field(description="Why there are no figures: the meaning of the labels is not certain.")
     accuracy: float | None
     macro_f1: float | None = Field(
-        description="Mean F1 of the labels that occur, true or predicted: scikit-learn's `f1_score(average='macro')`."
+        description="Mean F1 of the labels that occur as true or predicted label, as in scikit-learn's"
+        " `f1_score(average='macro')`."
     )
     labels: list[str]
-    confusion_matrix: list[list[int]] = Field(description="A row for each true label, a column for each predicted one.")
+    confusion_matrix: list[list[int]] = Field(
+        description="Number of rows: one row for each true label, one column for each predicted label."
+    )
     per_label: dict[str, LabelScores]
 
 
 def evaluation_out(counts: dict[str, Any]) -> Evaluation:
-    """The usual figures; accuracy and macro F1 are None when no row has both a truth and a prediction."""
+    """Return the figures for the counts of `db.evaluations`; accuracy and macro F1 are None if no row was scored."""
     scores = score_matrix(counts["matrix"], counts["labels"])
     return Evaluation(
         labelled=counts["labelled"],

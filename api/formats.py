@@ -1,7 +1,7 @@
-"""All results of a job as a stream of bytes, format by format. Called by api.routes.results.
+"""Write all results of a job as a stream of bytes, in one generator for each format.
 
-Each chunk is a page of rows that was read in a transaction of its own; between two chunks nothing is held. The same
-rows make the same bytes every time, which is what a resumed download lives on.
+Each piece is one page of rows, read in its own transaction, so a slow client holds no connection. The same rows give
+the same bytes every time, which makes downloads resumable.
 """
 
 import io
@@ -13,19 +13,19 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from api.errors import WrongState
-from api.serialize import result
+from api.serialize import result_out
 from db import exports, jobs, reviews
-from db.engine import Connection, Engine, transaction
+from db.engine import Connection, Engine, read_only
 from db.exports import Export
 from files.csv_out import FORMULA_STARTS, Writer, our_names
 
-NDJSON_ROWS = 2_000  # a page: some 2 MB
+NDJSON_ROWS = 2_000  # in a page of about 2 MB
 
 Read = TypeVar("Read")
 
 
 class Formulas(StrEnum):
-    """What becomes of a cell that a spreadsheet would run."""
+    """Treatment of cells that a spreadsheet would run as a formula."""
 
     ESCAPE = "escape"
     KEEP = "keep"
@@ -33,26 +33,29 @@ class Formulas(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WantedResults:
-    """What is asked for; `finished_at` is that of the job when it was."""
+    """The results that one download holds, and the version of the job that they belong to.
+
+    With `with_header` off, the stream is the rest of a download: it starts behind the row `after`, without a header.
+    """
 
     export: Export
     after: int
     formulas: Formulas
     finished_at: datetime | None
-    head: bool = True  #: off, it is the rest of a stream that was begun before
+    with_header: bool = True
 
 
 class Piece(NamedTuple):
-    """Some bytes; a stream without head goes on behind them after this index, if it can."""
+    """Bytes of a stream, and the index of the last row in them if the stream can be resumed behind them."""
 
     content: bytes
     after: int | None = None
 
 
 def csv(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
-    """The caller's own columns and ours; UTF-8, LF."""
+    """Yield CSV (UTF-8, LF): the caller's columns, then the columns of the results."""
     export, escape = wanted.export, wanted.formulas is Formulas.ESCAPE
-    if wanted.head:
+    if wanted.with_header:
         header = io.StringIO()
         Writer(header, export.delimiter, escape=escape).record([*export.columns, *our_names(export.columns)])
         yield Piece(header.getvalue().encode(), wanted.after)
@@ -72,23 +75,23 @@ def csv(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
 
 
 def ndjson(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
-    """A `Result` a line."""
+    """Yield NDJSON: one `Result` on each line."""
     after, status = wanted.after, wanted.export.status
     while True:
-        with transaction(engine) as connection:
+        with read_only(engine) as connection:
             rows: Sequence[Any] = reviews.page(connection, wanted.export.job_id, after=after, limit=NDJSON_ROWS)
             if not rows:
                 _must_be_unchanged(connection, wanted)
                 return
-        # The status is looked at here: in the statement, a page of rare ones could take too long.
-        lines = [result(row).model_dump_json() for row in rows if status in {None, row.status}]
+        # Filtered here: with a rare status, a page filtered in SQL could exceed the statement timeout.
+        lines = [result_out(row).model_dump_json() for row in rows if status in {None, row.status}]
         after = rows[-1].index
         yield Piece("".join(f"{line}\n" for line in lines).encode(), after)
 
 
 def parquet(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
-    """The columns of `csv`, typed, but no name twice; a row group a page."""
-    import pyarrow as pa  # noqa: PLC0415  takes 100 MB once used: only who asks for Parquet pays
+    """Yield Parquet: the columns of `csv` with types and unique names, one row group for each page."""
+    import pyarrow as pa  # noqa: PLC0415  costs 100 MB of memory, so only Parquet downloads import it
     from pyarrow import parquet as pq  # noqa: PLC0415
 
     export, sink = wanted.export, _Sink()
@@ -112,7 +115,7 @@ def parquet(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Most readers of Parquet refuse a file in which a name stands twice: the second `a` is `a_2`."""
+    """Return the names made unique, since most Parquet readers refuse repeated ones: the second `a` is `a_2`."""
     found: dict[str, None] = {}
     for name in names:
         numbered = (f"{name}_{number}" for number in count(2))
@@ -125,7 +128,7 @@ def _pages(
 ) -> Iterator[tuple[int, Read]]:
     after = wanted.after
     while True:
-        with transaction(engine) as connection:
+        with read_only(engine) as connection:
             end = exports.page_end(connection, wanted.export.job_id, after)
             if end is None:
                 _must_be_unchanged(connection, wanted)
@@ -136,18 +139,18 @@ def _pages(
 
 
 def _must_be_unchanged(connection: Connection, wanted: WantedResults) -> None:
-    """Cut the stream rather than end it when it is no whole.
+    """Check at the end of a stream that its pages belong together; an error cuts the stream off.
 
     Raises:
-        WrongState: the job was deleted, or its failed reviews were queued again, while its results were read.
+        WrongState: The job was deleted or retried while its results were read.
     """
     job = jobs.get(connection, wanted.export.job_id)
     if job is None or (wanted.finished_at and job.finished_at != wanted.finished_at):
-        raise WrongState("The results changed while they were read.")
+        raise WrongState("The job was deleted or retried while its results were read; download them again.")
 
 
 class _Sink(io.RawIOBase):
-    """Keeps what a writer writes until it is taken."""
+    """A file that collects written bytes until `take` returns them."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The gauges of what stands in the store, set whenever metrics are asked for. Called by api.routes.health."""
+"""Set the gauges of queues, workers and overdue reviews from PostgreSQL, at each scrape of /metrics."""
 
 import math
 from contextlib import suppress
@@ -7,7 +7,7 @@ from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
 
 from db import pool, sla
-from db.engine import DatabaseError, Engine, reading
+from db.engine import DatabaseError, Engine, read_only
 from db.measures import Measures, measure
 from monitoring.metrics import (
     BACKLOG_OLDEST_SECONDS,
@@ -26,21 +26,21 @@ from monitoring.metrics import (
 from monitoring.parts import UNFINISHED
 from monitoring.sla import Unfinished
 
-LONGEST_SECONDS = 1.0  # a scrape waits no longer for the store, which it may have come to report as lost
+LONGEST_SECONDS = 1.0  # then the scrape goes on without PostgreSQL, and reports it as down
 
 _SHOWN = (BACKLOG_ROWS, BACKLOG_TOKENS, BACKLOG_OLDEST_SECONDS, IN_FLIGHT_ROWS, WORKERS_LIVE, CAPACITY)
-# A thread of its own, so that requests which wait for the store cannot keep it waiting; one, so that those which a
-# frozen store holds do not grow with every scrape.
-_looking: RunVar[CapacityLimiter] = RunVar("looking")
+# Its own thread: a scrape does not queue behind requests that wait for PostgreSQL. Only one: while PostgreSQL hangs,
+# scrapes do not pile up threads.
+_measuring: RunVar[CapacityLimiter] = RunVar("measuring")
 
 
 async def refresh(engine: Engine, default_model: str | None) -> None:
-    """Set every gauge; without the store those that only it knows are missing, never what they were."""
+    """Set every gauge. Without PostgreSQL its gauges are removed or NaN; they never keep an old value."""
     pool.show(engine)
     found, unfinished = None, None
     with move_on_after(LONGEST_SECONDS), suppress(DatabaseError):
         found, unfinished = await to_thread.run_sync(
-            _look, engine, default_model, abandon_on_cancel=True, limiter=_limiter()
+            _measure, engine, default_model, abandon_on_cancel=True, limiter=_limiter()
         )
     STORE_UP.set(found is not None)
     for gauge in _SHOWN:
@@ -70,12 +70,12 @@ def _show(found: Unfinished | None) -> None:
 
 def _limiter() -> CapacityLimiter:
     try:
-        return _looking.get()
+        return _measuring.get()
     except LookupError:
-        _looking.set(limiter := CapacityLimiter(1))
+        _measuring.set(limiter := CapacityLimiter(1))
         return limiter
 
 
-def _look(engine: Engine, default_model: str | None) -> tuple[Measures, Unfinished]:
-    with reading(engine) as connection:
+def _measure(engine: Engine, default_model: str | None) -> tuple[Measures, Unfinished]:
+    with read_only(engine) as connection:
         return measure(connection, default_model), sla.unfinished(connection)

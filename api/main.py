@@ -1,4 +1,4 @@
-"""Start the HTTP side: `python -m api.main`."""
+"""Start the API server: `python -m api.main`."""
 
 import socket
 import sys
@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from api.admission.retry_schedule import LONGEST_SECONDS
 from api.app import create_app
+from api.http.protocol import HttpProtocol
+from api.state import state_of
 from db import preflight
 from monitoring.liveness import Heartbeat
 from monitoring.logs import configure_logs
@@ -19,26 +21,29 @@ from settings import ApiSettings, DatabaseSettings, LivenessSettings, QueueSetti
 
 
 class ApiServer(uvicorn.Server):
-    """Uvicorn waits for requests that run before it ends the application, and event streams wait for their job."""
+    """A uvicorn server that ends open event streams at shutdown.
+
+    Uvicorn waits for open requests before it stops the application, and an event stream is open until its job ends.
+    """
 
     def __init__(self, app: FastAPI, config: uvicorn.Config, heartbeat: Heartbeat) -> None:
         super().__init__(config)
         self._app, self._heartbeat = app, heartbeat
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until the last answer was given, and beat as long."""
+        """Serve until shutdown, and write heartbeats meanwhile."""
         async with self._heartbeat.beating():
             await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End, and say so to the streams."""
+        """Start the shutdown, and end the event streams."""
         super().handle_exit(sig, frame)
         if self.started:
-            self._app.state.service.stopping.set()
+            state_of(self._app).stopping.set()
 
 
 def main() -> None:
-    """Serve until a signal ends it; exit code 2 with one line when a setting or the database is wrong."""
+    """Serve until a signal arrives; exit with code 2 and one line on standard error if settings or database are wrong."""
     try:
         settings, database, queue = ApiSettings(), DatabaseSettings(), QueueSettings()
         liveness = LivenessSettings()
@@ -52,16 +57,18 @@ def main() -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=HttpProtocol,
+        proxy_headers=False,  # api.http.proxies applies them, and needs the address of the proxy for its own header
         log_config=None,
         access_log=False,
         server_header=False,
-        # Who comes back when told finds his connection open; closed in that very moment, it costs him an error.
+        # Longer than the longest Retry-After: otherwise a punctual retry hits a closing socket.
         timeout_keep_alive=LONGEST_SECONDS + 15,
-        # Uvicorn waits for ever for slow clients by default.
+        # By default uvicorn waits without limit for slow clients.
         timeout_graceful_shutdown=int(settings.max_wait_seconds) + 5,
     )
     server = ApiServer(app, config, Heartbeat(liveness.heartbeat_file))
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has ended
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its shutdown
         server.run()
     if not server.started:
         sys.exit(3)  # the exit code of uvicorn's own command line

@@ -1,4 +1,4 @@
-"""What goes in and out as JSON. The names are the contract; db.models has its own."""
+"""The JSON bodies of requests and answers. Their names are the public contract; `db.models` has the database's."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ MAX_METADATA_BYTES = 16_384
 
 
 def _storable(value: str) -> str:
-    # PostgreSQL's text takes neither.
+    # PostgreSQL's type `text` can hold neither.
     if "\0" in value:
         raise ValueError("must not contain a NUL character")
     try:
@@ -55,9 +55,9 @@ def _strings(value: JsonValue) -> Iterator[str]:
 
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
 ModelName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
-MODEL = "A name in `GET /v1/models` that has workers; if not given, the service's default or its only one."
+MODEL = "Name of a model in `GET /v1/models` that has workers. Default: DEFAULT_MODEL, or the only model served."
 Similar = Annotated[int, Field(ge=0, le=20)]
-SIMILAR = 3  # of a single review
+SIMILAR = 3  # for a single review
 
 
 class _In(BaseModel):
@@ -68,15 +68,15 @@ class ReviewIn(_In):
     """A review to classify."""
 
     text: Text = Field(
-        description="The review; HTML breaks are cleaned, a long one is truncated, and the result says so."
+        description="The review. HTML line breaks are removed; a long text is truncated, and `truncated` tells so."
     )
     id: Annotated[str, AfterValidator(_storable)] | None = Field(
-        None, max_length=200, description="Your own id; echoed in the result."
+        None, max_length=200, description="Your id for the review; the result repeats it."
     )
 
     @property
     def tokens_estimate(self) -> int:
-        """About its tokens: what a claim's budget and admission count."""
+        """Return the estimated number of tokens, for admission and for the size of a worker's claim."""
         return 2 + int(len(self.text) / CHARS_PER_TOKEN)
 
 
@@ -87,14 +87,18 @@ class JobIn(_In):
     model: ModelName | None = Field(None, description=MODEL)
     similar: Similar | None = Field(
         None,
-        description=f"Similar labelled reviews to show with each result; {SIMILAR} for a job of one review and 0 for"
-        " more if not given. Results as CSV or Parquet have none.",
+        description=f"Number of similar labelled reviews in each result. Default: {SIMILAR} for a job of one review,"
+        " else 0. Results as CSV or Parquet have none.",
     )
     metadata: Annotated[dict[str, JsonValue], AfterValidator(_small_and_storable)] = Field(
-        default_factory=dict, description="Anything of yours; echoed with the job."
+        default_factory=dict, description="Your own data, at most 16 kB as JSON; the job repeats it."
     )
     deadline_seconds: float | None = Field(
-        None, gt=0, le=31_536_000, allow_inf_nan=False, description="Unfinished work is dropped after this."
+        None,
+        gt=0,
+        le=31_536_000,
+        allow_inf_nan=False,
+        description="Seconds from now after which unfinished reviews are dropped and the job is `expired`.",
     )
 
     model_config = ConfigDict(
@@ -103,22 +107,22 @@ class JobIn(_In):
 
     @property
     def similar_wanted(self) -> int:
-        """Of each review."""
+        """Return the number of similar reviews for each review."""
         return (SIMILAR if len(self.reviews) == 1 else 0) if self.similar is None else self.similar
 
 
 class ClassifyIn(_In):
-    """One review, the short form."""
+    """One review to classify."""
 
     review_text: Text
     model: ModelName | None = Field(None, description=MODEL)
-    similar: Similar = Field(SIMILAR, description="Similar labelled reviews to show.")
+    similar: Similar = Field(SIMILAR, description="Number of similar labelled reviews in the answer.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"review_text": "A wonderful film, start to finish."}]})
 
 
 class Counts(BaseModel):
-    """How many reviews stand where; the five states add up to `total`."""
+    """Number of rows in each state; the five states add up to `total`."""
 
     total: int
     queued: int
@@ -129,14 +133,14 @@ class Counts(BaseModel):
 
 
 class JobTimings(BaseModel):
-    """Milliseconds on the database's clock; null until known."""
+    """Milliseconds from submission to the first claim, and to the end; null until then."""
 
     queued: float | None
     total: float | None
 
 
 class Urls(BaseModel):
-    """Where to go on."""
+    """Paths of the job's resources."""
 
     self: str
     results: str
@@ -148,7 +152,7 @@ class Urls(BaseModel):
 
 
 class ResultModel(BaseModel):
-    """What gave the answer."""
+    """The model that made the prediction."""
 
     name: str
     version: str
@@ -157,14 +161,14 @@ class ResultModel(BaseModel):
 
 
 class ResultTimings(BaseModel):
-    """Milliseconds until the prediction began, and in the forward pass of the micro-batch that held the review."""
+    """Milliseconds in the queue, and in the forward pass of the micro-batch that held the review."""
 
     queued: float | None
     inference: float | None
 
 
 class ResultError(BaseModel):
-    """Why a row failed: `exhausted`, it broke the model too often (retry it by hand); others say what it lacks."""
+    """Why a row failed. `exhausted`: the model failed on it too often; other codes name a fault of the row."""
 
     code: str
     detail: str
@@ -172,38 +176,39 @@ class ResultError(BaseModel):
 
 
 class SimilarReview(BaseModel):
-    """A labelled review that resembles this one, as it was when this one was judged."""
+    """A labelled review that resembles this one, as stored when this one was classified."""
 
-    text: str = Field(description="Its beginning, at most 500 characters.")
-    sentiment: str = Field(description="Its true label.")
-    similarity: float = Field(description="In topic and judgement together: 1 at most, about 0 for what is unrelated.")
+    text: str = Field(description="The first 500 characters.")
+    sentiment: str = Field(description="The true label.")
+    similarity: float = Field(
+        description="Similarity of topic and sentiment: at most 1, about 0 for unrelated reviews."
+    )
 
 
 class Result(BaseModel):
-    """One review's state and, when it has succeeded, its sentiment."""
+    """The state of one row and, once it has succeeded, its sentiment."""
 
     review_id: UUID | None = Field(
-        description="Rows of a job with the same text share it; null for a row that holds nothing to judge."
+        description="Id of the text: rows of a job with the same text share it. Null for a row without a usable text."
     )
-    id: str | None = Field(description="The caller's own id.")
-    index: int = Field(description="Place in the job as sent, from 0.")
+    id: str | None = Field(description="Your id.")
+    index: int = Field(description="Position of the row in the job as sent, from 0.")
     line: int | None = Field(description="Line of the file on which the row starts; null in a job sent as JSON.")
     status: ReviewStatus
     sentiment: str | None
     confidence: float | None = Field(description="Calibrated probability of `sentiment`.")
     probabilities: dict[str, float] | None
     warnings: list[str] = Field(
-        description="What lowers the confidence: `language` where the text is in a language that the model does not"
-        " know, or in none."
+        description="Reasons for a lower confidence: `language` if the text is in no language that the model knows."
     )
     similar_reviews: list[SimilarReview]
     model: ResultModel | None
     cached: bool = Field(
-        description="Whether this model had judged the same text before and its prediction was taken from the cache;"
-        " `timings_ms.inference` is 0 then."
+        description="Whether the prediction came from the cache, since this model has classified the same text before;"
+        " `timings_ms.inference` is then 0."
     )
-    truncated: bool | None = Field(description="Whether the model saw less than the whole text.")
-    tokens: int | None = Field(description="Tokens of the whole text.")
+    truncated: bool | None = Field(description="Whether the model read only a part of the text.")
+    tokens: int | None = Field(description="Number of tokens in the whole text.")
     timings_ms: ResultTimings
     error: ResultError | None
 
@@ -216,41 +221,45 @@ class File(BaseModel):
     delimiter: str
     encoding: str
     quoting: str
-    notes: list[str] = Field(description="What was recognised beyond a plain header and its rows.")
+    notes: list[str] = Field(description="Anything that was recognised besides a header and its rows.")
 
 
 class JobOut(BaseModel):
-    """A job; `results` inline up to 100 reviews, else null (see `urls.results`)."""
+    """A job. `results` holds all results of a job with at most 100 rows, else null (see `urls.results`)."""
 
     id: UUID
     status: JobStatus
     lane: Lane
-    model: str = Field(description="The one that the job named, or that was chosen when it was submitted.")
-    warning: str | None = Field(description="Why it does not go on: no live worker serves its model; else null.")
+    model: str = Field(description="Name of the model, as sent or as chosen at submission.")
+    warning: str | None = Field(description="Why the job makes no progress: no live worker serves its model.")
     metadata: dict[str, Any]
     counts: Counts
-    progress: float = Field(description="Share of reviews that need no more work, 0 to 1.")
-    reviews_per_second: float | None = Field(description="Lately, or of a finished job on the whole; null if unknown.")
-    remaining_seconds: float | None = Field(description="Until the end at that pace; null if unknown or paused.")
+    progress: float = Field(description="Share of rows that are finished, 0 to 1.")
+    reviews_per_second: float | None = Field(
+        description="Recent pace, or the mean pace of a finished job; null if unknown."
+    )
+    remaining_seconds: float | None = Field(
+        description="Estimated time to the end at that pace; null if unknown or paused."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     deadline_at: datetime | None
     timings_ms: JobTimings
-    file: File | None = Field(description="Null in a job that came as JSON or NDJSON.")
+    file: File | None = Field(description="How the uploaded table was read; null for a job sent as JSON or NDJSON.")
     evaluation: Evaluation | None = Field(
-        description="Of a finished job whose file had a label column; null in lists of jobs."
+        description="Present once a job whose file has a label column has finished; null in lists of jobs."
     )
     urls: Urls
     results: list[Result] | None
 
 
 class ClassifyOut(BaseModel):
-    """The short form's answer."""
+    """The sentiment of one review."""
 
     sentiment: str
     confidence: float
-    warnings: list[str] = Field(description="As those of a result in a job.")
+    warnings: list[str] = Field(description="As in the results of a job.")
     similar_reviews: list[SimilarReview]
 
     model_config = ConfigDict(
@@ -264,7 +273,7 @@ Item = TypeVar("Item")
 
 
 class Page(BaseModel, Generic[Item]):
-    """A page; pass `next` as `after` for the one behind it, null at the end."""
+    """One page of a list. Send `next` as `after` to get the next page; it is null on the last one."""
 
     data: list[Item]
     next: str | None
@@ -273,10 +282,13 @@ class Page(BaseModel, Generic[Item]):
 class Problem(BaseModel):
     """An error (RFC 9457)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str | None
-    errors: list[dict[str, str]]
+    type: str = Field(description="`urn:verdict:` and the name of the error.")
+    title: str = Field(description="The name of the HTTP status.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="The cause, and the way to correct the request.")
+    instance: str = Field(description="The path of the request.")
+    request_id: str | None = Field(description="The id of the request in the service's log and in `X-Request-ID`.")
+    errors: list[dict[str, str]] = Field(
+        description="Each wrong value: `pointer`, a JSON pointer into the body or `query/name`, `header/name`,"
+        " `path/name` or `form/name`, and `detail`."
+    )

@@ -1,4 +1,4 @@
-"""From rows to what callers see. Called by the routes with what db.jobs and db.reviews returned."""
+"""Turn database rows into the schemas that callers see."""
 
 from datetime import datetime
 from typing import Any
@@ -6,9 +6,10 @@ from uuid import UUID
 
 from api.errors import UnknownJob
 from api.evaluation import evaluation_out
+from api.http.proxies import path_prefix
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
-from db import evaluations, reviews
-from db.engine import Connection, Engine, one_trip, transaction
+from db import evaluations, jobs, reviews
+from db.engine import Engine, one_trip, read_only, transaction
 from db.jobs import FINAL
 from db.models import JobStatus, ReviewStatus
 
@@ -17,52 +18,56 @@ WITHOUT_WORKER = "No live worker serves the model {}; the job is kept and waits 
 
 
 def job_url(job_id: UUID) -> str:
-    """Where a job is read."""
-    return f"/v1/jobs/{job_id}"
+    """Return the path of a job, below the path prefix of the request."""
+    return f"{path_prefix.get()}/v1/jobs/{job_id}"
 
 
 def or_404(row: Any) -> Any:
-    """The row of a job that was looked for.
+    """Return the row of a job.
 
     Raises:
-        UnknownJob: there is none.
+        UnknownJob: `row` is None.
     """
     if row is None:
         raise UnknownJob
     return row
 
 
-def job_as_it_is(engine: Engine, job_id: UUID, *, only_ended: bool = False) -> JobOut | None:
-    """A job as callers see it, with the results of a small one; None if it shall have ended and has not.
+def read_job(engine: Engine, job_id: UUID, *, only_ended: bool = False) -> JobOut | None:
+    """Return a job, with its results if it is small; with `only_ended`, None while the job is unfinished.
 
     Raises:
-        UnknownJob: there is none.
+        UnknownJob: There is no such job.
     """
     with one_trip(engine) as connection:
         row, page = reviews.of_job(connection, job_id, INLINE_RESULTS)
     row = or_404(row)
     if only_ended and row.status not in FINAL:
         return None
-    if row.labelled and row.status in FINAL:
-        with transaction(engine) as connection:
-            job = job_with_evaluation(connection, row)
-    else:
-        job = job_out(row)
-    job.results = [result(each) for each in page] if row.total <= INLINE_RESULTS else None
+    job = _evaluated(engine, row)
+    job.results = [result_out(each) for each in page] if row.total <= INLINE_RESULTS else None
     return job
 
 
-def job_with_evaluation(connection: Connection, row: Any) -> JobOut:
-    """A row of `jobs`, which is held against its labels when it has finished and whoever reads it is the first."""
+def read_without_results(engine: Engine, job_id: UUID) -> JobOut | None:
+    """Return a job without its results, or None if there is no such job."""
+    with read_only(engine) as connection:
+        row = jobs.get(connection, job_id)
+    return None if row is None else _evaluated(engine, row)
+
+
+def _evaluated(engine: Engine, row: Any) -> JobOut:
+    """Return a job, evaluated if it has finished and has labels. The first reader computes and stores the counts."""
     job = job_out(row)
     if row.labelled and row.status in FINAL:
-        counts = evaluations.evaluation(connection, row)
+        with transaction(engine) as connection:
+            counts = evaluations.evaluation(connection, row)
         job.evaluation = evaluation_out(counts) if counts else None
     return job
 
 
 def job_out(row: Any) -> JobOut:
-    """A row of `jobs`, neither evaluated nor with results."""
+    """Return a job without its evaluation and without its results."""
     url = job_url(row.id)
     return JobOut(
         id=row.id,
@@ -118,18 +123,18 @@ def _milliseconds(start: datetime, end: datetime | None) -> float | None:
     return None if end is None else round((end - start).total_seconds() * 1000, 3)
 
 
-def result(row: Any) -> Result:
-    """A row of `db.reviews.page`."""
-    judged = row.status == ReviewStatus.SUCCEEDED
+def result_out(row: Any) -> Result:
+    """Return the result for a row of `db.reviews.page`."""
+    has_prediction = row.status == ReviewStatus.SUCCEEDED
     return Result(
         review_id=row.review_id,
         id=row.caller_id,
         index=row.index,
         line=row.line,
         status=row.status,
-        sentiment=row.labels[row.label] if judged else None,
-        confidence=row.probabilities[row.label] if judged else None,
-        probabilities=dict(zip(row.labels, row.probabilities, strict=True)) if judged else None,
+        sentiment=row.labels[row.label] if has_prediction else None,
+        confidence=row.probabilities[row.label] if has_prediction else None,
+        probabilities=dict(zip(row.labels, row.probabilities, strict=True)) if has_prediction else None,
         similar_reviews=row.similar_reviews or [],
         model=ResultModel(name=row.model, version=row.version, precision=row.precision, stage=row.stage)
         if row.model

@@ -1,14 +1,15 @@
-"""What every request of one API process shares: store, doorbell, waiting room, admission, settings."""
+"""The state that all requests of one API process share: database, wake-ups, admission, settings."""
 
 from dataclasses import dataclass
 from threading import Event
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.admission.control import AdmissionControl
 from api.admission.known_models import KnownModels
+from api.http.ranges import DownloadIndexes
 from broker.job_waiter import JobWaiter
 from broker.wakeups import Waker
 from db.engine import Engine
@@ -17,20 +18,27 @@ from settings import ApiSettings
 
 @dataclass(frozen=True, slots=True)
 class ApiState:
-    """Made by api.app when the process starts."""
+    """Created when the process starts, and kept as `app.state.api_state`."""
 
     settings: ApiSettings
     engine: Engine
     waker: Waker
     job_waiter: JobWaiter
-    stopping: Event  # set when the process is told to end: a stream without an end of its own ends then
-    uploading: CapacityLimiter  # each upload holds a thread and a connection as long as its bytes come in
+    stopping: Event  # set at shutdown; event streams then end, though their jobs go on
+    uploading: CapacityLimiter  # an upload holds a thread and a connection until its last byte has arrived
     admission: AdmissionControl
     models: KnownModels
+    downloads: DownloadIndexes
+
+
+def state_of(app: Any) -> ApiState:
+    """Return the state of a running application."""
+    state: ApiState = app.state.api_state  # Starlette's state is untyped
+    return state
 
 
 async def _state(request: Request) -> ApiState:
-    return request.app.state.service  # type: ignore[no-any-return]  # Starlette's state is untyped
+    return state_of(request.app)
 
 
 StateDep = Annotated[ApiState, Depends(_state)]

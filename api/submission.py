@@ -1,7 +1,4 @@
-"""What the ways of submitting a job share: the early refusal, the job of a JSON body, the counts, and the answer.
-
-Used by api.routes.jobs, api.routes.classify and api.routes.uploads.
-"""
+"""Steps that all ways of submitting a job share: refuse early, build the job, count it, answer."""
 
 import re
 from datetime import timedelta
@@ -9,60 +6,82 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.errors import FieldError, InvalidRequest, refusals
+from api.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidJson,
+    InvalidRequest,
+    InvalidUpload,
+    KeyReused,
+    NotReady,
+    NoWorker,
+    Overloaded,
+    TooManyUploads,
+    TooSlow,
+    UnknownJob,
+    UnsupportedMediaType,
+)
 from api.http.strict_json import StrictRoute
+from api.problems import DATABASE, ErrorType, refusals
 from api.schemas import JobIn, JobOut
-from api.state import ApiState
+from api.state import ApiState, state_of
 from db.jobs import FINAL
 from db.models import Lane, ModelLane
 from db.submissions import CHARS_PER_TOKEN, NewJob, NewReview
+from files.errors import FileRefused
 from monitoring import traces
 from monitoring.metrics import CACHE_HITS, JOBS_SUBMITTED, ROWS_SUBMITTED
 
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": JobOut, "description": "It ended in time."},
-    **refusals(408, 429),
+# UnknownJob: another caller may delete the job while this one waits for its end.
+SUBMIT_ERRORS: tuple[ErrorType, ...] = (
+    *(InvalidJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, KeyReused),
+    *(UnknownJob, Overloaded, NotReady, NoWorker, *DATABASE),
+)
+UPLOAD_ERRORS: tuple[ErrorType, ...] = (InvalidUpload, TooSlow, TooManyUploads, *FileRefused.__subclasses__())
+SUBMIT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobOut, "description": "The job has finished within the time in `Prefer`."},
+    **refusals(*SUBMIT_ERRORS, *UPLOAD_ERRORS),
 }
-# Each review of a body has this name, unless one of its letters is escaped (a to z are \u0061 to \u007a).
-NAME = b'"text"'
-ESCAPED = re.compile(rb"\\u00[67]", re.IGNORECASE)
-MODEL, METADATA = b'"model"', b'"metadata"'
-MODEL_NAMED = re.compile(rb'"model"\s*:\s*"([\w.-]{1,100})"', re.ASCII)
+# Every review in a body has this member, unless a letter of its name is escaped (a to z are \u0061 to \u007a).
+TEXT_MEMBER = b'"text"'
+ESCAPED_LETTER = re.compile(rb"\\u00[67]", re.IGNORECASE)
+MODEL_MEMBER, METADATA_MEMBER = b'"model"', b'"metadata"'
+MODEL_VALUE = re.compile(rb'"model"\s*:\s*"([\w.-]{1,100})"', re.ASCII)
 
 
 class SubmitRoute(StrictRoute):
-    """Refuses a small job while too much waits for its model, before its body is parsed."""
+    """A JSON route that refuses a small job before it parses the body, while the queue of its model is full."""
 
     def before_parsing(self, request: Request, body: bytes) -> None:
-        """Refuse a body that cannot hold more reviews than an interactive job may.
+        """Refuse a body that can only be an interactive job.
 
         Raises:
-            Overloaded: its queue is full.
+            Overloaded: Its queue is full.
         """
-        state: ApiState = request.app.state.service
-        if body.count(NAME) > state.settings.interactive_max_reviews or ESCAPED.search(body):
+        state = state_of(request.app)
+        if body.count(TEXT_MEMBER) > state.settings.interactive_max_reviews or ESCAPED_LETTER.search(body):
             return
-        if model := state.models.remembered(None) if MODEL not in body else _model_of(body, state):
+        if model := state.models.cached(None) if MODEL_MEMBER not in body else _model_of(body, state):
             state.admission.check(ModelLane(model, Lane.INTERACTIVE), len(body) / CHARS_PER_TOKEN)
 
 
 def _model_of(body: bytes, state: ApiState) -> str | None:
-    """The model that a body names; None where only its parsed form can tell, or no worker serves it."""
-    found = MODEL_NAMED.findall(body)
-    if len(found) != 1 or body.count(MODEL) != 1 or METADATA in body:
+    """Return the model that a body names; None if only parsing can tell, or if no worker serves it."""
+    found = MODEL_VALUE.findall(body)
+    if len(found) != 1 or body.count(MODEL_MEMBER) != 1 or METADATA_MEMBER in body:
         return None
-    return state.models.remembered(found[0].decode())
+    return state.models.cached(found[0].decode())
 
 
 def new_job(body: JobIn, state: ApiState, pointer: str = "/reviews/{}/text") -> NewJob:
-    """A body as a job to add, in the lane that fits its size.
+    """Return the job to add for a body, in the lane for its size.
 
     Raises:
-        InvalidRequest: more or longer reviews than the settings allow.
+        InvalidRequest: There are more or longer reviews than the settings allow.
     """
     settings, reviews = state.settings, body.reviews
     if len(reviews) > settings.max_reviews:
-        detail = f"holds {len(reviews)} reviews; a job may hold {settings.max_reviews}"
+        detail = f"holds {len(reviews)} reviews; a JSON job may hold {settings.max_reviews}, a file many more"
         raise InvalidRequest(errors=[FieldError("/reviews", detail)])
     too_long = [index for index, each in enumerate(reviews) if len(each.text) > settings.max_review_chars]
     if too_long:
@@ -79,7 +98,7 @@ def new_job(body: JobIn, state: ApiState, pointer: str = "/reviews/{}/text") -> 
 
 
 def count_submission(queue: ModelLane | None, rows: int, distinct: int) -> None:
-    """Count a submission that was committed; without a queue it was answered with an earlier one's job."""
+    """Count a committed submission. Without a queue, it repeated an Idempotency-Key and added nothing."""
     if queue is None:
         CACHE_HITS.labels("replayed").inc()
         return
@@ -90,7 +109,7 @@ def count_submission(queue: ModelLane | None, rows: int, distinct: int) -> None:
 
 
 def accepted(job: JobOut, response: Response, wait: float) -> JobOut:
-    """A job that was submitted: `202`, or `200` when its end was waited for and came."""
+    """Complete the answer to a submission: `202`, or `200` if the caller waited and the job has ended."""
     response.headers["Location"] = job.urls.self
     if wait and job.status in FINAL:
         response.status_code = 200

@@ -29,6 +29,7 @@ __all__ = [
     "connect",
     "driver_connection",
     "driver_cursor",
+    "read_only",
     "reading",
     "transaction",
 ]
@@ -115,6 +116,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """Run read-only statements without the round trips of BEGIN and COMMIT. Raises as `transaction` does."""
     with translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def read_only(engine: Engine) -> Iterator[Connection]:
+    """Run a block of reading statements in one transaction that PostgreSQL keeps read-only. Raises as `transaction`.
+
+    It takes no more round trips than `transaction`: the driver sends BEGIN READ ONLY instead of BEGIN.
+    """
+    with translated(), engine.connect() as connection:
+        readonly = connection.execution_options(postgresql_readonly=True)
+        with readonly.begin():
+            yield readonly
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import uvicorn
 from sqlalchemy import text
 
 from api.app import create_app
+from api.http.protocol import HttpProtocol
 from benchmarks.common.stack import Stack
 from broker.notifier import Notifier
 from db import registrations
@@ -146,9 +147,9 @@ def model_id(engine: Engine) -> int:
 @contextmanager
 def serving(settings: ApiSettings, database: DatabaseSettings, queue: QueueSettings) -> Iterator[str]:
     """Run a real HTTP server in a thread; yields its URL."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings, database, queue), host="127.0.0.1", port=0, log_config=None)
-    )
+    app = create_app(settings, database, queue)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=HttpProtocol, proxy_headers=False, log_config=None)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,11 +1,10 @@
-"""Refuses submissions while too much stands before them: 429 with a `Retry-After` that holds.
+"""Refuse submissions while their queue is full: 429 with a `Retry-After` that is kept.
 
-The store decides, under a lock, in the transaction that adds the job (db.admission); between two of its refusals this
-process refuses by itself, before it parses a body. Called by api.routes.jobs, api.routes.classify and
-api.routes.uploads.
+PostgreSQL decides under a lock, in the transaction that adds the job (db.admission). For a moment after such a
+refusal this process refuses by itself, before it parses a body.
 
-Each model has lanes of its own: what waits for one model refuses nothing that is meant for another. While no live
-worker of a model has said how fast it is, nobody can say how long anything waits for it, and all is accepted.
+Each model has its own queues (lanes), so jobs of one model never cause a refusal for another. Until a live worker of a
+model has measured its pace, waiting times are unknown and every job is accepted.
 """
 
 import asyncio
@@ -22,58 +21,58 @@ from db.models import Lane, ModelLane
 from monitoring.metrics import SHED
 from settings import ApiSettings
 
-# Times the limit while nobody was refused for a second: a burst of a few hard reviews passes before anyone notices.
+# The limit is so many times higher after a second without a refusal: a short burst of long reviews is let through.
 BURST = {Lane.INTERACTIVE: 4.0, Lane.BULK: 1.0}
-PAUSE_SECONDS = 0.05  # a full queue is not asked again for so long; what is judged meanwhile is a part of its limit
+PAUSE_SECONDS = 0.05  # after a refusal, before PostgreSQL is asked again; workers finish part of the limit meanwhile
 LONGEST_PAUSE_SECONDS = 1.0
-TICK_SECONDS = 0.1
-# Of a lane whose work may wait for hours the API's own backlog may not: a request should not be that slow.
+LAG_INTERVAL_SECONDS = 0.1
+# Bulk jobs may wait for hours, but no request should wait that long for a thread of the API.
 LONGEST_BACKLOG_SECONDS = 2.0
 
 Reason = Literal["backlog", "api"]
 
 
 class AdmissionControl:
-    """What one API process knows of its queues, and of its own backlog."""
+    """The full queues that one API process knows of, and its own backlog of submissions."""
 
     def __init__(self, settings: ApiSettings, threads: int) -> None:
         self._limits = {Lane.INTERACTIVE: settings.admit_interactive_seconds, Lane.BULK: settings.admit_bulk_seconds}
-        # Of queues to models that are served: a name that a caller makes up never gets here.
-        self._slots: defaultdict[ModelLane, RetrySchedule] = defaultdict(RetrySchedule)
+        # Bounded: it holds only queues of models that are served, not names that callers make up.
+        self._schedules: defaultdict[ModelLane, RetrySchedule] = defaultdict(RetrySchedule)
         self._full: dict[ModelLane, _Full] = {}
         self._backlog = _Backlog(threads)
 
-    def within(self, queue: ModelLane) -> float:
-        """Seconds of work that may stand before a job of the queue now; more while nobody was refused lately."""
-        calm = self._slots[queue].calm(time.monotonic())
-        return self._limits[queue.lane] * (BURST[queue.lane] if calm else 1)
+    def limit(self, queue: ModelLane) -> float:
+        """Return the seconds of work that may be queued before a new job; more if no caller was refused lately."""
+        is_quiet = self._schedules[queue].is_quiet(time.monotonic())
+        return self._limits[queue.lane] * (BURST[queue.lane] if is_quiet else 1)
 
     def check(self, queue: ModelLane, tokens: float) -> None:
-        """Refuse, at no cost for the store, a job of about so many tokens.
+        """Refuse a job of about `tokens` tokens if that is certain without asking PostgreSQL.
 
         Raises:
-            Overloaded: the store said that the queue is full a moment ago, or too many submissions are under way here.
+            Overloaded: The queue was full a moment ago, or too many submissions wait for a thread of this process.
         """
         now, full = time.monotonic(), self._full.get(queue)
         if full and now < full.until:
-            self._refuse(queue, "backlog", full.waits(now), tokens / full.pace)
+            self._refuse(queue, "backlog", full.seconds_left(now), tokens / full.pace)
         backlog = self._backlog.seconds
         if backlog > min(self._limits[queue.lane], LONGEST_BACKLOG_SECONDS):
-            self._refuse(queue, "api", backlog, self._backlog.each)
+            self._refuse(queue, "api", backlog, self._backlog.seconds_each)
 
     @contextmanager
     def submitting(self, tokens: float) -> Iterator[None]:
-        """Around a submission of small size: counts and times it, and learns from the store's refusal.
-
-        Raises:
-            Overloaded: in place of LaneFull.
-        """
-        with self.heeding(tokens), self._backlog.measured():
+        """Run a submission of JSON: as `refusing_if_full`, and measured as a part of the API's backlog."""
+        with self.refusing_if_full(tokens), self._backlog.measured():
             yield
 
     @contextmanager
-    def heeding(self, tokens: float) -> Iterator[None]:
-        """Around any submission: learns from the store's refusal. Raises as `submitting` does."""
+    def refusing_if_full(self, tokens: float) -> Iterator[None]:
+        """Run any submission of about `tokens` tokens, and remember the queue if PostgreSQL found it full.
+
+        Raises:
+            Overloaded: In place of LaneFull.
+        """
         try:
             yield
         except LaneFull as error:
@@ -81,68 +80,68 @@ class AdmissionControl:
             full = self._full[queue] = _Full(time.monotonic(), error.ahead, limit)
             self._refuse(queue, "backlog", error.ahead.seconds, tokens / full.pace)
 
-    def _refuse(self, queue: ModelLane, reason: Reason, waits: float, work: float) -> NoReturn:
+    def _refuse(self, queue: ModelLane, reason: Reason, queued: float, work: float) -> NoReturn:
         SHED.labels(*queue, reason).inc()
         limit = self._limits[queue.lane]
-        again = self._slots[queue].next(time.monotonic(), waits - limit, work)
+        seconds = self._schedules[queue].next(time.monotonic(), queued - limit, work)
         raise Overloaded(
-            f"About {waits:.2f} s of work stand before this job, more than the {limit:g} s that may; nothing was kept."
-            f" Try again in {again} s.",
-            headers={"Retry-After": str(again)},
+            f"About {queued:.2f} s of work are queued before this job; the limit is {limit:g} s. Nothing was stored."
+            f" Try again in {seconds} s.",
+            headers={"Retry-After": str(seconds)},
         )
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Measure how late the event loop is, as long as the block runs."""
-        watch = asyncio.create_task(self._backlog.watch())
+    async def measuring_lag(self) -> AsyncIterator[None]:
+        """Measure the lag of the event loop while the block runs."""
+        measuring = asyncio.create_task(self._backlog.measure_lag())
         try:
             yield
         finally:
-            watch.cancel()
+            measuring.cancel()
             with suppress(asyncio.CancelledError):
-                await watch
+                await measuring
 
 
 class _Full:
-    """A queue that was found full, and when it is worth another look."""
+    """A queue that PostgreSQL found full, and the time until which this process refuses for it."""
 
     def __init__(self, now: float, ahead: Ahead, limit: float) -> None:
         self._empty = now + ahead.seconds
         self.pace = ahead.tokens_per_second or 1.0
         self.until = now + min(max(ahead.seconds - limit, PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
-    def waits(self, now: float) -> float:
+    def seconds_left(self, now: float) -> float:
         return max(0.0, self._empty - now)
 
 
 class _Backlog:
-    """Submissions that wait for one of so many threads, at their latest pace, and the event loop's lag."""
+    """The time that a submission waits for one of `threads` threads, and for the event loop."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._open = 0
-        self.each = 0.0  # seconds that a submission takes, of all that run at once
+        self.seconds_each = 0.0  # moving mean of a submission's time divided by those that ran at once
         self._lags = deque([0.0] * 3, maxlen=3)
 
     @property
     def seconds(self) -> float:
         if self._open < self._threads:
-            return 0.0  # however slow the machine is, a caller who is alone is served
-        # The smallest of three: one hiccup is no backlog.
-        return (self._open - self._threads) * self.each + min(self._lags)
+            return 0.0  # a free thread: a single caller is served even by a slow machine
+        # The smallest of the last three lags, so that one pause does not count.
+        return (self._open - self._threads) * self.seconds_each + min(self._lags)
 
     @contextmanager
     def measured(self) -> Iterator[None]:
         self._open += 1
-        among, began = self._open, time.monotonic()
+        open_now, began = self._open, time.monotonic()
         try:
             yield
         finally:
             self._open -= 1
-            self.each += 0.1 * ((time.monotonic() - began) / among - self.each)
+            self.seconds_each += 0.1 * ((time.monotonic() - began) / open_now - self.seconds_each)
 
-    async def watch(self) -> None:
+    async def measure_lag(self) -> None:
         while True:
             began = time.monotonic()
-            await asyncio.sleep(TICK_SECONDS)
-            self._lags.append(time.monotonic() - began - TICK_SECONDS)
+            await asyncio.sleep(LAG_INTERVAL_SECONDS)
+            self._lags.append(time.monotonic() - began - LAG_INTERVAL_SECONDS)

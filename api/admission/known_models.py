@@ -1,7 +1,6 @@
-"""Which model a job goes to: the one that it names, or the one that is served. Used by all who submit.
+"""Choose the model of a job: the one that it names, DEFAULT_MODEL, or the only one that is served.
 
-Decided by what live workers serve now, asked of the store once a second at most, not by what was ever loaded: a job
-for a model that nobody serves would wait for ever.
+A model is served while a live worker has loaded it. A job for any other model would wait without end, so it is refused.
 """
 
 import time
@@ -13,66 +12,68 @@ from db import registrations
 from db.engine import Connection
 from settings import ApiSettings
 
-KEPT_SECONDS = 1.0
+CACHE_SECONDS = 1.0
 
 
 class KnownModels:
-    """The models as they were a moment ago. Whatever is to be refused is looked at again first."""
+    """The models that are served, cached for CACHE_SECONDS and read again before every refusal."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._default = settings.default_model
         self._accepts_all = settings.accept_without_worker
         self._live: frozenset[str] = frozenset()
         self._loaded: frozenset[str] = frozenset()
-        self._seen: float | None = None
+        self._read_at: float | None = None
 
-    def remembered(self, asked: str | None) -> str | None:
-        """The model of a job that asks for `asked`, or for none, as far as that is known without the store."""
-        if self._seen is None or time.monotonic() - self._seen >= KEPT_SECONDS:
+    def cached(self, requested: str | None) -> str | None:
+        """Return the model of a job that names `requested`, or none, if the cache holds it."""
+        if self._read_at is None or time.monotonic() - self._read_at >= CACHE_SECONDS:
             return None
-        name = self._named(asked)
+        name = self._name_for(requested)
         return name if name in self._live else None
 
-    def choose(self, connection: Connection, asked: str | None, pointer: str) -> str:
-        """The model of a job that asks for `asked`, or for none; `pointer` is where the request may name it.
+    def choose(self, connection: Connection, requested: str | None, pointer: str) -> str:
+        """Return the model of a job that names `requested`, or none; `pointer` is the field that can name it.
 
         Raises:
-            NotReady, NoWorker, InvalidRequest: no worker is there yet, none that serves this model, or no such model.
+            NotReady: No worker has loaded the default model, or any model, yet.
+            NoWorker: No live worker serves this model.
+            InvalidRequest: The name is unknown, or needed because several models are served.
         """
-        if model := self.remembered(asked):
+        if model := self.cached(requested):
             return model
-        self._look(connection)
-        name = self._named(asked)
+        self._read(connection)
+        name = self._name_for(requested)
         if name not in self._live and not (self._accepts_all and name in self._loaded):
-            self._refuse(name, asked, pointer)
+            self._refuse(name, requested, pointer)
         return name
 
-    def _look(self, connection: Connection) -> None:
+    def _read(self, connection: Connection) -> None:
         live = registrations.live_workers(connection)
         self._live = frozenset(name for name, workers in live.items() if workers)
         self._loaded = registrations.loaded_models(connection)
-        self._seen = time.monotonic()
+        self._read_at = time.monotonic()
 
-    def _named(self, asked: str | None) -> str:
-        """The name that is asked for, or that stands for none; empty where several might."""
+    def _name_for(self, requested: str | None) -> str:
+        """Return the requested name, else DEFAULT_MODEL, else the only model served; empty if several are."""
         served = self._live or (self._loaded if self._accepts_all else frozenset())
-        return asked or self._default or (next(iter(served)) if len(served) == 1 else "")
+        return requested or self._default or (next(iter(served)) if len(served) == 1 else "")
 
-    def _refuse(self, name: str, asked: str | None, pointer: str) -> NoReturn:
-        live, soon = listed(self._live), {"Retry-After": "2"}
+    def _refuse(self, name: str, requested: str | None, pointer: str) -> NoReturn:
+        live, soon = joined(self._live), {"Retry-After": "2"}
         served = f"these models are served: {live}" if live else "no model is served"
         if name in self._loaded:
-            raise NoWorker(f"No live worker serves the model {name}; {served}. Nothing was kept.", headers=soon)
+            raise NoWorker(f"No live worker serves the model {name}; {served}. Nothing was stored.", headers=soon)
         if name and name == self._default:
             raise NotReady(f"No worker has loaded {name}, the DEFAULT_MODEL, yet; {served}.", headers=soon)
         if not self._live:
             raise NotReady(headers=soon)
-        if asked:
+        if requested:
             raise InvalidRequest(errors=[FieldError(pointer, f"is not one of the models that are served: {live}")])
-        detail = f"is needed: several models are served ({live}), and no DEFAULT_MODEL decides"
+        detail = f"is needed: several models are served ({live}), and DEFAULT_MODEL is not set"
         raise InvalidRequest(errors=[FieldError(pointer, detail)])
 
 
-def listed(names: Iterable[str]) -> str:
-    """The names in order, with commas."""
+def joined(names: Iterable[str]) -> str:
+    """Return the names sorted and joined by commas."""
     return ", ".join(sorted(names))

@@ -1,1 +1,1 @@
-"""HTTP itself: bodies, media types, ranges, idempotency, middleware, the request log. Knows no job."""
+"""HTTP: bodies, media types, ranges, idempotency keys, middleware, the request log. Nothing here knows jobs."""

@@ -1,4 +1,4 @@
-"""A request's body as a thread reads it, piece by piece, while it still comes in. Used by api.routes.uploads."""
+"""Let a thread read the body of a request piece by piece while it arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,13 +10,13 @@ from starlette.requests import ClientDisconnect
 
 from api.errors import BodyTooLarge, InvalidUpload, TooSlow
 
-PIECE_BYTES = 262_144  # a piece costs a change of threads, of about 0.1 ms
-POLITE_SECONDS = 5.0
-POLITE_BYTES = 256_000_000
+PIECE_BYTES = 262_144  # each piece costs a switch of threads of about 0.1 ms
+DISCARD_SECONDS = 5.0
+DISCARD_BYTES = 256_000_000
 
 
 class StreamedBody:
-    """The bytes of one request, in order, once; iterated in a worker thread of the event loop it came in by."""
+    """The body of one request; a worker thread of its event loop can iterate over it once."""
 
     def __init__(self, request: Request, max_bytes: int, idle_seconds: float) -> None:
         self._stream = request.stream()
@@ -30,9 +30,9 @@ class StreamedBody:
             yield piece
 
     async def _piece(self) -> bytes:
-        """About PIECE_BYTES, fewer only at the end, where there are none."""
+        """Return about PIECE_BYTES; fewer only at the end, and then none."""
         if self._announced > self._max_bytes:
-            raise BodyTooLarge(f"The body has {self._announced} bytes; at most {self._max_bytes} are taken.")
+            raise BodyTooLarge(f"The body has {self._announced} bytes; the limit is {self._max_bytes}.")
         piece = bytearray()
         try:
             async with asyncio.timeout(self._idle_seconds):
@@ -41,19 +41,19 @@ class StreamedBody:
                     if len(piece) >= PIECE_BYTES:
                         break
         except TimeoutError as error:
-            raise TooSlow(f"Too little came for {self._idle_seconds:g} s; nothing was kept.") from error
+            raise TooSlow(f"Too few bytes arrived in {self._idle_seconds:g} s; nothing was stored.") from error
         except ClientDisconnect as error:
-            raise InvalidUpload("The connection was cut before the body was complete; nothing was kept.") from error
+            raise InvalidUpload("The connection broke before the body was complete; nothing was stored.") from error
         self._bytes += len(piece)
         if self._bytes > self._max_bytes:
-            raise BodyTooLarge(f"The body has more than the {self._max_bytes} bytes that are taken.")
+            raise BodyTooLarge(f"The body has more bytes than the limit of {self._max_bytes}.")
         return bytes(piece)
 
     async def discard(self) -> None:
-        """Read on without use, for a while: a caller who still sends would else lose our answer with the connection."""
-        left = POLITE_BYTES
+        """Read and drop the rest of the body, within limits: a client that is still sending would miss the answer."""
+        left = DISCARD_BYTES
         try:
-            async with asyncio.timeout(POLITE_SECONDS):
+            async with asyncio.timeout(DISCARD_SECONDS):
                 async for chunk in self._stream:
                     left -= len(chunk)
                     if left < 0:
@@ -64,7 +64,7 @@ class StreamedBody:
 
 @asynccontextmanager
 async def streamed(request: Request, max_bytes: int, idle_seconds: float) -> AsyncIterator[StreamedBody]:
-    """The request's body; when it is refused before its end, the rest is read and dropped."""
+    """Give the body of a request. If the block raises, the rest of the body is read and dropped."""
     body = StreamedBody(request, max_bytes, idle_seconds)
     try:
         yield body

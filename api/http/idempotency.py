@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is repeated with its key is done once. Used by every POST."""
+"""Idempotency keys: a POST that is repeated with its key takes effect once."""
 
 import hashlib
 import re
@@ -19,21 +19,22 @@ KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's key, and the SHA-256 of the request that came with it: asked for when the request has been read."""
+    """The key of a request, and a function that returns the request's SHA-256 once the body has been read."""
 
     key: str
     digest: Callable[[], bytes]
 
 
-async def key_header(  # async, as all that FastAPI calls for us: it gives each plain function a thread
+async def key_header(  # async like all dependencies: FastAPI runs a plain function in a thread
     idempotency_key: Annotated[
-        str | None, Header(description="Repeat a request with its key and it is done once; kept for a day.")
+        str | None,
+        Header(description="Your id for this request: repeated with the same key within a day, it takes effect once."),
     ] = None,
 ) -> str | None:
-    """The request's key, if it has one.
+    """Return the key of the request, if it has one.
 
     Raises:
-        InvalidRequest: the key is not 1 to 255 visible ASCII characters.
+        InvalidRequest: The key is not 1 to 255 visible ASCII characters.
     """
     if idempotency_key is not None and not KEY_PATTERN.fullmatch(idempotency_key):
         raise InvalidRequest(errors=[FieldError("header/idempotency-key", "must be 1 to 255 visible ASCII characters")])
@@ -44,10 +45,12 @@ KeyHeader = Annotated[str | None, Depends(key_header)]
 
 
 async def read_key(request: Request, key: KeyHeader) -> Idempotency | None:
-    """The key of a request with a small body, if it has one."""
+    """Return the key of a request with a small body, if it has one."""
     if key is None:
         return None
-    head = f"{request.method} {request.url.path}\n".encode()
+    # Without the path prefix: a repeat through another proxy is the same request.
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    head = f"{request.method} {path}\n".encode()
     digest = hashlib.sha256(head + await request.body()).digest()
     return Idempotency(key, lambda: digest)
 
@@ -56,7 +59,11 @@ OptionalKey = Annotated[Idempotency | None, Depends(read_key)]
 
 
 def once(state: ApiState, key: Idempotency | None, response: Response, act: Callable[[Connection], UUID]) -> UUID:
-    """Do `act` in one transaction, or find the job it was done to when the key says it was."""
+    """Run `act` in one transaction and return the id of its job; for a repeated key, return the job of the first time.
+
+    Raises:
+        KeyReused: The key belongs to a different request.
+    """
     with transaction(state.engine) as connection:
         earlier = idempotency.find(connection, key.key) if key else None
         if key and earlier:

@@ -1,4 +1,4 @@
-"""What a Content-Type says. Used by api.http.strict_json and api.routes.uploads."""
+"""Parse the Content-Type header."""
 
 from dataclasses import dataclass
 from email.message import Message
@@ -8,7 +8,7 @@ from fastapi.datastructures import Headers
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """`name` is lower case and empty if none is given."""
+    """A media type with the parameters that bodies need; `name` is lower case, and empty without a Content-Type."""
 
     name: str
     charset: str | None
@@ -16,12 +16,12 @@ class MediaType:
 
 
 def media_name(headers: Headers) -> str:
-    """Only its name, lower case: which every request is asked for; 0.5 µs, all of it takes 9."""
+    """Return the name of the media type, in lower case. Every request needs it: 0.5 µs, where `media_type` takes 9."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def media_type(headers: Headers) -> MediaType:
-    """The media type of a request's body, parsed as the standard library parses it."""
+    """Return the media type of a request's body, parsed by the standard library."""
     message = Message()
     message["content-type"] = headers.get("content-type", "")
     return MediaType(

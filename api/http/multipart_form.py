@@ -1,6 +1,6 @@
-"""The file in a multipart form, as the form comes in. Used by api.routes.uploads.
+"""Read the file of a multipart form while the form arrives.
 
-A form is read once, so its other fields stand before its file.
+A form is read once, so its fields must come before its file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from api.errors import FieldError, InvalidRequest, InvalidUpload
 MAX_FIELD_BYTES = 1_000
 MAX_PARTS = 20
 
-# What the parser gives: a MultipartSegment, bytes of it, and None behind its last; the library has no types.
+# The parser yields a MultipartSegment, then its bytes, then None at its end; the library has no types.
 Event = Any
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """The part named `file`: what its head says, the fields before it, and its bytes as they come."""
+    """The file of a form: the headers of its part, the fields before it, and its bytes as they arrive."""
 
     filename: str
     content_type: str
@@ -30,19 +30,21 @@ class FilePart:
 
 
 def file_part(body: Iterable[bytes], boundary: str) -> FilePart:
-    """Read a form up to its file.
+    """Read a form up to its file: the first part with a filename, or named `file`.
 
     Raises:
-        InvalidUpload: it is no form, it has no file, or (while `chunks` are read) it is cut or something follows.
+        InvalidUpload: The body is no form or has no file. While `chunks` is read: the form is cut short, or another
+            part follows the file.
+        InvalidRequest: A field is longer than MAX_FIELD_BYTES.
     """
     events, fields = _events(body, boundary), dict[str, str]()
     for event in events:
         if isinstance(event, MultipartSegment):
-            if event.name == "file":
-                kind = event.content_type or ""
-                return FilePart(event.filename or "", kind, event.charset, _file(events), fields)
+            if event.name == "file" or event.filename is not None:
+                media = event.content_type or ""
+                return FilePart(event.filename or "", media, event.charset, _file(events), fields)
             fields[event.name or ""] = _value(events, event.name or "")
-    raise InvalidUpload("The form has no part named `file`.")
+    raise InvalidUpload("The form has no file: none of its parts has a filename, and none is named `file`.")
 
 
 def _events(body: Iterable[bytes], boundary: str) -> Iterator[Event]:
@@ -68,6 +70,8 @@ def _value(events: Iterator[Event], name: str) -> str:
 def _file(events: Iterator[Event]) -> Iterator[bytes]:
     for event in events:
         if isinstance(event, MultipartSegment):
-            raise InvalidUpload("The form goes on behind its file; put its other fields before, or into the query.")
+            raise InvalidUpload(
+                "The form has another part after its file; put fields before the file, or in the query."
+            )
         if event is not None:
             yield bytes(event)

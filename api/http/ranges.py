@@ -1,8 +1,15 @@
-"""Parts of a download (RFC 9110, 14): what `Range` asks for, cut out of a stream whose bytes are always the same."""
+"""Serve byte ranges of a download (RFC 9110, section 14). Its bytes must be the same every time it is written.
+
+A range needs its place in the stream and, in most cases, the size of the stream. Both are known only after the stream
+was written once, so each pass over a download notes them in a `DownloadIndex` for the requests that follow.
+"""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -12,30 +19,42 @@ from fastapi.concurrency import run_in_threadpool
 from api.errors import RangeNotSatisfiable
 from api.formats import Piece
 
+MOST_INDEXES = 256  # an index of 2,000,000 rows takes 50 kB
+
 Item = TypeVar("Item")
 
-_ASKED = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", re.IGNORECASE)
 
 
 class Place(NamedTuple):
-    """A stream's byte at `offset` is the first one behind the row `after`."""
+    """A place at which a stream can be resumed: byte `offset` is the first one behind row `after`."""
 
     offset: int
     after: int
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A range as it was sent: from `first` to `last` or to the end; without `first`, the `last` so many bytes."""
+class RequestedRange:
+    """A range as sent: from byte `first` to byte `last` or the end; without `first`, the last `last` bytes."""
 
     first: int | None
     last: int | None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it means the whole download of any size."""
+        return self.first == 0 and self.last is None
+
+    @property
+    def stop(self) -> int | None:
+        """The byte behind the range, if that is known without the size of the download."""
+        return None if self.first is None or self.last is None else self.last + 1
+
     def of(self, size: int) -> range:
-        """The bytes that it means in so many.
+        """Return the bytes that it means in a download of `size` bytes.
 
         Raises:
-            RangeNotSatisfiable: it means none of them.
+            RangeNotSatisfiable: It means none of them.
         """
         if self.first is None:
             found = range(max(size - (self.last or 0), 0), size)
@@ -46,44 +65,112 @@ class Asked:
         return found
 
 
-def asked(request: Request, etag: str) -> Asked | None:
-    """The one range of a request; None when the whole is to be sent.
+def requested_range(request: Request, etag: str) -> RequestedRange | None:
+    """Return the range that a request asks for, or None if it is to get the whole download.
 
-    That is so for what we do not understand, for several ranges, and for an `If-Range` that means other bytes.
+    None also for a malformed range, for several ranges, and for an `If-Range` with another ETag.
     """
-    found = _ASKED.fullmatch(request.headers.get("range", ""))
+    found = _RANGE.fullmatch(request.headers.get("range", ""))
     if not found or request.headers.get("if-range", etag) != etag:
         return None
     first, last, suffix = (int(group) if group else None for group in found.groups())
     if first is not None and last is not None and last < first:
         return None
-    return Asked(first, last if suffix is None else suffix)
+    return RequestedRange(first, last if suffix is None else suffix)
 
 
-def cut(pieces: Iterator[Piece], part: range) -> Iterator[bytes]:
-    """The part of a stream; before it the chunks are empty, so that who iterates can stop there too."""
-    position = 0
-    for content, _ in pieces:
-        yield content[max(part.start - position, 0) : max(part.stop - position, 0)]
-        position += len(content)
-        if position >= part.stop:
-            return
+class DownloadIndex:
+    """Places at which one download can be resumed, and its size once a pass has reached the end."""
+
+    def __init__(self) -> None:
+        self.size: int | None = None
+        self.reached = 0  # bytes that are known to exist
+        self.lock = asyncio.Lock()  # held by the request that extends the index, so that others wait for it
+        self._places: list[Place] = []
+
+    @property
+    def last_place(self) -> Place | None:
+        """The place nearest to the end."""
+        return self._places[-1] if self._places else None
+
+    def note(self, offset: int, after: int | None) -> None:
+        """Note that a piece ends at byte `offset`, behind row `after` if the stream can be resumed there."""
+        self.reached = max(self.reached, offset)
+        if after is not None and (not self._places or offset > self._places[-1].offset):
+            self._places.append(Place(offset, after))
+
+    def place_before(self, offset: int) -> Place | None:
+        """Return the last place at or before a byte; None for the beginning of the stream."""
+        found = bisect_right(self._places, offset, key=lambda place: place.offset)
+        return self._places[found - 1] if found else None
 
 
-async def index_pages(pieces: Iterator[Piece], request: Request) -> tuple[int, list[Place]]:
-    """Bytes of a stream, and where it can be taken up; it is not read to its end when whoever asked has gone."""
-    size, places = 0, []
-    async for content, after in ahead(pieces):
-        size += len(content)
-        if after is not None:
-            places.append(Place(size, after))
-        if await request.is_disconnected():
-            break
-    return size, places
+class DownloadIndexes:
+    """The indexes of the downloads used last, by ETag."""
+
+    def __init__(self) -> None:
+        self._indexes: OrderedDict[str, DownloadIndex] = OrderedDict()
+
+    def of(self, etag: str) -> DownloadIndex:
+        """Return the index of a download; a new one if it was not used lately."""
+        index = self._indexes.setdefault(etag, DownloadIndex())
+        self._indexes.move_to_end(etag)
+        if len(self._indexes) > MOST_INDEXES:
+            self._indexes.popitem(last=False)
+        return index
 
 
-async def ahead(items: Iterator[Item]) -> AsyncIterator[Item]:
-    """Items, each made in a thread while the one before it is sent."""
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One download: its index, and a function that writes its pieces from a place, or from the beginning for None."""
+
+    index: DownloadIndex
+    write: Callable[[Place | None], Iterator[Piece]]
+
+    async def read_from(self, place: Place | None = None) -> AsyncIterator[bytes]:
+        """Yield the bytes behind a place, and note them in the index."""
+        offset = place.offset if place else 0
+        async with aclosing(prefetch(self.write(place))) as pieces:
+            async for content, after in pieces:
+                offset += len(content)
+                self.index.note(offset, after)
+                yield content
+        self.index.size = offset
+
+    async def locate(self, requested: RequestedRange, request: Request) -> range:
+        """Return the bytes that a range means, after extending the index as far as that needs.
+
+        Raises:
+            RangeNotSatisfiable: It means none of the bytes.
+        """
+        index, stop = self.index, requested.stop
+        async with index.lock:
+            if index.size is None and (stop is None or index.reached < stop):
+                await self._extend(stop, request)
+        return requested.of(index.reached if index.size is None else index.size)
+
+    async def _extend(self, stop: int | None, request: Request) -> None:
+        """Write the stream on from the last known place to byte `stop` or the end, unless the client disconnects."""
+        async with aclosing(self.read_from(self.index.last_place)) as contents:
+            async for _ in contents:
+                if (stop is not None and self.index.reached >= stop) or await request.is_disconnected():
+                    return
+
+    async def read(self, part: range) -> AsyncIterator[bytes]:
+        """Yield the bytes of a part, written from the last place before it."""
+        place = self.index.place_before(part.start)
+        position = place.offset if place else 0
+        async with aclosing(self.read_from(place)) as contents:
+            async for content in contents:
+                if found := content[max(part.start - position, 0) : max(part.stop - position, 0)]:
+                    yield found
+                position += len(content)
+                if position >= part.stop:
+                    return
+
+
+async def prefetch(items: Iterator[Item]) -> AsyncIterator[Item]:
+    """Yield items that are made in a thread, each while the one before it is being sent."""
     coming = asyncio.ensure_future(run_in_threadpool(next, items, None))
     try:
         while (item := await coming) is not None:

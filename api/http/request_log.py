@@ -1,8 +1,8 @@
-"""The request log off the request's path: kept in memory, written by COPY. Called by api.http.middleware.
+"""Write the request log in the background: buffered in memory, copied into PostgreSQL in batches.
 
-A kill loses what was kept since the last write, which is REQUEST_LOG_SECONDS ago at most. While the store is away, up
-to 50,000 requests wait for it, the oldest beyond are dropped; what was dropped is counted. A connection that breaks
-within a COMMIT may leave requests twice, since nobody can know whether it was done.
+A kill loses the requests since the last write, at most REQUEST_LOG_SECONDS. While PostgreSQL is down, up to 50,000
+requests are buffered; beyond that the oldest are dropped and counted. If the connection breaks during a COMMIT, its
+requests are written again and may be in the log twice.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from monitoring.metrics import REQUESTS_UNLOGGED
 
 MOST_WAITING = 50_000  # 30 MB
 BATCH = 1_000  # requests in a transaction
-LAST_SECONDS = 5.0  # for what is left at the end
+LAST_SECONDS = 5.0  # for the last write at shutdown
 
 log = structlog.get_logger()
 
 
 class RequestLog:
-    """What waits to be written, in one event loop."""
+    """The buffer of requests that are to be written, for one event loop."""
 
     def __init__(self, seconds: float, most_waiting: int = MOST_WAITING) -> None:
         self._seconds, self._most_waiting = seconds, most_waiting
@@ -36,8 +36,8 @@ class RequestLog:
         self._is_ending = self._is_failing = False
         self._days: set[date] = set()  # that have a partition
 
-    def keep(self, request: LoggedRequest) -> None:
-        """Keep a request until it is written; takes less than 1 µs."""
+    def add(self, request: LoggedRequest) -> None:
+        """Add a request to the buffer; takes less than 1 µs."""
         self._waiting.append(request)
         self._drop_oldest()
         if len(self._waiting) == BATCH:
@@ -45,8 +45,8 @@ class RequestLog:
 
     @asynccontextmanager
     async def open(self, engine: Engine) -> AsyncIterator[None]:
-        """Write as long as the block runs, and at its end what is left."""
-        writing = asyncio.create_task(self._write_on(engine))
+        """Write in the background while the block runs, and write the rest at its end."""
+        writing = asyncio.create_task(self._write_regularly(engine))
         try:
             yield
         finally:
@@ -55,10 +55,10 @@ class RequestLog:
             with suppress(TimeoutError):
                 await asyncio.wait_for(writing, LAST_SECONDS)
             if self._waiting:
-                self._lost(len(self._waiting), "the store did not take them before the end")
+                self._lost(len(self._waiting), "PostgreSQL did not accept them before the shutdown")
 
-    async def _write_on(self, engine: Engine) -> None:
-        limiter = CapacityLimiter(1)  # a thread of its own: those of the requests may all wait for a connection
+    async def _write_regularly(self, engine: Engine) -> None:
+        limiter = CapacityLimiter(1)  # its own thread: those of the requests may all wait for a connection
         is_last = False
         while not is_last:
             with suppress(TimeoutError):
@@ -68,7 +68,7 @@ class RequestLog:
             await self._flush(engine, limiter)
 
     async def _flush(self, engine: Engine, limiter: CapacityLimiter) -> None:
-        """Write all that waits, or nothing more as soon as the store does not take it."""
+        """Write the whole buffer, or stop at the first failure of PostgreSQL."""
         while requests := [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]:
             try:
                 await to_thread.run_sync(self._write, engine, requests, limiter=limiter, abandon_on_cancel=True)
@@ -81,7 +81,7 @@ class RequestLog:
                 if isinstance(error, DatabaseError):
                     return
                 raise
-            except Exception as error:  # noqa: BLE001  about these requests or the table: they must not stop the others
+            except Exception as error:  # noqa: BLE001  caused by these requests or the table; later ones must go on
                 self._days.clear()
                 self._lost(len(requests), repr(error))
             else:

@@ -1,14 +1,14 @@
-"""Headers that tell a browser what it may do with an answer; every answer has them (api.http.security).
+"""Security headers for browsers, which every answer has (api.http.security).
 
-An answer that is no page may load nothing, be framed by nobody and be read by no other site. A page has a policy of its
-own.
+By default an answer may load nothing, cannot be framed, and cannot be read by other sites. The pages have their own
+policies.
 """
 
 from collections.abc import Iterable, Iterator
 
 CLOSED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 PAGE_POLICY = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; {CLOSED}"
-#: Swagger UI's style sheet holds its icons as data URLs.
+#: The style sheet of Swagger UI holds its icons as data URLs.
 DOCS_POLICY = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' data:")
 
 HEADERS = {
@@ -24,7 +24,7 @@ _RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 def with_defaults(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the headers of an answer, and those of `HEADERS` that it does not have."""
+    """Yield the headers of an answer, and those of `HEADERS` that it lacks."""
     given = list(headers)
     yield from given
     names = {name.lower() for name, _ in given}

@@ -1,4 +1,4 @@
-"""Read a JSON body strictly: bounded, UTF-8, no NaN, no repeated name, not too many values."""
+"""Read JSON bodies strictly: limited size, UTF-8, no NaN, no repeated names, a limited number of values."""
 
 import json
 import math
@@ -10,45 +10,46 @@ from fastapi.routing import APIRoute
 
 from api.errors import BodyTooLarge, FieldError, InvalidJson, InvalidRequest, UnsupportedMediaType
 from api.http.media_types import media_name
+from api.state import state_of
 
-# Each value may cost an error: 8 MB of `{}` took 70 s of validation and 170 MB of answer.
+# Each value can cause an error: 8 MB of `{}` took 70 s to validate and made an answer of 170 MB.
 MAX_VALUES = 10_000
 
 
 class StrictRequest(Request):
-    """Reads a bounded body, and JSON as RFC 8259 has it: UTF-8, no NaN, no name twice, not too deep."""
+    """A request that reads a body up to MAX_BODY_BYTES, and returns the JSON value that `StrictRoute` has parsed."""
 
     value: Any
 
     async def body(self) -> bytes:
-        """The whole body.
+        """Return the whole body.
 
         Raises:
-            BodyTooLarge: as soon as more bytes than the limit are announced or have come.
+            BodyTooLarge: More bytes than the limit were announced or have arrived.
         """
         if not hasattr(self, "_body"):
-            limit = self.app.state.service.settings.max_body_bytes
+            limit = state_of(self.app).settings.max_body_bytes
             announced = self.headers.get("content-length", "")
             if announced.isdecimal() and int(announced) > limit:
-                raise BodyTooLarge(f"The body has {announced} bytes; at most {limit} are taken.")
+                raise BodyTooLarge(f"The body has {announced} bytes; the limit is {limit}.")
             received = bytearray()
             async for chunk in self.stream():
                 received += chunk
                 if len(received) > limit:
-                    raise BodyTooLarge(f"The body has more than the {limit} bytes that are taken.")
+                    raise BodyTooLarge(f"The body has more bytes than the limit of {limit}.")
             self._body = bytes(received)
         return self._body
 
     async def json(self) -> Any:
-        """The body's value, parsed by `StrictRoute` before."""
+        """Return the value of the body."""
         return self.value
 
 
 def parse_json(body: bytes) -> Any:
-    """The body's value.
+    """Return the value of a JSON body (RFC 8259).
 
     Raises:
-        InvalidJson: with the place at which the body stops being JSON.
+        InvalidJson: The body is not JSON; the message holds the place.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -76,12 +77,12 @@ def _finite(number: str) -> float:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("an object holds the same name twice")
     return values
 
 
 def _check_size(value: Any) -> None:
-    """Refuse a body of very many small values before each of them is validated."""
+    """Refuse a body with too many values before each of them is validated."""
     seen, parts = 1, [value]
     while parts:
         part = parts.pop()
@@ -93,10 +94,10 @@ def _check_size(value: Any) -> None:
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is read by `StrictRequest`, after a look at its media type."""
+    """A route that accepts only JSON bodies, and reads them by `StrictRequest` and `parse_json`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler behind that look."""
+        """Return FastAPI's handler behind the checks of the body."""
         handle = super().get_route_handler()
         takes_body = self.body_field is not None
         before_parsing = self.before_parsing
@@ -107,7 +108,7 @@ class StrictRoute(APIRoute):
                 if media_name(request.headers) != "application/json":
                     raise UnsupportedMediaType
                 if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-                    raise UnsupportedMediaType("The body must be sent as it is, without a Content-Encoding.")
+                    raise UnsupportedMediaType("A JSON body must be sent without a Content-Encoding.")
                 body = await request.body()
                 before_parsing(request, body)
                 request.value = parse_json(body)
@@ -117,4 +118,4 @@ class StrictRoute(APIRoute):
         return strict
 
     def before_parsing(self, request: Request, body: bytes) -> None:
-        """A place to refuse a body without the cost of parsing it."""
+        """Refuse a body before it is parsed; subclasses override this."""

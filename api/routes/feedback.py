@@ -1,4 +1,4 @@
-"""The truth about a judged review, told by a caller: what the accuracy that the SLA promises is measured by."""
+"""Feedback: the correct sentiment of a review, recorded by callers. The SLA's accuracy is measured by it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,27 +7,42 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.errors import REFUSALS, FieldError, InvalidRequest, UnknownReview, WrongState
+from api.errors import (
+    BodyTooLarge,
+    FieldError,
+    InvalidJson,
+    InvalidRequest,
+    KeyReused,
+    UnknownReview,
+    UnsupportedMediaType,
+    WrongState,
+)
 from api.http.idempotency import OptionalKey, once
 from api.http.strict_json import StrictRoute
+from api.problems import DATABASE, ErrorType, refusals
 from api.state import ApiState, StateDep
 from db import feedback
-from db.engine import Connection, reading
+from db.engine import Connection, read_only
 from db.feedback import PredictedReview, StoredFeedback
 from monitoring.metrics import FEEDBACK
 
-router = APIRouter(prefix="/v1", tags=["reviews"], route_class=StrictRoute, responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["reviews"], route_class=StrictRoute)
+
+ERRORS: tuple[ErrorType, ...] = (
+    *(InvalidJson, BodyTooLarge, UnsupportedMediaType, InvalidRequest, KeyReused),
+    *(UnknownReview, WrongState, *DATABASE),
+)
 
 
 class FeedbackIn(BaseModel):
-    """The truth about a review."""
+    """The correct sentiment of a review."""
 
-    sentiment: str = Field(max_length=100, description="Its true label: one of the model's.")
+    sentiment: str = Field(max_length=100, description="The correct label, one of the model's.")
     share: bool = Field(
         False,
-        description="Whether the review's text may be shown to other callers, with this label, among the"
-        " `similar_reviews` of theirs. It is kept for that until its job is deleted or past its retention, or until"
-        " feedback without `share`; answers that have shown it by then keep it until their own job goes.",
+        description="Whether other callers may see the review's text with this label, among the `similar_reviews` of"
+        " their results. The text is kept for that until its job is deleted or expires, or until feedback without"
+        " `share`. Results that already hold it keep it until their own job is deleted.",
     )
 
     model_config = ConfigDict(
@@ -36,67 +51,70 @@ class FeedbackIn(BaseModel):
 
 
 class FeedbackOut(BaseModel):
-    """What is stored."""
+    """The feedback as stored."""
 
     review_id: UUID
-    sentiment: str = Field(description="The last word.")
-    agrees: bool = Field(description="Whether the model had said the same.")
-    shared: bool = Field(description="Whether the text may be shown to other callers.")
-    created_at: datetime = Field(description="When the first word was told.")
+    sentiment: str = Field(description="The label of the latest feedback.")
+    agrees: bool = Field(description="Whether the model predicted this label.")
+    shared: bool = Field(description="Whether other callers may see the text.")
+    created_at: datetime = Field(description="Time of the first feedback.")
 
 
-@router.post("/reviews/{review_id}/feedback", responses={201: {"model": FeedbackOut, "description": "The first word."}})
-async def record_feedback(  # noqa: PLR0913, PLR0917  what FastAPI hands over
+@router.post(
+    "/reviews/{review_id}/feedback",
+    responses={201: {"model": FeedbackOut, "description": "The first feedback."}} | refusals(*ERRORS),
+)
+async def record_feedback(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     review_id: UUID, body: FeedbackIn, request: Request, response: Response, state: StateDep, key: OptionalKey
 ) -> FeedbackOut:
-    """Tell the truth about a judged review: `201`, or `200` when it was told before; the last word counts.
+    """Record the correct sentiment of a review that has a result: `201` the first time, `200` on an update.
 
-    Told again, the same changes nothing. Nobody else sees the review unless `share` is true. Feedback, and what it
-    shares, goes with the review's job.
+    The latest feedback wins; repeating it changes nothing. Other callers see the review only if `share` is true.
+    Feedback, with the text it shares, is deleted with the review's job.
     """
-    heard: list[tuple[PredictedReview, StoredFeedback]] = []
+    recorded: list[tuple[PredictedReview, StoredFeedback]] = []
 
     def act(connection: Connection) -> UUID:
-        judged = _judged(connection, review_id, body.sentiment)
-        agrees = judged.predicted == body.sentiment
-        told = feedback.record(connection, review_id, body.sentiment, agrees=agrees, share=body.share)
-        heard.append((judged, told))
-        return judged.job_id
+        review = _with_prediction(connection, review_id, body.sentiment)
+        agrees = review.predicted == body.sentiment
+        stored = feedback.record(connection, review_id, body.sentiment, agrees=agrees, share=body.share)
+        recorded.append((review, stored))
+        return review.job_id
 
     request.state.job_id = await run_in_threadpool(once, state, key, response, act)
-    if not heard:  # replayed
+    if not recorded:  # the key was repeated
         return _out(review_id, await run_in_threadpool(_stored, state, review_id))
-    [(judged, told)] = heard
-    if told.is_first:
+    [(review, stored)] = recorded
+    if stored.is_first:
         response.status_code = 201
-        FEEDBACK.labels(judged.model, str(told.agrees).lower()).inc()
-    return _out(review_id, told)
+        FEEDBACK.labels(review.model, str(stored.agrees).lower()).inc()
+    return _out(review_id, stored)
 
 
-def _judged(connection: Connection, review_id: UUID, sentiment: str) -> PredictedReview:
-    judged = feedback.predicted_review(connection, review_id)
-    if judged is None:
+def _with_prediction(connection: Connection, review_id: UUID, sentiment: str) -> PredictedReview:
+    review = feedback.predicted_review(connection, review_id)
+    if review is None:
         raise UnknownReview
-    if judged.predicted is None:
-        raise WrongState(f"The review is {judged.status}; only of a judged one can the truth be told.")
-    if sentiment not in judged.labels:
-        raise InvalidRequest(errors=[FieldError("/sentiment", f"is not one of {', '.join(judged.labels)}")])
-    return judged
+    if review.predicted is None:
+        raise WrongState(f"The review is {review.status}; feedback needs a review that has succeeded.")
+    if sentiment not in review.labels:
+        raise InvalidRequest(errors=[FieldError("/sentiment", f"is not one of {', '.join(review.labels)}")])
+    return review
 
 
 def _stored(state: ApiState, review_id: UUID) -> StoredFeedback:
-    with reading(state.engine) as connection:
-        told = feedback.get(connection, review_id)
-    if told is None:  # deleted with its job
+    with read_only(state.engine) as connection:
+        stored = feedback.get(connection, review_id)
+    if stored is None:  # deleted with its job
         raise UnknownReview
-    return told
+    return stored
 
 
-def _out(review_id: UUID, told: StoredFeedback) -> FeedbackOut:
+def _out(review_id: UUID, stored: StoredFeedback) -> FeedbackOut:
     return FeedbackOut(
         review_id=review_id,
-        sentiment=told.sentiment,
-        agrees=told.agrees,
-        shared=told.shared,
-        created_at=told.created_at,
+        sentiment=stored.sentiment,
+        agrees=stored.agrees,
+        shared=stored.shared,
+        created_at=stored.created_at,
     )

@@ -1,4 +1,4 @@
-"""What machines ask: models, liveness, readiness, metrics."""
+"""Models, liveness, readiness and metrics, for probes, monitoring and clients."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,24 +9,25 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from api import gauges
-from api.errors import refusals
+from api.errors import InternalError, InvalidRequest
+from api.problems import DATABASE, refusals
 from api.schemas import Page
 from api.state import StateDep
 from db import registrations
-from db.engine import DatabaseError, transaction
+from db.engine import DatabaseError, read_only
 from db.migrate import current, newest
 from monitoring import parts, resources
 
 _VIEW = parts.View(parts.API)
 
-Model = Annotated[str | None, Query(max_length=100, description="Whether this model is served.")]
+Model = Annotated[str | None, Query(max_length=100, description="Require a live worker for this model.")]
 
 router = APIRouter(tags=["health"])
 log = structlog.get_logger()
 
 
 class ModelOut(BaseModel):
-    """A model version that a worker has loaded and checked."""
+    """A version of a model that a worker has loaded and checked."""
 
     name: str
     version: str
@@ -36,44 +37,48 @@ class ModelOut(BaseModel):
     max_tokens: int
     metrics: list[dict[str, Any]]
     registered_at: datetime
-    workers: int = Field(description="Live workers that serve this version; none: jobs for it are refused.")
-    default: bool = Field(description="Whether jobs that name no model go to it by DEFAULT_MODEL.")
+    workers: int = Field(description="Number of live workers that serve this version; with 0, new jobs are refused.")
+    default: bool = Field(description="Whether DEFAULT_MODEL names it.")
 
 
 class ModelReadiness(BaseModel):
-    """Whether a model is served."""
+    """Readiness of one model."""
 
-    ready: bool = Field(description="Store and schema are as they must be, and a live worker serves it.")
-    workers: int = Field(description="Its live workers.")
+    ready: bool = Field(description="Whether the checks of the database hold and a live worker serves the model.")
+    workers: int = Field(description="Number of its live workers.")
 
 
 class Readiness(BaseModel):
-    """Each thing that must hold, and whether it does; and the same of each model that has, or lately had, workers."""
+    """The result of each check, and the readiness of each model that has, or recently had, workers."""
 
     ready: bool = Field(description="Whether all checks hold.")
     checks: dict[str, bool] = Field(
-        description="`store` is reached, `schema` is current, and a live `worker` serves the model that was asked for;"
-        " if none was, DEFAULT_MODEL; without that setting, any model."
+        description="`store`: PostgreSQL is reached. `schema`: its schema is current. `worker`: a live worker serves"
+        " the requested model, else DEFAULT_MODEL, else any model."
     )
     models: dict[str, ModelReadiness]
 
 
-@router.get("/livez")
+@router.get("/livez", responses=refusals())
 async def livez() -> dict[str, str]:
-    """The process answers; nothing else is asked."""
+    """Answer as long as the process runs; checks nothing else."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    responses=refusals(InvalidRequest, InternalError)
+    | {503: {"model": Readiness, "description": "A check does not hold."}},
+)
 def readyz(response: Response, state: StateDep, model: Model = None) -> Readiness:
-    """Store reached, schema current, and a worker that was lately woken through the queue: else 503.
+    """Check that PostgreSQL is reached, its schema is current, and a live worker serves a model; else `503`.
 
-    With `model`, a worker of that one: what becomes of another model changes nothing about it.
+    With `model`, the worker must serve that model; the state of other models is ignored.
     """
     store = schema = False
     live: dict[str, int] = {}
     try:
-        with transaction(state.engine) as connection:
+        with read_only(state.engine) as connection:
             schema = current(connection) == newest()
             live = registrations.live_workers(connection) if schema else {}
             store = True
@@ -88,20 +93,22 @@ def readyz(response: Response, state: StateDep, model: Model = None) -> Readines
     return Readiness(ready=ready, checks=checks, models=models)
 
 
-@router.get("/v1/models", responses=refusals(400, 403, 405, 421, 500, 503))
+@router.get("/v1/models", responses=refusals(*DATABASE))
 def models(state: StateDep) -> Page[ModelOut]:
-    """Every model and version that was ever loaded, newest first; a job may name those that have workers."""
-    with transaction(state.engine) as connection:
+    """List every model and version that was ever loaded, newest first. A job can name those that have workers."""
+    with read_only(state.engine) as connection:
         rows = registrations.models(connection)
     default = state.settings.default_model
-    # A mapping, since a row of the store knows nothing of this process's settings.
+    # A mapping, since `default` comes from this process's settings and not from the row.
     found = [ModelOut.model_validate({**row._mapping, "default": row.name == default}) for row in rows]  # noqa: SLF001  SQLAlchemy's public name for it
     return Page(data=found, next=None)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | refusals(InternalError)
+)
 async def metrics(state: StateDep) -> Response:
-    """Prometheus metrics of this process, and of the backlog as the store has it now."""
+    """Return the Prometheus metrics of this process, and of the queues as they are in PostgreSQL now."""
     resources.register()
     await gauges.refresh(state.engine, state.settings.default_model)
     return Response(generate_latest(_VIEW), headers={"Content-Type": CONTENT_TYPE_LATEST})

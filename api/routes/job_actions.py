@@ -1,4 +1,4 @@
-"""What else can be done with jobs: list, pause, resume, cancel, retry, delete."""
+"""List, pause, resume, cancel, retry and delete jobs."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -7,37 +7,41 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.errors import REFUSALS, UnknownJob, WrongState
+from api.errors import BodyTooLarge, InvalidRequest, KeyReused, UnknownJob, WrongState
 from api.http.idempotency import Idempotency, OptionalKey, once
 from api.http.strict_json import StrictRoute
-from api.routes.jobs import look
+from api.problems import DATABASE, refusals
+from api.routes.jobs import wait_for_job
 from api.schemas import JobOut, Page
 from api.serialize import job_out, or_404
 from api.state import ApiState, StateDep
 from db import jobs
-from db.engine import Connection, transaction
+from db.engine import Connection, read_only, transaction
 from db.jobs import FINAL, Ended
 from db.models import JobStatus, ModelLane
 from monitoring.metrics import RESULTS
 
-router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute, responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
 
-Limit = Annotated[int, Query(ge=1, le=500)]
+# A body is ignored, but with a key it is a part of the request that the key stands for, and is read.
+CHANGE_ERRORS = (UnknownJob, InvalidRequest, KeyReused, BodyTooLarge, *DATABASE)
+
+Status = Annotated[JobStatus | None, Query(description="List only jobs in this state.")]
+After = Annotated[UUID | None, Query(description="`next` of the previous page: list only jobs older than this one.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Number of jobs in a page.")]
 
 
-@router.get("/jobs")
-def list_jobs(
-    state: StateDep, status: JobStatus | None = None, after: UUID | None = None, limit: Limit = 20
-) -> Page[JobOut]:
-    """Jobs, newest first, without their results."""
-    with transaction(state.engine) as connection:
+@router.get("/jobs", responses=refusals(InvalidRequest, *DATABASE))
+def list_jobs(state: StateDep, status: Status = None, after: After = None, limit: Limit = 20) -> Page[JobOut]:
+    """List jobs, newest first, without their results."""
+    with read_only(state.engine) as connection:
         page = jobs.page(connection, status, after, limit)
     return Page(data=[job_out(row) for row in page], next=str(page[-1].id) if len(page) == limit else None)
 
 
-@router.post("/jobs/{job_id}/pause")
+@router.post("/jobs/{job_id}/pause", responses=refusals(*CHANGE_ERRORS, WrongState))
 async def pause(job_id: UUID, response: Response, state: StateDep, key: OptionalKey) -> JobOut:
-    """Let a job rest: what a worker has begun is finished, nothing more is begun. A paused job stays as it is."""
+    """Pause a job: reviews that a worker has claimed are finished, the others stay queued. Repeating it is allowed."""
 
     def act(connection: Connection, job: Any) -> None:
         jobs.pause(connection, _unfinished(job, "pause"))
@@ -45,19 +49,19 @@ async def pause(job_id: UUID, response: Response, state: StateDep, key: Optional
     return await _change(state, job_id, response, key, act)
 
 
-@router.post("/jobs/{job_id}/resume")
+@router.post("/jobs/{job_id}/resume", responses=refusals(*CHANGE_ERRORS, WrongState))
 async def resume(job_id: UUID, response: Response, state: StateDep, key: OptionalKey) -> JobOut:
-    """Let a paused job go on. A job that is not paused stays as it is."""
+    """Resume a paused job. An unfinished job that is not paused stays as it is."""
 
     def act(connection: Connection, job: Any) -> None:
         jobs.resume(connection, _unfinished(job, "resume"))
 
-    return _rung(state, await _change(state, job_id, response, key, act))
+    return _wake_workers(state, await _change(state, job_id, response, key, act))
 
 
-@router.post("/jobs/{job_id}/cancel")
+@router.post("/jobs/{job_id}/cancel", responses=refusals(*CHANGE_ERRORS))
 async def cancel(job_id: UUID, response: Response, state: StateDep, key: OptionalKey) -> JobOut:
-    """Stop a job; finished reviews keep their results. Cancelling a finished job changes nothing."""
+    """Cancel a job. Finished reviews keep their results. Cancelling a finished job changes nothing."""
 
     def act(connection: Connection, job: Any) -> Ended | None:
         return None if job.status in FINAL else jobs.stop(connection, job, JobStatus.CANCELLED)
@@ -65,21 +69,21 @@ async def cancel(job_id: UUID, response: Response, state: StateDep, key: Optiona
     return await _change(state, job_id, response, key, act)
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202)
+@router.post("/jobs/{job_id}/retry", status_code=202, responses=refusals(*CHANGE_ERRORS, WrongState))
 async def retry(job_id: UUID, response: Response, state: StateDep, key: OptionalKey) -> JobOut:
-    """Queue a job's failed reviews again. Without failed reviews nothing changes."""
+    """Queue the failed reviews of a job again. A job without failed reviews stays as it is."""
 
     def act(connection: Connection, job: Any) -> None:
         if job.status in {JobStatus.CANCELLED, JobStatus.EXPIRED}:
             raise WrongState(f"The job is {job.status}; submit its reviews again instead.")
         jobs.retry(connection, job)
 
-    return _rung(state, await _change(state, job_id, response, key, act))
+    return _wake_workers(state, await _change(state, job_id, response, key, act))
 
 
-@router.delete("/jobs/{job_id}", status_code=204)
+@router.delete("/jobs/{job_id}", status_code=204, responses=refusals(UnknownJob, InvalidRequest, *DATABASE))
 def delete(job_id: UUID, state: StateDep) -> None:
-    """Erase a job, its texts and its results, whatever its state."""
+    """Delete a job in any state, with its texts, results and feedback."""
     with transaction(state.engine) as connection:
         if not jobs.delete(connection, job_id):
             raise UnknownJob
@@ -92,7 +96,7 @@ async def _change(
     key: Idempotency | None,
     act: Callable[[Connection, Any], Ended | None],
 ) -> JobOut:
-    """Do `act` to the locked job, once for a key, and count the rows that it cancelled; the job as it is then."""
+    """Run `act` on the locked job, once for a key; count the rows that it cancelled, and return the job."""
     cancelled: list[Ended] = []
 
     def change(connection: Connection) -> UUID:
@@ -102,7 +106,7 @@ async def _change(
     await run_in_threadpool(once, state, key, response, change)
     for each in cancelled:  # after COMMIT
         RESULTS.labels(each.lane, "cancelled", "").inc(each.rows)
-    return await look(state, job_id)
+    return await wait_for_job(state, job_id)
 
 
 def _unfinished(job: Any, verb: str) -> Any:
@@ -111,6 +115,6 @@ def _unfinished(job: Any, verb: str) -> Any:
     return job
 
 
-def _rung(state: ApiState, job: JobOut) -> JobOut:
+def _wake_workers(state: ApiState, job: JobOut) -> JobOut:
     state.waker.wake(ModelLane(job.model, job.lane))
     return job

@@ -1,59 +1,54 @@
-"""Submit a job and look at it: the start and the end of the story of a review.
+"""Submit a job as JSON, and read it. Jobs that come as a file are in api.routes.uploads."""
 
-`submit` adds the job in one transaction (db.submissions), rings (broker.wakeups) and answers 202, or waits and answers
-200 (broker.job_waiter). A job that comes as a file takes its own way in: api.routes.uploads.
-"""
-
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.errors import REFUSALS
+from api.errors import InvalidRequest, UnknownJob
 from api.http.idempotency import Idempotency, OptionalKey, once
-from api.http.prefer import WaitSeconds
+from api.http.prefer import WaitQuery, WaitSeconds
 from api.http.upload_options import FILE_BODIES
+from api.problems import DATABASE, refusals
 from api.schemas import JobIn, JobOut
-from api.serialize import job_as_it_is
-from api.state import ApiState, StateDep
-from api.submission import ANSWERS, SubmitRoute, accepted, count_submission, new_job
+from api.serialize import read_job
+from api.state import ApiState, StateDep, state_of
+from api.submission import SUBMIT_ANSWERS, SubmitRoute, accepted, count_submission, new_job
 from db import submissions
 from db.engine import Connection, one_trip
 from db.models import ModelLane
 from db.submissions import NewJob
 
-router = APIRouter(prefix="/v1", tags=["jobs"], route_class=SubmitRoute, responses=REFUSALS)
-
-Wait = Annotated[float, Query(ge=0, allow_inf_nan=False, description="Wait for the end up to this many seconds.")]
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=SubmitRoute)
 
 
-@router.post("/jobs", status_code=202, responses=ANSWERS, openapi_extra=FILE_BODIES)
-async def submit(  # noqa: PLR0913, PLR0917  what FastAPI hands over
+@router.post("/jobs", status_code=202, responses=SUBMIT_ANSWERS, openapi_extra=FILE_BODIES)
+async def submit(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     body: JobIn, request: Request, response: Response, state: StateDep, key: OptionalKey, wait: WaitSeconds
 ) -> JobOut:
-    """Submit reviews: `202` with `Location` at once, or with `Prefer: wait=2` a `200` if all ends in time."""
+    """Submit reviews as JSON or as a file: `202` with `Location`; `200` if `Prefer: wait=2` and the job ends in 2 s."""
     return accepted(await submit_job(request, new_job(body, state), body.model, response, key, wait), response, wait)
 
 
-@router.get("/jobs/{job_id}")
-async def show(job_id: UUID, state: StateDep, wait: Wait = 0) -> JobOut:
-    """A job: where it stands, and its results when it is small."""
-    return await look(state, job_id, wait)
+@router.get("/jobs/{job_id}", responses=refusals(UnknownJob, InvalidRequest, *DATABASE))
+async def show(job_id: UUID, state: StateDep, wait: WaitQuery = 0) -> JobOut:
+    """Return a job: its state, its progress and, if it has at most 100 rows, its results."""
+    return await wait_for_job(state, job_id, wait)
 
 
-async def submit_job(  # noqa: PLR0913, PLR0917  a job, and what it was sent with
+async def submit_job(  # noqa: PLR0913, PLR0917  a job, and the parts of the request that belong to it
     request: Request, new: NewJob, model: str | None, response: Response, key: Idempotency | None, wait: float
 ) -> JobOut:
-    """Add the job for the model it names, or for the one that is served; COMMIT, ring, and look at it.
+    """Add a job for the model that it names, or for the default; wake workers, and return the job.
 
     Raises:
-        Overloaded, NotReady, NoWorker, InvalidRequest: too much stands before it, or no model can be chosen.
+        Overloaded: The queue is full.
+        NotReady, NoWorker, InvalidRequest: No model can be chosen.
     """
-    state: ApiState = request.app.state.service
+    state = state_of(request.app)
     distinct = {each.text: each.tokens_estimate for each in new.reviews}
     tokens = sum(distinct.values())
-    if chosen := state.models.remembered(model):
+    if chosen := state.models.cached(model):
         state.admission.check(ModelLane(chosen, new.lane), tokens)
     with state.admission.submitting(tokens):
         job_id, queue = await run_in_threadpool(_add, state, new, model, key, response)
@@ -61,18 +56,18 @@ async def submit_job(  # noqa: PLR0913, PLR0917  a job, and what it was sent wit
     if queue:
         state.waker.wake(queue)
     count_submission(queue, len(new.reviews), len(distinct))
-    return await look(state, job_id, wait, new=queue is not None)
+    return await wait_for_job(state, job_id, wait, new=queue is not None)
 
 
 def _add(
     state: ApiState, new: NewJob, model: str | None, key: Idempotency | None, response: Response
 ) -> tuple[UUID, ModelLane | None]:
-    """The job, and the queue that it was added to; None when the key says that it was added before."""
+    """Return the job, and the queue that it was added to; None for the queue if the key was used before."""
     added: list[ModelLane] = []
 
     def add(connection: Connection) -> UUID:
         queue = ModelLane(state.models.choose(connection, model, "/model"), new.lane)
-        job_id = submissions.add(connection, new, queue.model, state.admission.within(queue))
+        job_id = submissions.add(connection, new, queue.model, state.admission.limit(queue))
         added.append(queue)
         return job_id
 
@@ -84,11 +79,10 @@ def _add(
     return job_id, added[0] if added else None
 
 
-async def look(state: ApiState, job_id: UUID, wait: float = 0, *, new: bool = False) -> JobOut:
-    """The job as it is, or as it is at its end if that comes within `wait` seconds."""
+async def wait_for_job(state: ApiState, job_id: UUID, wait: float = 0, *, new: bool = False) -> JobOut:
+    """Return a job at its end, or after `wait` seconds if it has not ended by then."""
 
-    def read(only_ended: bool) -> JobOut | None:
-        return job_as_it_is(state.engine, job_id, only_ended=only_ended)
+    async def read(only_ended: bool) -> JobOut | None:
+        return await run_in_threadpool(read_job, state.engine, job_id, only_ended=only_ended)
 
-    seconds = min(wait, state.settings.max_wait_seconds)
-    return await state.job_waiter.wait(job_id, seconds, lambda ended: run_in_threadpool(read, ended), new=new)
+    return await state.job_waiter.wait(job_id, min(wait, state.settings.max_wait_seconds), read, new=new)

@@ -1,12 +1,11 @@
-"""The web page at `/`, and the API's documentation at `/docs`: files of `api/web`, and Swagger UI's from its package.
+"""The web page at `/` and the API documentation at `/docs`: the files of `api/web`, and Swagger UI from its package.
 
-They are read once, for the first who asks. Nothing comes from elsewhere, and the policy says so to the browser: a
-review that holds markup could not run anything even if it were inserted as such, which it is not.
+The files are read at the first request. The security policy lets a browser load nothing from other hosts and run no
+inline script, so markup in a review could not run even if the page inserted it as markup, which it does not.
 """
 
 import hashlib
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,63 +13,67 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from api.http.proxies import path_prefix
 from api.http.security_headers import DOCS_POLICY, PAGE_POLICY
 
 WEB = Path(__file__).parents[1] / "web"
 DOCS = "docs.html"
 SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
-MEDIA_TYPES = {  # said here, since what the system knows about `.js` differs from machine to machine
+MEDIA_TYPES = {  # fixed here, since `mimetypes` depends on files of the machine
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-HEADERS = {"Cache-Control": "no-cache"}  # asked for each time, answered with 304 while it is the same
+# Browsers ask each time, and get 304 for an unchanged file. The links of a page depend on the proxy.
+HEADERS = {"Cache-Control": "no-cache", "Vary": "X-Forwarded-Prefix"}
 
 router = APIRouter(include_in_schema=False)
 
 
 @cache
-def _files() -> dict[str, tuple[bytes, dict[str, str]]]:
-    """Content and headers by name."""
-    return {each.name: _read(each) for each in _served()}
-
-
-def _served() -> Iterator[Traversable]:
-    yield from (path for path in WEB.iterdir() if path.suffix in MEDIA_TYPES)
+def _files() -> dict[str, Traversable]:
+    """Return the files by name."""
     static = resources.files("fastapi_offline") / "static"
-    yield from (static / name for name in SWAGGER)
+    files = [*WEB.iterdir(), *(static / name for name in SWAGGER)]
+    return {file.name: file for file in files if Path(file.name).suffix in MEDIA_TYPES}
 
 
-def _read(file: Traversable) -> tuple[bytes, dict[str, str]]:
-    content, policy = file.read_bytes(), DOCS_POLICY if file.name == DOCS else PAGE_POLICY
+@lru_cache(maxsize=64)
+def _read(name: str, prefix: str) -> tuple[bytes, dict[str, str]]:
+    """Return content and headers of a file, with the links of a page below a path prefix.
+
+    Scripts have no such links: they find the prefix in their own address.
+    """
+    content, policy = _files()[name].read_bytes(), DOCS_POLICY if name == DOCS else PAGE_POLICY
+    content = content.replace(b'="/', f'="{prefix}/'.encode()) if prefix else content
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    kind = MEDIA_TYPES[Path(file.name).suffix]
-    return content, HEADERS | {"Content-Security-Policy": policy, "Content-Type": kind, "ETag": etag}
+    media_type = MEDIA_TYPES[Path(name).suffix]
+    return content, HEADERS | {"Content-Security-Policy": policy, "Content-Type": media_type, "ETag": etag}
 
 
 @router.get("/")
 async def page(request: Request) -> Response:
-    """The page."""
+    """Return the web page."""
     return _answer(request, "index.html")
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """The API's documentation, to be tried out."""
+    """Return the page of the API documentation."""
     return _answer(request, DOCS)
 
 
 @router.get("/web/{name}")
 async def part(request: Request, name: str) -> Response:
-    """A file that the page is made of."""
+    """Return a script, style sheet or picture of the pages."""
     if name not in _files():
         raise HTTPException(404)
     return _answer(request, name)
 
 
 def _answer(request: Request, name: str) -> Response:
-    content, headers = _files()[name]
+    content, headers = _read(name, path_prefix.get() if name.endswith(".html") else "")
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers)

@@ -1,4 +1,4 @@
-"""The runbook as text at `/runbook/{alert}`, the address that each alert names (monitoring.runbook)."""
+"""The sections of the runbook as text, at the address that each alert links to (monitoring.runbook)."""
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
@@ -11,13 +11,13 @@ router = APIRouter(include_in_schema=False, default_response_class=PlainTextResp
 
 @router.get("/runbook")
 async def whole() -> str:
-    """Every alert."""
+    """Return the whole runbook."""
     return runbook.PATH.read_text()
 
 
 @router.get("/runbook/{alert}")
 async def section(alert: str) -> str:
-    """What an alert means and what to do."""
+    """Return the section of one alert: its meaning and the steps to take."""
     found = runbook.sections().get(alert)
     if found is None:
         raise HTTPException(404)

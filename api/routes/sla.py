@@ -1,6 +1,7 @@
-"""The SLA of the service as its own store knows it: targets, figures, what is left of the error budgets, what waits.
+"""The SLA report: targets, figures and error budgets from PostgreSQL, and the queues as they are now.
 
-Asked by `verdict sla` and the web page's status view. Prometheus knows more (memory, CPU): `verdict sla --prometheus`.
+`verdict sla` and the status view of the web page show it. `verdict sla --prometheus` adds figures that only Prometheus
+has, such as memory and CPU.
 """
 
 import asyncio
@@ -13,15 +14,16 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.errors import FieldError, InvalidRequest, refusals
+from api.errors import FieldError, InvalidRequest
+from api.problems import DATABASE, refusals
 from api.state import ApiState, StateDep
 from db import sla
-from db.engine import transaction
+from db.engine import read_only
 from db.models import Lane
 from monitoring.sla import Measured, Unfinished, all_met, headline, judge, served, window_of, with_overdue
 
-# Of one core of the store at most, however many look: figures are measured anew when they are so many times as old
-# as their measurement took.
+# Share of one CPU core of PostgreSQL that measuring may take, however many callers there are: figures are cached for
+# 1 / COST times the duration of their measurement.
 COST = 0.05
 LEAST_SECONDS = 1.0
 
@@ -29,92 +31,94 @@ router = APIRouter(prefix="/v1", tags=["sla"])
 
 
 class TargetOut(BaseModel):
-    """One target, and the figure that is held against it."""
+    """One target of the SLA, and its measured figure."""
 
     model_config = ConfigDict(from_attributes=True)
 
     name: str
     title: str
     unit: Literal["ratio", "ms", "rows"]
-    figure: float | None = Field(description="Null where too little was counted to judge.")
-    limit: float = Field(description="The figure must be at most this; of accuracy at least.")
-    is_floor: bool = Field(description="Whether the figure must be at least the limit.")
-    met: bool | None = Field(description="Null where there is nothing to judge.")
+    figure: float | None = Field(description="The measured value; null if too little was counted.")
+    limit: float = Field(description="The largest value that meets the target; the smallest if `is_floor`.")
+    is_floor: bool = Field(description="Whether the figure must be at least the limit, as for accuracy.")
+    met: bool | None = Field(description="Whether the target is met; null if too little was counted.")
     budget_left: float | None = Field(
-        description="Share of the error budget that is left: 1 at first, 0 at the limit, less than 0 beyond."
+        description="Share of the error budget that is left: 1 at the start, 0 at the limit, negative beyond it."
     )
     counted: int = Field(
-        description="Requests, rows, reviews or feedbacks that the figure is made of. Requests are those that submit, "
-        "read or change a job or a review; reviews without a result count once they are slow."
+        description="Number of requests, rows, reviews or feedbacks behind the figure. Counted requests submit, read or"
+        " change a job or a review; reviews without a result count once they are slow."
     )
-    missed: int | None = Field(description="How many of them are against the target.")
+    missed: int | None = Field(description="Number of them that miss the target.")
 
 
 class LaneOut(BaseModel):
-    """What stands in a lane of a model now."""
+    """The queue of one lane of a model."""
 
     model_config = ConfigDict(from_attributes=True)
 
     model: str
     lane: Lane
-    queued: int = Field(description="Rows that wait.")
-    processing: int = Field(description="Rows that are being judged.")
-    oldest_seconds: float = Field(description="Age of the oldest job with a waiting row; 0 where none waits.")
+    queued: int = Field(description="Rows in the queue.")
+    processing: int = Field(description="Rows that workers have claimed.")
+    oldest_seconds: float = Field(description="Age of the oldest job with a queued row; 0 if the queue is empty.")
 
 
 class SlaOut(BaseModel):
-    """The verdict of a window of time that ends at `measured_at`, and what waits now."""
+    """The SLA over the window that ends at `measured_at`, and the queues as they are now."""
 
     window: str
-    measured_at: datetime = Field(description="Figures are kept for a while: 1 s, or 20 times what measuring took.")
-    met: bool | None = Field(description="Whether every target is met that can be judged; null when none can.")
-    headline: str = Field(description="The same in a sentence; where rows wait without a live worker, how many.")
+    measured_at: datetime = Field(
+        description="Time of the measurement. Figures are cached for 1 s, or for 20 times the duration of measuring."
+    )
+    met: bool | None = Field(description="Whether every target with a figure is met; null if none has a figure.")
+    headline: str = Field(description="The result in a sentence, with the number of rows that no live worker serves.")
     targets: list[TargetOut]
     lanes: list[LaneOut]
 
 
 @dataclass(slots=True)
 class SlaCache:
-    """Figures of the windows that were asked for lately; one is measured at a time."""
+    """Cached figures by window. One window is measured at a time."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    known: dict[timedelta, tuple[Measured, datetime, float]] = field(default_factory=dict)
+    cached: dict[timedelta, tuple[Measured, datetime, float]] = field(default_factory=dict)
 
     async def of(self, state: ApiState, window: timedelta) -> tuple[Measured, datetime]:
-        """The window's figures, and when they were measured; who waits for the lock holds no thread."""
+        """Return the figures of a window, and the time of their measurement. Waiting for the lock takes no thread."""
         async with self.lock:
-            self.known = {each: kept for each, kept in self.known.items() if kept[2] > time.monotonic()}
-            if window not in self.known:
-                self.known[window] = await run_in_threadpool(_measured, state, window)
-            measured, at, _ = self.known[window]
+            self.cached = {each: entry for each, entry in self.cached.items() if entry[2] > time.monotonic()}
+            if window not in self.cached:
+                self.cached[window] = await run_in_threadpool(_measure, state, window)
+            measured, at, _ = self.cached[window]
             return measured, at
 
 
-def _measured(state: ApiState, window: timedelta) -> tuple[Measured, datetime, float]:
-    """Figures, when they were measured, and until when (monotonic) they are fresh."""
+def _measure(state: ApiState, window: timedelta) -> tuple[Measured, datetime, float]:
+    """Return the figures, the time of their measurement, and the end of their validity on the monotonic clock."""
     began = time.monotonic()
-    with transaction(state.engine) as connection:
+    with read_only(state.engine) as connection:
         measured = sla.measure(connection, window)
     ended = time.monotonic()
     return measured, datetime.now(UTC), ended + max(LEAST_SECONDS, (ended - began) / COST)
 
 
-def _figures(request: Request) -> SlaCache:
-    return request.app.state.figures  # type: ignore[no-any-return]  # Starlette's state is untyped
+async def _cache(request: Request) -> SlaCache:
+    return request.app.state.sla_cache  # type: ignore[no-any-return]  # Starlette's state is untyped
 
 
 Window = Annotated[str, Query(description="A number and m, h or d: from `1m` to `30d`.", max_length=20)]
 
 
-@router.get("/sla", responses=refusals(400, 403, 405, 421, 422, 500, 503))
-async def show_sla(state: StateDep, figures: Annotated[SlaCache, Depends(_figures)], window: Window = "1h") -> SlaOut:
-    """The SLA's targets over the last `window`, and what waits now.
+@router.get("/sla", responses=refusals(InvalidRequest, *DATABASE))
+async def show_sla(state: StateDep, cache: Annotated[SlaCache, Depends(_cache)], window: Window = "1h") -> SlaOut:
+    """Return the targets of the SLA with their figures over the last `window`, and the queues as they are now.
 
-    Requests that were answered, jobs that ended, interactive reviews that were submitted and feedback that came
+    The figures count the requests answered, the jobs ended, the interactive reviews submitted and the feedback given
     within the window.
     """
-    measured, at = await figures.of(state, _parsed(window))
-    lanes, unfinished = await run_in_threadpool(_now, state)
+    measured, at = await cache.of(state, _parsed(window))
+    lanes, unfinished = await run_in_threadpool(_queues, state)
     verdicts = [*judge(with_overdue(measured, unfinished)), served(unfinished.waiting, unfinished.stranded)]
     return SlaOut(
         window=window,
@@ -126,8 +130,8 @@ async def show_sla(state: StateDep, figures: Annotated[SlaCache, Depends(_figure
     )
 
 
-def _now(state: ApiState) -> tuple[list[LaneOut], Unfinished]:
-    with transaction(state.engine) as connection:
+def _queues(state: ApiState) -> tuple[list[LaneOut], Unfinished]:
+    with read_only(state.engine) as connection:
         lanes = [LaneOut.model_validate(each) for each in sla.queue_depths(connection)]
         return lanes, sla.unfinished(connection)
 

@@ -1,7 +1,7 @@
-"""Submit a job as a file: CSV or NDJSON, gzipped or not, as the body or in a form.
+"""Submit a job as a file, as the body of the request or in a multipart form.
 
-The body is read in a thread as it comes in, cut into rows by `files` and copied into the store by db.uploads, all in
-one transaction and in constant memory: the 202 is given when the whole file is in, and a refused file leaves nothing.
+A thread reads the body while it arrives, `files` cuts it into rows, and db.uploads copies them into PostgreSQL, in one
+transaction and in constant memory. The 202 follows when the whole file is stored; a refused file leaves nothing.
 """
 
 import hashlib
@@ -12,21 +12,21 @@ from uuid import UUID
 
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.datastructures import Headers
+from fastapi.datastructures import Headers, QueryParams
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.errors import REFUSALS, FieldError, InvalidRequest, TooManyUploads, UnsupportedMediaType
+from api.errors import FieldError, InvalidRequest, TooManyUploads, UnsupportedMediaType
 from api.http.bodies import streamed
 from api.http.idempotency import Idempotency, KeyHeader, once
 from api.http.media_types import MediaType, media_name, media_type
 from api.http.multipart_form import FilePart, file_part
 from api.http.prefer import WaitSeconds
-from api.http.upload_options import FORM, FORMATS, READ_AS, UploadOptions
-from api.routes.jobs import look
+from api.http.upload_options import FORM, FORMATS, READER_OPTIONS, UploadOptions
+from api.routes.jobs import wait_for_job
 from api.schemas import JobOut
 from api.state import ApiState, StateDep
 from api.submission import accepted, count_submission
@@ -45,21 +45,25 @@ from monitoring.metrics import RESULTS, SHED
 
 
 class UploadRoute(APIRoute):
-    """`POST /v1/jobs` for the media types of files; api.routes.jobs has it for JSON."""
+    """`POST /v1/jobs` for files: by their media type, or with `format=`. api.routes.jobs has the route for JSON."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """No match for another media type, so that the router looks on."""
+        """Match only files; for other bodies the router goes on to the next route."""
         match, child = super().matches(scope)
-        if match is Match.FULL and media_name(Headers(scope=scope)) not in FORMATS:
+        if match is Match.FULL and not (media_name(Headers(scope=scope)) in FORMATS or _has_format(scope)):
             return Match.NONE, {}
         return match, child
 
 
-router = APIRouter(prefix="/v1", tags=["jobs"], route_class=UploadRoute, responses=REFUSALS)
+def _has_format(scope: Scope) -> bool:
+    return "format" in QueryParams(scope["query_string"])
 
 
-@router.post("/jobs", status_code=202, include_in_schema=False)  # described beside the JSON body in api.routes.jobs
-async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=UploadRoute)
+
+
+@router.post("/jobs", status_code=202, include_in_schema=False)  # described with the JSON body in api.routes.jobs
+async def upload(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     request: Request,
     response: Response,
     state: StateDep,
@@ -67,31 +71,32 @@ async def upload(  # noqa: PLR0913, PLR0917  what FastAPI hands over
     key: KeyHeader,
     wait: WaitSeconds,
 ) -> JobOut:
-    """Submit a file: `202` with `Location` when all of it is in."""
+    """Submit a file: `202` with `Location` when all of it is stored."""
     if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", "gzip"}:
-        raise UnsupportedMediaType("Of content encodings, only gzip is taken.")
+        raise UnsupportedMediaType("The only Content-Encoding accepted is gzip.")
     settings, announced = state.settings, int(request.headers.get("content-length") or 0)
     media = media_type(request.headers)
     _refuse_early(state, media, announced, options.model)
     async with streamed(request, settings.max_upload_bytes, settings.upload_idle_seconds) as body:
         source = UploadSource(media, options, body, hashed=key is not None)
-        with state.admission.heeding(announced / CHARS_PER_TOKEN):
+        with state.admission.refusing_if_full(announced / CHARS_PER_TOKEN):
             job_id, new = await anyio.to_thread.run_sync(_add, state, source, key, response, limiter=state.uploading)
     request.state.job_id = job_id
     _count(new)
-    job = await look(state, job_id)
+    job = await wait_for_job(state, job_id)
     state.waker.wake(ModelLane(job.model, job.lane))
-    return accepted(await look(state, job_id, wait) if wait else job, response, wait)
+    return accepted(await wait_for_job(state, job_id, wait) if wait else job, response, wait)
 
 
-def _refuse_early(state: ApiState, media: MediaType, announced: int, asked: str | None) -> None:
-    """Refuse a file before it is read, where that is certain: too many at once, or a large one and a full queue.
+def _refuse_early(state: ApiState, media: MediaType, announced: int, requested: str | None) -> None:
+    """Refuse a file before it is read.
 
     Raises:
-        TooManyUploads, Overloaded
+        TooManyUploads: The limit of simultaneous uploads is reached.
+        Overloaded: The file is too large for the interactive lane, and the bulk lane is full.
     """
-    # A field of a form may still name another model.
-    model = None if asked is None and media.name == FORM else state.models.remembered(asked)
+    # A field of the form may still name another model.
+    model = None if requested is None and media.name == FORM else state.models.cached(requested)
     if state.uploading.borrowed_tokens >= state.uploading.total_tokens:
         SHED.labels(model or "", Lane.BULK, "uploads").inc()
         raise TooManyUploads(headers={"Retry-After": "5"})
@@ -100,7 +105,7 @@ def _refuse_early(state: ApiState, media: MediaType, announced: int, asked: str 
 
 
 def _count(new: Uploaded | None) -> None:
-    """Count a file that was taken in, or answered with the job it made before."""
+    """Count a stored file; None for one that repeated an Idempotency-Key."""
     if new is None:
         count_submission(None, 0, 0)
         return
@@ -110,7 +115,7 @@ def _count(new: Uploaded | None) -> None:
 
 
 class UploadSource:
-    """The file in a request: what is said about it, and its bytes, `hashed` as they are read if there is a key."""
+    """The file in a request, with its options. Iterating yields its bytes, and hashes them if `hashed`."""
 
     def __init__(self, media: MediaType, options: UploadOptions, body: Iterable[bytes], *, hashed: bool) -> None:
         self._media, self._body, self._is_hashed = media, body, hashed
@@ -119,27 +124,28 @@ class UploadSource:
         self.options = options
 
     def open(self) -> WantedColumns:
-        """Find the file, in the form if it is one.
+        """Read up to the beginning of the file, and return the settings for its reader.
 
         Raises:
-            InvalidRequest: nothing says what kind of file it is.
+            InvalidRequest: The format of the file is not known.
+            InvalidUpload: The form is malformed or has no file.
         """
-        kind, filename, charset = self._media.name, "", self._media.charset
-        if kind == FORM:
+        media, filename, charset = self._media.name, "", self._media.charset
+        if media == FORM:
             part = file_part(self._body, self._media.boundary)
-            kind, filename, charset, self._body = part.content_type, part.filename, part.charset, part.chunks
+            media, filename, charset, self._body = part.content_type, part.filename, part.charset, part.chunks
             self.options = _with_fields(self.options, part)
         self._chunks = self._hashed() if self._is_hashed else iter(self._body)
         options = self.options
-        said = named(filename)
-        found = options.format or FORMATS.get(kind) or (said and said.format)
+        by_name = named(filename)
+        found = options.format or FORMATS.get(media) or (by_name and by_name.format)
         if found is None:
-            detail = "is needed: neither the media type nor a file name says whether this is csv or ndjson"
+            detail = "is needed: neither the media type nor a file name tells whether this is csv or ndjson"
             raise InvalidRequest(errors=[FieldError("query/format", detail)])
-        delimiter = options.delimiter or (said and said.delimiter)
-        delimiter = delimiter or ("tab" if kind == "text/tab-separated-values" else None)
+        delimiter = options.delimiter or (by_name and by_name.delimiter)
+        delimiter = delimiter or ("tab" if media == "text/tab-separated-values" else None)
         charset = options.encoding or charset
-        return WantedColumns(found, delimiter=delimiter, charset=charset, **options.model_dump(include=READ_AS))
+        return WantedColumns(found, delimiter=delimiter, charset=charset, **options.model_dump(include=READER_OPTIONS))
 
     def _hashed(self) -> Iterator[bytes]:
         for chunk in self._body:
@@ -150,7 +156,7 @@ class UploadSource:
         return self._chunks
 
     def digest(self) -> bytes:
-        """SHA-256 of the file and of what was said about it; reads the file to its end."""
+        """Return the SHA-256 of the file and its options; reads the file to its end."""
         for _ in self._chunks:
             pass
         head = f"POST /v1/jobs {self.options.model_dump_json()}\n".encode()
@@ -166,9 +172,10 @@ def _with_fields(options: UploadOptions, part: FilePart) -> UploadOptions:
 
 
 def _add(state: ApiState, source: UploadSource, key: str | None, response: Response) -> tuple[UUID, Uploaded | None]:
-    """Read the file into a job, in a thread; the header is read before a connection is taken.
+    """Store the file as a job, in a thread. The header is read before a connection is taken from the pool.
 
-    The job, and what was added; None when the key says that it was before.
+    Returns:
+        The job and the stored file; None for the file if the key was used before.
     """
     settings, wanted = state.settings, source.open()
     limits = Limits(settings.max_upload_bytes, settings.max_upload_rows, settings.max_review_chars)
@@ -176,7 +183,7 @@ def _add(state: ApiState, source: UploadSource, key: str | None, response: Respo
     options, layout = source.options, table.layout
     new = NewUpload(
         deadline=None if options.deadline_seconds is None else timedelta(seconds=options.deadline_seconds),
-        layout=_kept(layout) if table.is_table else None,
+        layout=_stored_layout(layout) if table.is_table else None,
         labelling=_labelling(layout, options.labels),
         interactive_max_reviews=settings.interactive_max_reviews,
         traceparent=traces.current(),
@@ -185,14 +192,14 @@ def _add(state: ApiState, source: UploadSource, key: str | None, response: Respo
 
     def add(connection: Connection) -> UUID:
         model = state.models.choose(connection, options.model, "query/model")
-        added.append(uploads.add(connection, new, model, table.rows, state.admission.within))
+        added.append(uploads.add(connection, new, model, table.rows, state.admission.limit))
         return added[0].job_id
 
     job_id = once(state, Idempotency(key, source.digest) if key else None, response, add)
     return job_id, added[0] if added else None
 
 
-def _kept(layout: Layout) -> dict[str, Any]:
+def _stored_layout(layout: Layout) -> dict[str, Any]:
     return {
         "columns": list(layout.columns),
         "text": layout.text,
@@ -204,17 +211,15 @@ def _kept(layout: Layout) -> dict[str, Any]:
 
 
 def _labelling(layout: Layout, labels: str | None) -> dict[str, Any] | None:
-    """What is known of the label column before its values are.
+    """Return the label column and the meanings of its values in `labels`; None without a label column.
 
     Raises:
-        WrongLabels: `labels` is no mapping.
-        NoLabelColumn: it maps the values of a column that is not there.
+        WrongLabels: `labels` is malformed.
+        NoLabelColumn: `labels` is given for a file without a label column.
     """
-    told = None if labels is None else parse_told(labels)
+    meanings = None if labels is None else parse_told(labels)
     if layout.label is None:
-        if told is not None:
-            raise NoLabelColumn(
-                "labels= is given, and the file has no label column; say with label_column which it is."
-            )
+        if meanings is not None:
+            raise NoLabelColumn("labels= is given, but no label column was found; name it with label_column=.")
         return None
-    return {"column": layout.columns[layout.label], "told": told}
+    return {"column": layout.columns[layout.label], "told": meanings}

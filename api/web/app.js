@@ -1,4 +1,4 @@
-// The page: starts its parts, and brings lists and status up to date while somebody looks.
+// Starts the parts of the page, and refreshes lists and status while the page is visible.
 
 import { startFile } from "./file.js";
 import { startJobs } from "./jobs.js";
@@ -14,10 +14,10 @@ startModels();
 startReview(refresh);
 startFile(refresh);
 
-/** One after the other, however long an answer takes; a page that nobody sees asks for nothing. */
-async function look() {
+/** Refreshes a visible page, then waits: slow answers do not overlap, and a hidden page sends no requests. */
+async function poll() {
   if (!document.hidden) await refresh();
-  setTimeout(look, EVERY_MS);
+  setTimeout(poll, EVERY_MS);
 }
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
-look();
+poll();

@@ -1,3 +1,5 @@
-// Shows /openapi.json with Swagger UI, whose script comes before this one.
+// Shows the OpenAPI document with Swagger UI, whose script is loaded before this one.
 
-globalThis.SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });
+const { href } = new URL("../openapi.json", import.meta.url);
+
+globalThis.SwaggerUIBundle({ url: href, dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });

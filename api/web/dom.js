@@ -1,8 +1,8 @@
-// Elements and words. Whatever comes from outside becomes a text node here, never markup.
+// Builds elements and formats values. Text from outside becomes a text node here, never markup.
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties (`class`, `aria-…` and `data-…` as attributes) and children; null ones are left out. */
+/** Makes an element with properties (`class`, `aria-…` and `data-…` as attributes) and children, without null ones. */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -13,9 +13,9 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A button that rests while what it does is under way. */
-export function button(words, act, properties = {}) {
-  const made = el("button", { type: "button", ...properties }, words);
+/** Makes a button that is disabled while its action runs. */
+export function button(label, act, properties = {}) {
+  const made = el("button", { type: "button", ...properties }, label);
   made.addEventListener("click", async () => {
     made.disabled = true;
     try {
@@ -27,21 +27,21 @@ export function button(words, act, properties = {}) {
   return made;
 }
 
-/** Names and what they stand for. */
+/** Makes a list of names and values, without null values. */
 export const facts = (pairs) =>
   el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null)
     .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 
-/** A table; `heads` are words, with `#` in front for columns of numbers. On a narrow screen each row is a card (style.css). */
+/** Makes a table; a head that starts with `#` marks a column of numbers. On a narrow screen each row is a card (style.css). */
 export function table(label, heads, rows) {
   const names = heads.map((head) => head.replace("#", ""));
-  const kind = (place) => (heads[place].startsWith("#") ? "number" : "");
-  // The roles are those that the elements have; browsers forget them when a style makes cards of rows.
+  const align = (place) => (heads[place].startsWith("#") ? "number" : "");
+  // The default roles, set explicitly: browsers drop them when a style turns rows into cards.
   const cell = (value, place) => el(place ? "td" : "th",
-    place ? { role: "cell", class: kind(place), "data-head": names[place] } : { role: "rowheader", scope: "row" }, value);
+    place ? { role: "cell", class: align(place), "data-head": names[place] } : { role: "rowheader", scope: "row" }, value);
   return el("table", { role: "table", "aria-label": label },
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, names.map((name, place) =>
-      el("th", { role: "columnheader", scope: "col", class: kind(place) }, name)))),
+      el("th", { role: "columnheader", scope: "col", class: align(place) }, name)))),
     el("tbody", { role: "rowgroup" }, rows.map((cells) => el("tr", { role: "row" }, cells.map(cell)))));
 }
 

@@ -1,7 +1,7 @@
-// A file in, its job followed to the end, the results as a download.
+// Uploads a file, follows its job to the end, and offers the results as downloads.
 
 import { byId, el, number, percent } from "./dom.js";
-import { newKey, problemBox, refused, unreachable } from "./http.js";
+import { apiUrl, newKey, problemBox, refused, unreachable } from "./http.js";
 import { jobCard } from "./job.js";
 import { chosenModel } from "./models.js";
 
@@ -13,7 +13,7 @@ const TYPES = {
   jsonl: "application/x-ndjson",
   json: "application/x-ndjson",
   tab: "text/tab-separated-values",
-  // Recognised by their bytes.
+  // The service recognises these by their bytes.
   xlsx: "text/csv",
   ods: "text/csv",
   parquet: "text/csv",
@@ -28,13 +28,13 @@ export function startFile(onChanged) {
   async function submit(file, key) {
     send.disabled = true;
     followed?.close();
-    const bar = el("progress", { max: 1, value: 0, "aria-label": "Sent" }), words = el("span", { role: "status" }, "Sending…");
-    place.replaceChildren(el("div", { class: "bar" }, bar, words));
+    const bar = el("progress", { max: 1, value: 0, "aria-label": "Sent" }), note = el("span", { role: "status" }, "Sending…");
+    place.replaceChildren(el("div", { class: "bar" }, bar, note));
     try {
-      const said = { column: column.value.trim(), encoding: byId("file-encoding").value.trim() };
-      const job = await upload(file, said, key, (share) => {
+      const options = { column: column.value.trim(), encoding: byId("file-encoding").value.trim() };
+      const job = await upload(file, options, key, (share) => {
         bar.value = share;
-        words.textContent = share < 1 ? `Sent ${percent(share, 0)}` : "Storing its rows…";
+        note.textContent = share < 1 ? `Sent ${percent(share, 0)}` : "Storing the rows…";
       });
       followed = jobCard(job, onChanged);
       place.replaceChildren(followed.card);
@@ -50,7 +50,7 @@ export function startFile(onChanged) {
     event.preventDefault();
     const [file] = input.files;
     if (!(nameParts(file.name).type)) {
-      place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name}: is it a table or JSON? Its name does not say.`));
+      place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name}: unknown file type. Rename it to .csv, .tsv, .ndjson, .xlsx, .ods or .parquet.`));
     } else if (!file.size) {
       place.replaceChildren(el("p", { class: "problem", role: "alert" }, `${file.name} is empty (${number(0)} bytes).`));
     } else submit(file, newKey());
@@ -63,14 +63,14 @@ function nameParts(name) {
   return { isPacked, type: TYPES[plain.slice(plain.lastIndexOf(".") + 1).toLowerCase()] };
 }
 
-/** The job that a file became. XMLHttpRequest, since fetch does not say how much of a body is sent. */
+/** Submits a file and returns its job. XMLHttpRequest, since fetch reports no progress of an upload. */
 function upload(file, { column, encoding }, key, report) {
   const { isPacked, type } = nameParts(file.name);
   const request = new XMLHttpRequest();
   const query = new URLSearchParams({
     ...(column && { text_column: column }), ...(encoding && { encoding }), ...chosenModel("file-model"),
   });
-  request.open("POST", `/v1/jobs?${query}`);
+  request.open("POST", apiUrl(`/v1/jobs?${query}`));
   request.setRequestHeader("Content-Type", type);
   request.setRequestHeader("Idempotency-Key", key);
   if (isPacked) request.setRequestHeader("Content-Encoding", "gzip");

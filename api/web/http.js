@@ -1,6 +1,9 @@
-// Asks the API. Every refusal (RFC 9457) and every silence is a Problem, and `problemBox` shows it as it is.
+// Sends requests to the API. Every error (RFC 9457) and every failed connection is a Problem; `problemBox` shows it.
 
 import { button, el } from "./dom.js";
+
+/** The URL of a path of the API, below the path prefix that the page itself was loaded from. */
+export const apiUrl = (path) => new URL(`..${path}`, import.meta.url).href;
 
 export class Problem extends Error {
   constructor(status, body, retryAfter) {
@@ -14,29 +17,29 @@ export class Problem extends Error {
 }
 
 export function refused(status, text, retryAfter) {
-  let body = { title: `Error ${status}`, detail: "The service answered in a way that this page does not know." };
+  let body = { title: `Error ${status}`, detail: "The answer is not from the service; a proxy may be misconfigured." };
   try {
     body = { ...body, ...JSON.parse(text) };
   } catch {
-    // a proxy's own page
+    // the error page of a proxy
   }
   const wait = Number.parseInt(retryAfter || "", 10);
   return new Problem(status, body, Number.isNaN(wait) ? null : wait);
 }
 
-/** No answer; of what changes nothing (GET) there is no more to say. */
+/** The Problem of a request without an answer. */
 export const unreachable = (method) => new Problem(0, {
   title: "No answer.",
-  detail: `The service cannot be reached.${method === "GET" ? "" : " What was sent may have arrived or not; a repeat does it once."}`,
+  detail: `The service cannot be reached.${method === "GET" ? "" : " The request may have arrived; repeating it has no further effect."}`,
 }, null);
 
-/** What the API answers, as JSON; null for an answer without a body. Throws a Problem. */
+/** Sends a request and returns the JSON of its answer, or null without a body. Throws a Problem. */
 export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
   let answer, text;
   try {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    const kind = body === undefined ? {} : { "Content-Type": "application/json" };
-    answer = await fetch(path, { method, headers: { ...kind, ...headers }, signal, ...sent });
+    const type = body === undefined ? {} : { "Content-Type": "application/json" };
+    answer = await fetch(path, { method, headers: { ...type, ...headers }, signal, ...sent });
     text = await answer.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -46,16 +49,16 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
   return text ? JSON.parse(text) : null;
 }
 
-/** A key under which a repeated POST is the same one. (crypto.randomUUID exists only over HTTPS and on localhost.) */
+/** Makes an Idempotency-Key. (crypto.randomUUID exists only over HTTPS and on localhost.) */
 export const newKey = () =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const MEANINGS = {
-  429: "Too much is waiting. Nothing is broken, and nothing of this request was kept.",
-  503: "Something that the service needs is not there just now.",
+  429: "The queue is full. Nothing is broken, and nothing of this request was stored.",
+  503: "A part of the service is not available at the moment.",
 };
 
-/** What went wrong, in the service's own words; with `again`, a button that waits as long as the service asks for. */
+/** Shows a problem in the words of the service; with `again`, adds a retry button that waits for Retry-After. */
 export function problemBox(problem, again = null) {
   if (!(problem instanceof Problem)) throw problem;
   return el("div", { class: "problem", role: "alert" },
@@ -68,11 +71,11 @@ export function problemBox(problem, again = null) {
     problem.requestId ? el("p", { class: "hint" }, `Request ${problem.requestId}`) : null);
 }
 
-/** Shows a problem of what is asked again and again, or null for none; the same one is not said twice. */
+/** Shows the problem of a regular request, or null for none. The same problem is not announced twice. */
 export function noteProblem(place, problem) {
-  const words = problem ? `${problem.title} ${problem.message}` : "";
-  if (place.dataset.words === words) return;
-  place.dataset.words = words;
+  const text = problem ? `${problem.title} ${problem.message}` : "";
+  if (place.dataset.problem === text) return;
+  place.dataset.problem = text;
   place.replaceChildren(problem ? problemBox(problem) : "");
 }
 

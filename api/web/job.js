@@ -1,18 +1,18 @@
-// One job as it moves (server-sent events), and what can be done with it.
+// Shows one job with its progress (server-sent events), its actions and its downloads.
 
 import { button, el, facts, number, percent, plural, seconds, when } from "./dom.js";
 import { ask, problemBox, refused } from "./http.js";
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled", "expired"]);
 const FORMATS = { csv: "CSV", ndjson: "NDJSON", parquet: "Parquet" };
-const NOTHING_TO_RETRY = "Nothing can be retried: the failed rows hold nothing to judge.";
+const NOTHING_TO_RETRY = "Nothing can be retried: the failed rows have no usable text.";
 const AGAIN_MS = 3000;
 
-/** A card that follows a job until its end; `onEnd` is told, and `close` ends it earlier. */
+/** Makes a card that follows a job until its end and then calls `onEnd`; `close` stops following. */
 export function jobCard(job, onEnd) {
-  const body = el("div", {}), said = el("div", {}), status = el("span", { role: "status" });
+  const body = el("div", {}), message = el("div", {}), status = el("span", { role: "status" });
   const card = el("article", { class: "job" },
-    el("h3", {}, "Job ", el("code", {}, job.id), " ", status), body, said);
+    el("h3", {}, "Job ", el("code", {}, job.id), " ", status), body, message);
   let source = null, timer = null;
 
   const draw = (now) => {
@@ -25,10 +25,10 @@ export function jobCard(job, onEnd) {
     try {
       const now = await ask(path, { method: "POST" });
       draw(now);
-      said.replaceChildren(path === job.urls.retry && FINAL.has(now.status) ? NOTHING_TO_RETRY : "");
+      message.replaceChildren(path === job.urls.retry && FINAL.has(now.status) ? NOTHING_TO_RETRY : "");
       if (!FINAL.has(now.status)) follow();
     } catch (problem) {
-      said.replaceChildren(problemBox(problem));
+      message.replaceChildren(problemBox(problem));
     }
   };
   const close = () => {
@@ -39,7 +39,7 @@ export function jobCard(job, onEnd) {
     close();
     source = new EventSource(job.urls.events);
     source.addEventListener("progress", (event) => {
-      said.replaceChildren();
+      message.replaceChildren();
       draw(JSON.parse(event.data));
     });
     source.addEventListener("end", (event) => {
@@ -48,8 +48,8 @@ export function jobCard(job, onEnd) {
       onEnd();
     });
     source.addEventListener("error", async () => {
-      if (source.readyState !== EventSource.CLOSED) return; // the browser goes on by itself
-      said.replaceChildren(problemBox(await why(job.urls.self)));
+      if (source.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
+      message.replaceChildren(problemBox(await why(job.urls.self)));
       timer = setTimeout(follow, AGAIN_MS);
     });
   };
@@ -58,11 +58,11 @@ export function jobCard(job, onEnd) {
   return { card, close };
 }
 
-/** An event stream does not say why it cannot begin; the job itself does. */
+/** Finds out why an event stream could not start, by reading the job: EventSource does not tell. */
 async function why(path) {
   try {
     await ask(path);
-    return refused(0, JSON.stringify({ title: "Not connected", detail: "The progress will be back in a moment." }), null);
+    return refused(0, JSON.stringify({ title: "Not connected", detail: "Reconnecting in a few seconds." }), null);
   } catch (problem) {
     return problem;
   }
@@ -103,7 +103,7 @@ function actions(job, act) {
         : button("Pause", () => act(job.urls.pause), { class: "quiet" }),
       button("Cancel", () => act(job.urls.cancel), { class: "quiet" }),
     ],
-    exhausted ? button("Retry what failed", () => act(job.urls.retry), { class: "quiet" }) : null);
+    exhausted ? button("Retry failed rows", () => act(job.urls.retry), { class: "quiet" }) : null);
 }
 
 function evaluation(found) {

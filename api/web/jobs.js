@@ -1,13 +1,13 @@
-// The list of jobs, newest first; any of them can be followed.
+// Lists the jobs, newest first; each can be opened and followed.
 
 import { byId, button, el, number, percent, table, when } from "./dom.js";
-import { ask, noteProblem, problemBox } from "./http.js";
+import { apiUrl, ask, noteProblem, problemBox } from "./http.js";
 import { jobCard } from "./job.js";
 
 const PAGE = 10;
 const HEADS = ["Submitted", "State", "#Rows", "#Done", "#Failed", "Lane", "Details"];
 
-/** Begins the list; returns what brings it up to date. */
+/** Starts the list, and returns the function that refreshes it. */
 export function startJobs() {
   const list = byId("jobs-list"), more = byId("jobs-more"), trouble = byId("jobs-problem"), filter = byId("jobs-status");
   let shown = PAGE, followed = null, asked = 0;
@@ -28,8 +28,8 @@ export function startJobs() {
     const mine = ++asked;
     const query = new URLSearchParams({ limit: shown, ...(filter.value ? { status: filter.value } : {}) });
     try {
-      const page = await ask(`/v1/jobs?${query}`);
-      if (mine !== asked) return; // a later one is under way
+      const page = await ask(apiUrl(`/v1/jobs?${query}`));
+      if (mine !== asked) return; // a later refresh is running
       noteProblem(trouble, null);
       draw(list, page.data, follow);
       more.hidden = page.next === null || shown >= 500;
@@ -46,13 +46,13 @@ export function startJobs() {
   return refresh;
 }
 
-/** Draws rows anew only where they changed, so that the button that has the focus keeps it. */
+/** Redraws the list only if a row has changed, and keeps the focus on its button. */
 function draw(list, jobs, follow) {
   const state = JSON.stringify(jobs.map((job) => [job.id, job.status, job.progress, job.counts]));
   if (list.dataset.state === state) return;
   const focused = document.activeElement?.dataset?.job;
   list.dataset.state = state;
-  list.replaceChildren(jobs.length ? table("Jobs", HEADS, rows(jobs, follow)) : el("p", { class: "hint" }, "None yet."));
+  list.replaceChildren(jobs.length ? table("Jobs", HEADS, rows(jobs, follow)) : el("p", { class: "hint" }, "No jobs yet."));
   if (focused) list.querySelector(`button[data-job="${CSS.escape(focused)}"]`)?.focus();
 }
 

@@ -1,15 +1,15 @@
-// Which model judges: a choice where several are served, nothing to choose where one is.
+// Lets the user choose a model if several are served.
 
 import { byId, el } from "./dom.js";
 
 const CHOICES = ["review-model", "file-model"];
 
-/** Begins the choices: what somebody chose stays on offer even if no worker serves it any more, and is then refused. */
+/** Starts the choices. A chosen model stays in the list even without workers; a job for it is then refused. */
 export function startModels() {
   for (const id of CHOICES) byId(id).addEventListener("change", (event) => { event.target.dataset.chosen = event.target.value; });
 }
 
-/** Offers the models that live workers serve, the service's default first. */
+/** Lists the models that live workers serve, the default of the service first. */
 export function offerModels(models) {
   const served = models.filter((each) => each.workers);
   const inOrder = [...served.filter((each) => each.default), ...served].map((each) => each.name);
@@ -23,5 +23,5 @@ export function offerModels(models) {
   }
 }
 
-/** The chosen model as a part of a request; nothing where there is no choice. */
+/** Returns the chosen model as a part of a request; an empty object if there is no choice. */
 export const chosenModel = (id) => (byId(`${id}-choice`).hidden ? {} : { model: byId(id).value });

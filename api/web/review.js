@@ -1,11 +1,11 @@
-// One review in, everything that is known about its answer out.
+// Classifies one review and shows its result.
 
 import { byId, button, el, facts, milliseconds, number, percent } from "./dom.js";
-import { ask, newKey, problemBox } from "./http.js";
+import { apiUrl, ask, newKey, problemBox } from "./http.js";
+import { FINAL } from "./job.js";
 import { chosenModel } from "./models.js";
 
-const FINAL = new Set(["succeeded", "failed", "cancelled", "expired"]);
-const STAGES = { ngram: "n-grams, which were sure enough", transformer: "the network and the n-grams together" };
+const STAGES = { ngram: "n-grams (sure enough)", transformer: "network and n-grams" };
 
 export function startReview(onSubmitted) {
   const form = byId("review-form"), text = byId("review-text"), result = byId("review-result");
@@ -13,7 +13,7 @@ export function startReview(onSubmitted) {
 
   async function classify(key) {
     send.disabled = true;
-    result.replaceChildren(el("p", { class: "hint" }, "Waiting for the answer…"));
+    result.replaceChildren(el("p", { class: "hint" }, "Waiting for the result…"));
     try {
       const wait = (job) => job.warning && result.replaceChildren(el("p", { class: "note" }, job.warning));
       const job = await finished(text.value, key, wait);
@@ -35,10 +35,10 @@ export function startReview(onSubmitted) {
   });
 }
 
-/** The job of this one review, at its end; it may take a while when much waits. */
+/** Submits one review and returns its finished job; that takes a while if the queue is long. */
 async function finished(text, key, onWait) {
   const headers = { Prefer: "wait=20", "Idempotency-Key": key };
-  let job = await ask("/v1/jobs", { method: "POST", body: { reviews: [{ text }], ...chosenModel("review-model") }, headers });
+  let job = await ask(apiUrl("/v1/jobs"), { method: "POST", body: { reviews: [{ text }], ...chosenModel("review-model") }, headers });
   while (!FINAL.has(job.status)) {
     onWait(job);
     job = await ask(`${job.urls.self}?wait=20`);
@@ -55,14 +55,14 @@ function shown(result) {
     el("p", { class: "sentiment", "data-label": result.sentiment },
       el("strong", {}, result.sentiment), ` ${percent(result.confidence)} sure`),
     probabilities(result.probabilities),
-    result.warnings.includes("language") ? el("p", { class: "note" }, "This does not look like English, the only language that the model knows.") : null,
-    result.truncated ? el("p", { class: "note" }, "It is long: the network saw only a part of it.") : null,
+    result.warnings.includes("language") ? el("p", { class: "note" }, "This does not look like English, the only language of the model.") : null,
+    result.truncated ? el("p", { class: "note" }, "This review is long: the network read only a part of it.") : null,
     facts([
       ["Answered by", STAGES[result.model.stage] || result.model.stage],
       ["Model", `${result.model.name} ${result.model.version}, ${result.model.precision}`],
       ["Tokens", number(result.tokens)],
       ["Waited", milliseconds(result.timings_ms.queued)],
-      ["Inference", result.cached ? "none: judged before" : milliseconds(result.timings_ms.inference)],
+      ["Inference", result.cached ? "none: taken from the cache" : milliseconds(result.timings_ms.inference)],
     ]),
     feedback(result),
     similar(result.similar_reviews));
@@ -76,28 +76,28 @@ function probabilities(byLabel) {
 }
 
 function feedback(result) {
-  const said = el("div", { class: "said", role: "status" });
+  const message = el("div", { class: "message", role: "status" });
   const share = el("input", { type: "checkbox" });
-  const tell = async (sentiment) => {
+  const record = async (sentiment) => {
     try {
       const body = { sentiment, share: share.checked };
-      const told = await ask(`/v1/reviews/${result.review_id}/feedback`, { method: "POST", body });
-      const seen = told.shared ? "Others may see the review until its job is deleted." : "Nobody else sees the review.";
-      said.replaceChildren(`Thank you: kept as ${sentiment}. ${seen}`);
+      const stored = await ask(apiUrl(`/v1/reviews/${result.review_id}/feedback`), { method: "POST", body });
+      const seen = stored.shared ? "Others may see the review until its job is deleted." : "Nobody else sees the review.";
+      message.replaceChildren(`Thank you: stored as ${sentiment}. ${seen}`);
     } catch (problem) {
-      said.replaceChildren(problemBox(problem, () => tell(sentiment)));
+      message.replaceChildren(problemBox(problem, () => record(sentiment)));
     }
   };
   const labels = Object.keys(result.probabilities);
-  return el("div", { class: "feedback", role: "group", "aria-label": "What is it really?" },
-    el("span", {}, "What is it really?"),
-    labels.map((label) => button(label, () => tell(label), { class: "quiet" })),
-    el("label", { class: "hint" }, share, " show this review to others, among reviews that resemble theirs"), said);
+  return el("div", { class: "feedback", role: "group", "aria-label": "Correct sentiment" },
+    el("span", {}, "Correct sentiment?"),
+    labels.map((label) => button(label, () => record(label), { class: "quiet" })),
+    el("label", { class: "hint" }, share, " show this review to others as a similar review"), message);
 }
 
 function similar(reviews) {
   if (!reviews.length) return null;
-  return el("section", {}, el("h3", {}, "Labelled reviews that resemble it"),
+  return el("section", {}, el("h3", {}, "Similar labelled reviews"),
     el("ol", { class: "similar" }, reviews.map((each) => el("li", {},
       el("p", { class: "hint" },
         el("span", { class: "label", "data-label": each.sentiment }, each.sentiment),

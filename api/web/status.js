@@ -1,27 +1,27 @@
-// Whether the service keeps its promises: the SLA's targets, what waits, who works.
+// Shows the SLA: its targets, the queues and the live workers.
 
 import { byId, el, facts, milliseconds, number, percent, plural, seconds, table } from "./dom.js";
-import { ask, noteProblem } from "./http.js";
+import { apiUrl, ask, noteProblem } from "./http.js";
 import { offerModels } from "./models.js";
 
-const WORDS = { true: "met", false: "missed", null: "nothing to judge" };
+const WORDS = { true: "met", false: "missed", null: "no data" };
 const MARKS = { true: "✓", false: "✗", null: "–" };
 
-/** Begins the status view; returns what brings it up to date. */
+/** Starts the status view, and returns the function that refreshes it. */
 export function startStatus() {
   const chosen = byId("status-window");
   let asked = 0;
 
   async function refresh() {
     const mine = ++asked;
-    const [sla, models] = await Promise.allSettled([ask(`/v1/sla?window=${chosen.value}`), ask("/v1/models")]);
-    if (mine !== asked) return; // a later one is under way
+    const [sla, models] = await Promise.allSettled([ask(apiUrl(`/v1/sla?window=${chosen.value}`)), ask(apiUrl("/v1/models"))]);
+    if (mine !== asked) return; // a later refresh is running
     const failed = [sla, models].find((each) => each.status === "rejected");
     noteProblem(byId("status-problem"), failed ? failed.reason : null);
     for (const id of ["status-targets", "status-now"]) byId(id).classList.toggle("old", Boolean(failed));
     outage(failed ? failed.reason.message : stranded(sla.value));
     if (failed) {
-      said(byId("status-verdict"), el("p", { class: "verdict unknown" }, "Unknown. What stands below is old."));
+      announce(byId("status-verdict"), el("p", { class: "verdict unknown" }, "Unknown. The figures below are old."));
     } else draw(sla.value, models.value.data);
   }
 
@@ -31,22 +31,22 @@ export function startStatus() {
 
 function draw(sla, models) {
   offerModels(models);
-  said(byId("status-verdict"), el("p", { class: `verdict ${sla.met === null ? "unknown" : WORDS[sla.met]}` },
+  announce(byId("status-verdict"), el("p", { class: `verdict ${sla.met === null ? "unknown" : WORDS[sla.met]}` },
     el("span", { "aria-hidden": "true" }, `${MARKS[sla.met]} `), sla.headline));
   byId("status-targets").replaceChildren(targets(sla));
   byId("status-now").replaceChildren(now(sla.lanes, models));
 }
 
-/** What stands still, where rows wait without a live worker. */
+/** The headline if queued rows have no live worker, else an empty text. */
 const stranded = (sla) => (sla.targets.some((each) => each.name === "waiting" && each.met === false) ? sla.headline : "");
 
-/** The first line of the page: an outage, or nothing. */
-function outage(words) {
-  said(byId("outage"), el("p", words ? { class: "problem" } : {}, words));
+/** Shows an outage at the top of the page; nothing for an empty text. */
+function outage(text) {
+  announce(byId("outage"), el("p", text ? { class: "problem" } : {}, text));
 }
 
-/** Says it again to a screen reader only when it is another thing. */
-function said(place, element) {
+/** Replaces a text only if it has changed, since a screen reader reads out every replacement. */
+function announce(place, element) {
   if (place.textContent !== element.textContent) place.replaceChildren(element);
 }
 
@@ -82,12 +82,12 @@ function now(lanes, models) {
   const working = models.filter((model) => model.workers);
   const workers = working.reduce((sum, model) => sum + model.workers, 0);
   const several = new Set(lanes.map((each) => each.model)).size > 1;
-  const lane = (each) => [several ? `${each.model}, ${each.lane}` : each.lane, `${plural(each.queued, "row")} waiting${each.oldest_seconds >= 1 ? ` (since ${seconds(each.oldest_seconds)})` : ""}, ${number(each.processing)} in work`];
+  const lane = (each) => [several ? `${each.model}, ${each.lane}` : each.lane, `${plural(each.queued, "row")} waiting${each.oldest_seconds >= 1 ? ` (since ${seconds(each.oldest_seconds)})` : ""}, ${number(each.processing)} in progress`];
   const left = new Set(lanes.map((each) => each.model).filter((name) => !working.some((model) => model.name === name)));
   return facts([
     ...lanes.map(lane),
-    ["workers", workers ? plural(workers, "live worker") : "none is live: what waits is kept, new reviews are refused"],
+    ["workers", workers ? plural(workers, "live worker") : "no live worker: queued rows are kept, new jobs are refused"],
     ...working.map((model) => ["model", `${model.name} ${model.version}, ${model.precision}, on ${plural(model.workers, "worker")}`]),
-    ...(workers ? [...left] : []).map((name) => ["model", `${name} has no live worker: what waits for it is kept, new jobs for it are refused`]),
+    ...(workers ? [...left] : []).map((name) => ["model", `${name} has no live worker: its queued rows are kept, new jobs for it are refused`]),
   ]);
 }

@@ -1,4 +1,4 @@
-"""Any file through the whole API: a table comes back as it went in, and rubbish is refused without a trace."""
+"""Random files through the whole API: tables come back unchanged, and damaged files are refused and store nothing."""
 
 import csv
 import io
@@ -37,14 +37,14 @@ OPTIONS: list[dict[str, str]] = [
 
 
 class Api:
-    """A running API that takes little, and its database."""
+    """A running API with low limits, and its database."""
 
     def __init__(self, client: httpx.Client, database_url: str) -> None:
         self.client = client
         self._database_url = database_url
 
     def counted(self) -> Any:
-        """Jobs; the rows that they should have; those that are there, all of them and those of a job."""
+        """Count jobs, the rows that they should have, and the stored rows in two ways."""
         with psycopg.connect(self._database_url) as connection:
             return connection.execute(
                 "SELECT (SELECT count(*) FROM jobs), (SELECT coalesce(sum(total), 0) FROM jobs),"
@@ -80,7 +80,7 @@ def test_a_table_comes_back_as_it_went_in(api: Api, file: Written) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_of_thousands_of_mutated_files_each_is_a_whole_job_or_nothing(api: Api) -> None:
+def test_each_of_thousands_of_damaged_files_is_stored_whole_or_not_at_all(api: Api) -> None:
     draw, answers = random.Random(0), Counter[int]()
     [jobs_before, *_] = api.counted()
     for _ in range(FUZZ_FILES):

@@ -1,4 +1,4 @@
-"""A real browser: the pages work under their policy, and a page of another site gets nothing. Needs Chromium."""
+"""A real browser: the pages work under their security policy, and other sites can read nothing. Needs Chromium."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-#: A file in a form, which a browser sends to any site without asking it first.
+#: A form with a file, which a browser sends to any site without a preflight.
 ATTACK = """<!doctype html><title>evil</title><p id="done"></p><script>
 const form = new FormData();
 form.append("file", new Blob(["text\\na film\\n"], {{type: "text/csv"}}), "a.csv");
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium he
 
 
 class Shown(NamedTuple):
-    """A page after its scripts have run, and what the browser logged."""
+    """A page after its scripts have run, and the log of the browser."""
 
     dom: str
     log: str
 
 
 def show(url: str, folder: Path, *options: str) -> Shown:
-    """Open a page, without a window, and wait for what it loads."""
+    """Load a page in a browser without a window, and wait for its requests."""
     command = [
         BROWSER or "",
         "--headless",
@@ -56,8 +56,8 @@ def test_a_page_works_under_its_policy(url: str, tmp_path: Path, path: str, sign
 
 @pytest.fixture
 def foreign(url: str) -> Iterator[str]:
-    """Another site, with a page that submits a job to ours."""
-    ours = url.replace("127.0.0.1", "localhost")  # for a browser not the site 127.0.0.1
+    """Another site with a page that tries to submit a job."""
+    ours = url.replace("127.0.0.1", "localhost")  # to a browser, another site than 127.0.0.1
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -67,7 +67,7 @@ def foreign(url: str) -> Iterator[str]:
             self.wfile.write(ATTACK.format(url=ours).encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -77,13 +77,13 @@ def foreign(url: str) -> Iterator[str]:
         thread.join()
 
 
-def test_a_page_of_another_site_submits_nothing(client: httpx.Client, foreign: str, tmp_path: Path) -> None:
+def test_a_page_of_another_site_cannot_submit(client: httpx.Client, foreign: str, tmp_path: Path) -> None:
     shown = show(foreign, tmp_path)
     assert 'id="done">' in shown.dom
     assert client.get("/v1/jobs").json()["data"] == []
 
 
-def test_a_rebound_name_reads_nothing(client: httpx.Client, url: str, tmp_path: Path) -> None:
+def test_a_page_with_a_rebound_name_cannot_read(client: httpx.Client, url: str, tmp_path: Path) -> None:
     client.post("/v1/jobs", json={"reviews": [{"text": "a film"}]})
     to = urlsplit(url)
     shown = show(

@@ -1,4 +1,4 @@
-"""Downloads that break off: resumed to the same bytes, cut rather than ended short, and nothing left behind."""
+"""Interrupted downloads: they resume to the same bytes, are never ended short, and hold no connection."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.fakes import POISON
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many pages, so that a part begins and ends within any of them."""
+    """Small pages, so that a range can begin and end within any page."""
     monkeypatch.setattr(exports, "PAGE_ROWS", 3)
     monkeypatch.setattr(formats, "NDJSON_ROWS", 3)
 
@@ -66,7 +66,7 @@ def test_a_range_means_what_the_standard_says(client: httpx.Client, asked: str, 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("asked", ["bytes=1000000-", "bytes=1000000-1000001", "bytes=-0"])
-def test_a_range_behind_the_end_says_how_much_there_is(client: httpx.Client, asked: str) -> None:
+def test_a_range_after_the_end_is_refused_with_the_size(client: httpx.Client, asked: str) -> None:
     job = post(client, "a film")
     size = len(get(client, job, "csv").content)
     answer = get(client, job, "csv", sending={"range": asked})
@@ -75,7 +75,7 @@ def test_a_range_behind_the_end_says_how_much_there_is(client: httpx.Client, ask
 
 
 @pytest.mark.usefixtures("worker")
-def test_other_bytes_are_never_resumed(client: httpx.Client) -> None:
+def test_a_range_of_other_bytes_gets_the_whole_download(client: httpx.Client) -> None:
     job = post(client, POISON, "a film")
     etags = [get(client, job, "csv", formulas=each).headers["etag"] for each in ("escape", "keep")]
     others = [get(client, job, "csv", status="failed"), get(client, job, "csv", after="0"), get(client, job, "ndjson")]
@@ -91,7 +91,7 @@ def test_other_bytes_are_never_resumed(client: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_who_has_the_bytes_is_told_so(client: httpx.Client) -> None:
+def test_a_client_with_the_current_etag_gets_304(client: httpx.Client) -> None:
     job = post(client, "a film")
     etag = get(client, job, "csv").headers["etag"]
     answer = get(client, job, "csv", sending={"if-none-match": etag})
@@ -100,13 +100,13 @@ def test_who_has_the_bytes_is_told_so(client: httpx.Client) -> None:
 
 @pytest.fixture
 def large(engine: Engine) -> dict[str, Any]:
-    """A job whose results, of 40 MB, fit in no buffer on the way."""
+    """A job with 40 MB of results, more than any buffer on the way holds."""
     job_id = steps.submit(engine, texts=[f"{number:06}" * 3_000 for number in range(2_300)])
     return {"id": str(job_id), "urls": {"results": f"/v1/jobs/{job_id}/results"}}
 
 
 def in_use(database: DatabaseSettings) -> int:
-    """Connections of the API that do something or hold something."""
+    """Count the connections of the API that are not idle."""
     with psycopg.connect(database.database_url) as connection:
         [row] = connection.execute(
             "SELECT count(*) FROM pg_stat_activity"
@@ -116,12 +116,12 @@ def in_use(database: DatabaseSettings) -> int:
 
 
 def begin(client: httpx.Client, job: dict[str, Any]) -> httpx.Response:
-    """Read the head of the CSV; the rest waits on the way."""
+    """Read the headers of a CSV download; its body stays in the buffers."""
     request = client.build_request("GET", job["urls"]["results"], params={"format": "csv"})
     return client.send(request, stream=True)
 
 
-def test_nothing_is_held_for_a_slow_client_nor_for_one_that_has_gone(
+def test_no_connection_is_held_for_a_slow_client_or_a_closed_download(
     client: httpx.Client, large: dict[str, Any], database: DatabaseSettings
 ) -> None:
     answer = begin(client, large)
@@ -144,7 +144,7 @@ def close_the_database(database: DatabaseSettings) -> None:
 
 
 @pytest.mark.parametrize("harm", [delete_the_job, close_the_database])
-def test_a_stream_that_cannot_go_on_is_cut_and_not_ended(
+def test_a_stream_that_fails_is_cut_off_and_not_ended(
     client: httpx.Client,
     large: dict[str, Any],
     database: DatabaseSettings,

@@ -1,4 +1,4 @@
-"""Accuracy and F1 against figures worked out by hand."""
+"""Accuracy and F1 against figures computed by hand."""
 
 import pytest
 

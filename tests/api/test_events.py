@@ -1,4 +1,4 @@
-"""Server-sent events, over real HTTP: every state once, in order, and an end."""
+"""Server-sent events over real HTTP: every state once, in order, and an end."""
 
 import json
 import signal
@@ -34,20 +34,20 @@ Event = dict[str, Any]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look every 20 ms."""
-    monkeypatch.setattr(events, "LOOK_SECONDS", 0.02)
+    """Read the job every 20 ms."""
+    monkeypatch.setattr(events, "READ_SECONDS", 0.02)
 
 
 @pytest.fixture
 def job(client: httpx.Client) -> Any:
-    """A job that waits."""
+    """A queued job."""
     reviews = {"reviews": [{"text": f"film {number}"} for number in range(20)]}
     return client.post("/v1/jobs", json=reviews).json()
 
 
 @contextmanager
 def following(client: httpx.Client, job: dict[str, Any], last: str = "") -> Iterator[Iterator[Event]]:
-    """The events as they come."""
+    """Iterate over the events as they arrive."""
     headers = {"last-event-id": last} if last else {}
     with client.stream("GET", job["urls"]["events"], headers=headers) as answer:
         assert answer.status_code == 200
@@ -72,7 +72,7 @@ def test_a_job_is_followed_to_its_end(client: httpx.Client, job: dict[str, Any],
         for _ in range(4):
             steps.complete_all(engine, steps.must_claim(engine, reviews=5), model_id)
             seen.append(next(coming))
-            while seen[-1]["data"]["counts"]["processing"]:  # it may be seen between the two
+            while seen[-1]["data"]["counts"]["processing"]:  # a state between claim and completion
                 seen.append(next(coming))
         assert list(coming) == []
     assert [each["event"] for each in seen] == ["progress"] * (len(seen) - 1) + ["end"]
@@ -91,12 +91,12 @@ def test_a_known_state_is_not_repeated(client: httpx.Client, job: dict[str, Any]
         assert [(each["event"], each["data"]["status"]) for each in coming] == [("end", "cancelled")]
 
 
-def test_an_older_state_is_followed_by_the_newest(client: httpx.Client, job: dict[str, Any]) -> None:
+def test_after_an_older_state_the_newest_is_sent(client: httpx.Client, job: dict[str, Any]) -> None:
     with following(client, job, "something old") as coming:
         assert next(coming)["data"]["status"] == "queued"
 
 
-def test_of_a_finished_job_the_end_is_told_once(client: httpx.Client, job: dict[str, Any], engine: Engine) -> None:
+def test_the_end_of_a_finished_job_is_sent_once(client: httpx.Client, job: dict[str, Any], engine: Engine) -> None:
     steps.stop(engine, UUID(job["id"]))
     with following(client, job) as coming:
         [end] = coming
@@ -104,7 +104,9 @@ def test_of_a_finished_job_the_end_is_told_once(client: httpx.Client, job: dict[
         assert list(coming) == []
 
 
-def test_a_paused_job_is_followed_further(client: httpx.Client, job: dict[str, Any], drain: Callable[[], None]) -> None:
+def test_a_paused_job_is_followed_until_it_resumes_and_ends(
+    client: httpx.Client, job: dict[str, Any], drain: Callable[[], None]
+) -> None:
     with following(client, job) as coming:
         next(coming)
         client.post(job["urls"]["pause"])
@@ -122,12 +124,12 @@ def test_the_stream_of_a_deleted_job_ends(client: httpx.Client, job: dict[str, A
         assert list(coming) == []
 
 
-def test_an_unknown_job_is_a_problem_and_no_stream(client: httpx.Client) -> None:
+def test_an_unknown_job_is_answered_with_a_problem(client: httpx.Client) -> None:
     answer = client.get(ROUTE.format(job_id=UUID(int=1)))
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_silence_is_filled_with_comments(
+def test_comments_keep_a_quiet_stream_open(
     client: httpx.Client, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.05)
@@ -136,25 +138,25 @@ def test_silence_is_filled_with_comments(
         assert [next(comments), next(comments)] == [": ping", ": ping"]
 
 
-def test_the_word_of_the_worker_ends_the_wait(
+def test_a_message_of_the_worker_ends_the_wait(
     client: httpx.Client, job: dict[str, Any], engine: Engine, queue: QueueSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "LOOK_SECONDS", 60)
+    monkeypatch.setattr(events, "READ_SECONDS", 60)
     monkeypatch.setattr(job_waiter, "POLL_SECONDS", 60)
     with (
         following(client, job) as coming,
         ThreadPoolExecutor(1) as threads,
-        redis.Redis.from_url(queue.redis_url) as word,
+        redis.Redis.from_url(queue.redis_url) as channel,
     ):
         next(coming)
         steps.stop(engine, UUID(job["id"]))
         end = threads.submit(next, coming)
-        # Nobody knows when the API has begun to listen, so it is said again.
-        wait_until(lambda: word.publish(DONE_CHANNEL, done_message([UUID(job["id"])])) and end.done())
+        # The API may not have subscribed yet, so the message is repeated.
+        wait_until(lambda: channel.publish(DONE_CHANNEL, done_message([UUID(job["id"])])) and end.done())
         assert end.result()["event"] == "end"
 
 
-def test_it_outlives_a_store_that_is_away_for_a_while(
+def test_a_stream_survives_an_outage_of_the_database(
     client: httpx.Client, job: dict[str, Any], database: DatabaseSettings, engine: Engine
 ) -> None:
     elsewhere, _, name = database.database_url.rpartition("/")
@@ -169,7 +171,7 @@ def test_it_outlives_a_store_that_is_away_for_a_while(
         assert next(coming)["event"] == "end"
 
 
-def test_who_has_gone_is_not_told_any_more(client: httpx.Client, job: dict[str, Any]) -> None:
+def test_a_stream_ends_when_the_client_disconnects(client: httpx.Client, job: dict[str, Any]) -> None:
     served = HTTP_REQUESTS.labels("GET", ROUTE, 200)
     before = served._value.get()
     with following(client, job) as coming:
@@ -178,7 +180,7 @@ def test_who_has_gone_is_not_told_any_more(client: httpx.Client, job: dict[str, 
     wait_until(lambda: served._value.get() == before + 1)
 
 
-def test_a_server_that_is_told_to_end_does_not_wait_for_a_stream(
+def test_a_shutdown_does_not_wait_for_a_stream(
     database: DatabaseSettings, queue: QueueSettings, engine: Engine
 ) -> None:
     app = create_app(ApiSettings(), database, queue)

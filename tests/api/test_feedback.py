@@ -1,4 +1,4 @@
-"""Telling the truth about a review: once, again, wrongly, and with a key."""
+"""Feedback on a review: first, repeated, changed, invalid, and with an idempotency key."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,14 +29,14 @@ def counted(agrees: str) -> float:
 
 @pytest.fixture
 def review(client: httpx.Client, worker: None) -> str:
-    """A review that was judged."""
+    """A review that has a result."""
     assert worker is None
     found: str = steps.post(client, TEXT)["results"][0]["review_id"]
     return found
 
 
 @pytest.mark.parametrize(("sentiment", "agrees"), [(SAID, True), (OTHER, False)])
-def test_the_first_word_is_stored_and_counted(
+def test_the_first_feedback_is_stored_and_counted(
     client: httpx.Client, engine: Engine, review: str, sentiment: str, agrees: bool
 ) -> None:
     before = counted(str(agrees).lower())
@@ -49,7 +49,7 @@ def test_the_first_word_is_stored_and_counted(
     assert rows(engine, "SELECT dataset, text, label FROM examples") == []
 
 
-def test_only_who_shares_a_review_shows_it_and_a_delete_takes_it_back(
+def test_only_a_shared_review_is_shown_and_a_delete_removes_it(
     client: httpx.Client, engine: Engine, review: str
 ) -> None:
     assert tell(client, review, {"sentiment": SAID, "share": True}).json()["shared"]
@@ -67,7 +67,9 @@ def test_sharing_can_be_taken_back(client: httpx.Client, engine: Engine, review:
     assert rows(engine, "SELECT * FROM examples") == []
 
 
-def test_the_last_word_counts_and_only_the_first_is_counted(client: httpx.Client, engine: Engine, review: str) -> None:
+def test_the_latest_feedback_wins_and_only_the_first_is_counted(
+    client: httpx.Client, engine: Engine, review: str
+) -> None:
     first = tell(client, review, {"sentiment": SAID}).json()
     before = counted("true"), counted("false")
     again = tell(client, review, {"sentiment": OTHER})
@@ -88,7 +90,7 @@ def test_an_unknown_review_is_404(client: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:verdict:unknown-review")
 
 
-def test_a_review_that_waits_is_409(client: httpx.Client, engine: Engine) -> None:
+def test_a_queued_review_is_409(client: httpx.Client, engine: Engine) -> None:
     steps.post(client, TEXT, wait=0)
     [waiting] = rows(engine, "SELECT id FROM reviews")
     answer = tell(client, str(waiting.id), {"sentiment": SAID})
@@ -128,17 +130,17 @@ def test_another_body_is_422(client: httpx.Client, body: Any) -> None:
     assert tell(client, str(UUID(int=1)), body).status_code == 422
 
 
-def test_a_review_id_that_is_none_is_422(client: httpx.Client) -> None:
+def test_a_malformed_review_id_is_422(client: httpx.Client) -> None:
     answer = tell(client, "none", {"sentiment": SAID})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "path/review_id")
 
 
-def test_a_key_is_done_once(client: httpx.Client, review: str) -> None:
+def test_a_repeated_key_takes_effect_once(client: httpx.Client, review: str) -> None:
     first = tell(client, review, {"sentiment": SAID}, **{"idempotency-key": "k"})
     tell(client, review, {"sentiment": OTHER})
     replayed = tell(client, review, {"sentiment": SAID}, **{"idempotency-key": "k"})
     assert (first.status_code, replayed.status_code) == (201, 200)
     assert replayed.headers["idempotent-replayed"] == "true"
-    assert replayed.json()["sentiment"] == OTHER  # what is stored
+    assert replayed.json()["sentiment"] == OTHER  # the stored one
     reused = tell(client, review, {"sentiment": OTHER}, **{"idempotency-key": "k"})
     assert (reused.status_code, reused.json()["type"]) == (422, "urn:verdict:idempotency-key-reused")

@@ -1,4 +1,4 @@
-"""What machines ask: is it alive, is it ready, what does it measure."""
+"""Liveness, readiness, models and metrics."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,26 +19,26 @@ ONE = {"reviews": [{"text": "a fine film"}]}
 
 @pytest.fixture
 def storeless(queue: QueueSettings) -> Iterator[httpx.Client]:
-    """A client of an API whose store is gone."""
+    """A client of an API without a database."""
     database = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
     with serving(ApiSettings(), database, queue) as url, httpx.Client(base_url=url, timeout=20) as client:
         yield client
 
 
 def readiness(client: httpx.Client) -> tuple[int, set[str]]:
-    """The status, and the checks that failed."""
+    """Return the status, and the checks that do not hold."""
     answer = client.get("/readyz")
     assert answer.json()["ready"] == (answer.status_code == 200)
     return answer.status_code, {check for check, holds in answer.json()["checks"].items() if not holds}
 
 
 def sample(client: httpx.Client, series: str) -> float | None:
-    """A value that /metrics shows, or None where it shows none."""
+    """Return the value of a series in /metrics, or None."""
     lines = client.get("/metrics").text.splitlines()
     return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} ")), None)
 
 
-def test_it_is_alive_without_a_store(storeless: httpx.Client) -> None:
+def test_it_is_alive_without_a_database(storeless: httpx.Client) -> None:
     assert storeless.get("/livez").json() == {"status": "alive"}
 
 
@@ -67,11 +67,11 @@ def test_it_is_not_ready_with_another_schema(client: httpx.Client, engine: Engin
     assert readiness(client) == (503, {"schema", "worker"})
 
 
-def test_it_is_not_ready_without_a_store(storeless: httpx.Client) -> None:
+def test_it_is_not_ready_without_a_database(storeless: httpx.Client) -> None:
     assert readiness(storeless) == (503, {"store", "schema", "worker"})
 
 
-def test_a_job_is_refused_without_a_store(storeless: httpx.Client) -> None:
+def test_a_job_is_refused_without_a_database(storeless: httpx.Client) -> None:
     answer = storeless.post("/v1/jobs", json=ONE)
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:verdict:store-unavailable")
     assert int(answer.headers["retry-after"]) > 0
@@ -105,14 +105,14 @@ def test_metrics_show_the_backlog_of_each_lane(client: httpx.Client) -> None:
     assert sample(client, 'verdict_backlog_oldest_seconds{lane="interactive",model="default"}') == 0
 
 
-def test_metrics_of_the_backlog_fall_when_it_is_done(client: httpx.Client, drain: Callable[[], None]) -> None:
+def test_metrics_of_the_backlog_fall_when_the_job_is_done(client: httpx.Client, drain: Callable[[], None]) -> None:
     client.post("/v1/jobs", json=ONE)
     drain()
     assert sample(client, 'verdict_backlog_rows{lane="interactive",model="default"}') == 0
     assert sample(client, 'verdict_workers_live{model="default"}') == 1
 
 
-def test_metrics_weigh_what_waits_and_count_what_is_judged(client: httpx.Client, engine: Engine) -> None:
+def test_metrics_show_queued_tokens_and_rows_in_flight(client: httpx.Client, engine: Engine) -> None:
     steps.submit(engine, texts=["twice", "twice", "once", "and once more"])
     steps.run(engine, "UPDATE jobs SET tokens_estimate = 300")
     claimed = steps.must_claim(engine, reviews=1)
@@ -123,7 +123,7 @@ def test_metrics_weigh_what_waits_and_count_what_is_judged(client: httpx.Client,
     assert sample(client, 'verdict_in_flight_rows{lane="interactive",model="default"}') == 0
 
 
-def test_metrics_add_up_what_the_live_workers_can(client: httpx.Client, engine: Engine, model_id: int) -> None:
+def test_metrics_show_the_total_pace_of_live_workers(client: httpx.Client, engine: Engine, model_id: int) -> None:
     with transaction(engine) as connection:
         registrations.worker_seen(connection, "one", model_id, 1_000.0)
         registrations.worker_seen(connection, "two", model_id, 500.0)
@@ -134,7 +134,7 @@ def test_metrics_add_up_what_the_live_workers_can(client: httpx.Client, engine: 
     assert sample(client, 'verdict_capacity_tokens_per_second{model="default"}') == 1_500
 
 
-def test_metrics_count_what_was_cancelled_once(client: httpx.Client) -> None:
+def test_metrics_count_cancelled_rows_once(client: httpx.Client) -> None:
     job = client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}).json()
     series = 'verdict_results_total{lane="interactive",reason="",status="cancelled"}'
     before = sample(client, series) or 0
@@ -151,7 +151,7 @@ def test_metrics_show_pools_container_and_process(client: httpx.Client) -> None:
     assert (sample(client, "process_resident_memory_bytes") or 0) > 1e7
 
 
-def test_metrics_count_what_was_submitted(client: httpx.Client) -> None:
+def test_metrics_count_submitted_rows(client: httpx.Client) -> None:
     series = 'verdict_rows_submitted_total{lane="interactive",model="default"}'
     before = sample(client, series) or 0
     client.post("/v1/jobs", json={"reviews": [{"text": "x"}] * 3}, headers={"idempotency-key": "k"})
@@ -159,7 +159,7 @@ def test_metrics_count_what_was_submitted(client: httpx.Client) -> None:
     assert sample(client, series) == before + 3
 
 
-def test_metrics_are_served_without_a_store(storeless: httpx.Client) -> None:
+def test_metrics_are_served_without_a_database(storeless: httpx.Client) -> None:
     answer = storeless.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -169,7 +169,7 @@ def test_metrics_are_served_without_a_store(storeless: httpx.Client) -> None:
     assert "verdict_capacity_tokens_per_second{" not in answer.text
 
 
-def test_a_frozen_store_keeps_no_scrape_waiting(client: httpx.Client, engine: Engine) -> None:
+def test_a_hanging_database_does_not_delay_a_scrape(client: httpx.Client, engine: Engine) -> None:
     with transaction(engine) as connection:
         connection.execute(text("LOCK TABLE workers IN ACCESS EXCLUSIVE MODE"))
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What nobody should send, over real HTTP: each has its named answer, and changes nothing."""
+"""Invalid and hostile requests over real HTTP: each has its documented answer and changes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "request_id", "error
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One API for the whole file, and its database."""
+    """One API for all tests of this module, and its database."""
 
     client: httpx.Client
     database_url: str
 
     def rows(self) -> int:
-        """Jobs, reviews, texts and keys that are stored."""
+        """Count the stored jobs, reviews, texts and keys."""
         tables = ("jobs", "reviews", "job_rows", "idempotency_keys")
         with psycopg.connect(self.database_url) as connection:
             counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables]  # noqa: S608
@@ -52,7 +52,7 @@ def api(postgres: str, template: str, valkey: RunningServer) -> Iterator[Api]:
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """A request, and what its answer must be."""
+    """A request and its expected answer."""
 
     name: str
     status: int
@@ -74,7 +74,7 @@ def text(value: str) -> bytes:
 
 
 def metadata(value: str) -> bytes:
-    """A body whose metadata is raw JSON."""
+    """Return a body whose metadata is raw JSON."""
     return b'{"reviews":[{"text":"a fine film"}],"metadata":{"a":%s}}' % value.encode()
 
 
@@ -85,7 +85,7 @@ def get(name: str, status: int, path: str, **expected: Any) -> Hostile:
 ONE = "/v1/jobs/" + UNKNOWN
 TEXT = "/reviews/0/text"
 HOSTILE = [
-    # What is empty
+    # Empty
     Hostile("empty text", 422, text(""), pointer=TEXT),
     Hostile("text of spaces", 422, text("  \t\r\n "), pointer=TEXT),
     Hostile("text of Unicode spaces", 422, text("\u2003\u00a0\u3000\u2028"), pointer=TEXT),
@@ -93,7 +93,7 @@ HOSTILE = [
     Hostile("no reviews", 422, dump(reviews=[]), pointer="/reviews"),
     Hostile("no member", 422, b"{}", pointer="/reviews"),
     Hostile("empty body", 400, b"", detail="line 1 column 1 (character 0)"),
-    # What is too large
+    # Too large
     Hostile("10 MB", 413, b"x" * 10_000_000, detail="10000000"),
     Hostile("10 MB in chunks", 413, [b"x" * 1_000_000] * 10),
     Hostile("10 MB to the short form", 413, b"x" * 10_000_000, path="/v1/classify"),
@@ -104,7 +104,7 @@ HOSTILE = [
     Hostile("too large metadata", 422, dump(metadata={"a": "x" * 16_384}), pointer="/metadata"),
     Hostile("8 MB of empty objects", 422, b'{"reviews":[%s{}]}' % (b"{}," * 2_600_000), pointer=""),
     Hostile("8 MB of zeros", 422, b'{"reviews":[%s0]}' % (b"0," * 3_900_000), pointer=""),
-    # What PostgreSQL cannot hold
+    # Not storable in PostgreSQL
     Hostile("NUL in a text", 422, text("a\0b"), pointer=TEXT),
     Hostile("NUL in an id", 422, dump(reviews=[{"text": "x", "id": "\0"}]), pointer="/reviews/0/id"),
     Hostile("NUL in the model", 422, dump(model="\0"), pointer="/model"),
@@ -116,7 +116,7 @@ HOSTILE = [
     Hostile("lone surrogate in a metadata name", 422, dump(metadata={"\ud800": 1}), pointer="/metadata"),
     Hostile("lone surrogate in a metadata value", 422, dump(metadata={"a": {"b": "\ud800"}}), pointer="/metadata"),
     Hostile("lone surrogate in an unknown field", 422, dump(**{"\ud800": 1})),
-    # What is no JSON in UTF-8
+    # Not JSON in UTF-8
     Hostile("text/plain", 422, dump(), headers={"content-type": "text/plain"}),
     Hostile("form", 415, b"reviews=x", headers={"content-type": "application/x-www-form-urlencoded"}),
     Hostile("no content type", 415, dump(), headers={"content-type": ""}),
@@ -138,7 +138,7 @@ HOSTILE = [
     Hostile("a name twice", 400, b'{"reviews":[{"text":"a","text":"b"}]}', detail="twice"),
     Hostile("100,000 levels", 400, metadata("[" * 100_000 + "]" * 100_000), detail="deep"),
     Hostile("300 levels", 422, metadata("[" * 300 + "]" * 300)),
-    # What has another shape
+    # Wrong shape
     Hostile("unknown field", 422, dump(x=1), pointer="/x"),
     Hostile("unknown field of a review", 422, dump(reviews=[{"text": "x", "y/~": 1}]), pointer="/reviews/0/y~1~0"),
     Hostile("unknown model", 422, dump(model="gpt"), pointer="/model"),
@@ -161,7 +161,7 @@ HOSTILE = [
         "/v1/classify",
         pointer="/review_text",
     ),
-    # What is somewhere else
+    # Wrong path or method
     Hostile("PUT of a job", 405, path=ONE, method="PUT"),
     Hostile("PATCH of the jobs", 405, method="PATCH"),
     Hostile("OPTIONS", 405, method="OPTIONS"),
@@ -187,7 +187,7 @@ HOSTILE = [
     Hostile("DELETE of an unknown job", 404, path=ONE, method="DELETE", kind="urn:verdict:unknown-job"),
     get("an id that is none", 422, "/v1/jobs/1%27%20OR%201=1", pointer="path/job_id"),
     get("an id with a NUL", 422, "/v1/jobs/%00", pointer="path/job_id"),
-    # What is out of range
+    # Out of range
     get("limit 0", 422, "/v1/jobs?limit=0", pointer="query/limit"),
     get("limit -1", 422, "/v1/jobs?limit=-1", pointer="query/limit"),
     get("limit 10^9", 422, "/v1/jobs?limit=1000000000", pointer="query/limit"),
@@ -205,7 +205,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda each: each.name)
-def test_each_has_its_answer_and_changes_nothing(api: Api, hostile: Hostile) -> None:
+def test_each_request_has_its_answer_and_changes_nothing(api: Api, hostile: Hostile) -> None:
     headers = {"content-type": "application/json"} | hostile.headers
     before = api.rows()
     answer = api.client.request(hostile.method, hostile.path, content=hostile.body, headers=headers)
@@ -227,25 +227,20 @@ def test_each_has_its_answer_and_changes_nothing(api: Api, hostile: Hostile) -> 
 @pytest.mark.parametrize(
     ("path", "methods"),
     [
-        ("/v1/jobs", {"GET", "POST"}),
-        (ONE, {"GET", "DELETE"}),
-        (f"{ONE}/results", {"GET"}),
+        ("/v1/jobs", {"GET", "HEAD", "POST"}),
+        (ONE, {"GET", "HEAD", "DELETE"}),
+        (f"{ONE}/results", {"GET", "HEAD"}),
         ("/v1/classify", {"POST"}),
-        ("/livez", {"GET"}),
+        ("/livez", {"GET", "HEAD"}),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(api: Api, path: str, methods: set[str]) -> None:
+def test_405_lists_the_allowed_methods(api: Api, path: str, methods: set[str]) -> None:
     answer = api.client.put(path, json={})
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == methods
 
 
-def test_head_has_the_answer_without_its_body(api: Api) -> None:
-    answer = api.client.head("/v1/jobs")
-    assert (answer.status_code, answer.content) == (405, b"")
-
-
-def test_many_errors_are_said_in_a_short_answer(api: Api) -> None:
+def test_an_answer_lists_at_most_100_errors(api: Api) -> None:
     answer = api.client.post("/v1/jobs", json=FINE | {f"field {number}": 0 for number in range(5000)})
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) == 100

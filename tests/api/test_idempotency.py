@@ -1,4 +1,4 @@
-"""A key, its request and its job."""
+"""Idempotency keys: one key, one request, one job."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ BODY = {"reviews": [{"text": "a fine film"}]}
 KEY = {"idempotency-key": "order-66"}
 
 
-def test_the_same_request_is_done_once(client: httpx.Client) -> None:
+def test_a_repeated_request_takes_effect_once(client: httpx.Client) -> None:
     first, second = (client.post("/v1/jobs", json=BODY, headers=KEY) for _ in range(2))
     assert first.json()["id"] == second.json()["id"]
     assert "idempotent-replayed" not in first.headers
@@ -38,7 +38,7 @@ def test_a_refused_request_does_not_use_up_its_key(client: httpx.Client) -> None
 def test_many_at_once_make_one_job(client: httpx.Client, url: str) -> None:
     def send(_: int) -> str:
         answer = httpx.post(f"{url}/v1/jobs", json=BODY, headers=KEY)
-        while answer.status_code == 429:  # a slow machine refuses some of 16 at once
+        while answer.status_code == 429:  # a slow machine refuses some of 16 requests
             time.sleep(float(answer.headers["retry-after"]))
             answer = httpx.post(f"{url}/v1/jobs", json=BODY, headers=KEY)
         return str(answer.json()["id"])

@@ -1,4 +1,4 @@
-"""The contract of jobs, over real HTTP against real servers."""
+"""The public contract of jobs, over real HTTP against real servers."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_prefer_wait_answers_with_the_finished_job(client: httpx.Client) -> None
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_result_says_where_it_comes_from(client: httpx.Client) -> None:
+def test_a_result_names_its_model_and_timings(client: httpx.Client) -> None:
     [result] = post(client, "a fine film", prefer="wait=10").json()["results"]
     assert result["model"] == {"name": "default", "version": "0", "precision": "fake", "stage": "fake"}
     assert sum(result["probabilities"].values()) == pytest.approx(1, abs=1e-6)
@@ -72,7 +72,7 @@ def test_a_review_that_breaks_the_model_fails_alone(client: httpx.Client, culpri
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_job_without_a_judged_review_has_failed_and_can_be_retried(client: httpx.Client) -> None:
+def test_a_job_whose_reviews_all_failed_has_failed_and_can_be_retried(client: httpx.Client) -> None:
     job = wait_for_end(client, post(client, POISON).json()["id"])
     assert job["status"] == "failed"
     answer = client.post(job["urls"]["retry"])
@@ -80,7 +80,7 @@ def test_a_job_without_a_judged_review_has_failed_and_can_be_retried(client: htt
     assert wait_for_end(client, job["id"])["status"] == "failed"
 
 
-def test_cancel_stops_what_waits_and_is_repeatable(client: httpx.Client) -> None:
+def test_cancel_stops_queued_reviews_and_is_repeatable(client: httpx.Client) -> None:
     job = post(client, *TEXTS).json()
     for _ in range(2):
         cancelled = client.post(job["urls"]["cancel"]).json()
@@ -120,7 +120,7 @@ def test_jobs_are_listed_newest_first_in_pages(client: httpx.Client) -> None:
     assert second["next"] is None
 
 
-def test_a_deadline_stands_in_the_job(client: httpx.Client) -> None:
+def test_a_job_shows_its_deadline(client: httpx.Client) -> None:
     job = client.post("/v1/jobs", json=reviews("text") | {"deadline_seconds": 60, "metadata": {"a": [1, None]}}).json()
     assert job["deadline_at"] > job["created_at"]
     assert job["metadata"] == {"a": [1, None]}

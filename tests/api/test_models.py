@@ -1,4 +1,4 @@
-"""Which model a job goes to, and that what waits for one model is nothing to another; over real HTTP."""
+"""The choice of a job's model, and queues that are independent of each other; over real HTTP."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ Answer: TypeAlias = Callable[[httpx.Client, str | None], httpx.Response]
 
 @pytest.fixture
 def api(database: DatabaseSettings, queue: QueueSettings) -> Callable[..., Any]:
-    """Starts an API on a store that knows no model yet, with settings of one's own."""
+    """Return a function that starts an API with given settings on a database without models."""
 
     @contextmanager
     def start(**settings: Any) -> Iterator[httpx.Client]:
@@ -43,7 +43,7 @@ def served(engine: Engine, *names: str) -> None:
 
 
 def loaded(engine: Engine, *names: str) -> None:
-    """Models that a worker has loaded once, and that nobody serves now."""
+    """Register models that were loaded once and have no live worker."""
     with transaction(engine) as connection:
         for name in names:
             register_fake(connection, name)
@@ -83,7 +83,9 @@ def kind(answer: httpx.Response) -> tuple[int, str]:
 
 @pytest.mark.parametrize("way", ALL_WAYS)
 @pytest.mark.parametrize("setting", [{}, {"default_model": "mine"}], ids=["one served", "DEFAULT_MODEL"])
-def test_a_fresh_home_whose_worker_is_not_up_says_so(api: Callable[..., Any], way: Answer, setting: Any) -> None:
+def test_a_job_before_the_first_worker_is_refused_as_not_ready(
+    api: Callable[..., Any], way: Answer, setting: Any
+) -> None:
     with api(**setting) as client:
         for model in (None, "mine"):
             answer = way(client, model)
@@ -91,7 +93,9 @@ def test_a_fresh_home_whose_worker_is_not_up_says_so(api: Callable[..., Any], wa
             assert int(answer.headers["retry-after"]) > 0
 
 
-def test_a_default_that_no_worker_has_is_named_beside_what_is_served(api: Callable[..., Any], engine: Engine) -> None:
+def test_a_default_model_without_worker_is_named_with_the_models_served(
+    api: Callable[..., Any], engine: Engine
+) -> None:
     served(engine, "mine")
     with api(default_model="typo") as client:
         answer = as_json(client, None)
@@ -105,7 +109,7 @@ def test_a_default_that_no_worker_has_is_named_beside_what_is_served(api: Callab
 def test_a_job_that_names_no_model_goes_to_the_one_that_is_served(
     api: Callable[..., Any], engine: Engine, way: Answer, setting: Any
 ) -> None:
-    loaded(engine, "default")  # was served once, as on a home of before
+    loaded(engine, "default")  # was served once
     served(engine, "mine")
     with api(**setting) as client:
         answer = way(client, None)
@@ -115,7 +119,7 @@ def test_a_job_that_names_no_model_goes_to_the_one_that_is_served(
 
 
 @pytest.mark.parametrize("way", ALL_WAYS)
-def test_of_several_models_one_must_be_named_or_be_the_default(
+def test_with_several_models_a_job_must_name_one_or_there_is_a_default(
     api: Callable[..., Any], engine: Engine, way: Answer
 ) -> None:
     served(engine, "default", "mine")
@@ -124,7 +128,7 @@ def test_of_several_models_one_must_be_named_or_be_the_default(
         assert kind(answer) == (422, "invalid-request")
         [error] = answer.json()["errors"]
         assert error["pointer"] in {"/model", "query/model"}
-        assert "several models are served (default, mine), and no DEFAULT_MODEL decides" in error["detail"]
+        assert "several models are served (default, mine), and DEFAULT_MODEL is not set" in error["detail"]
         assert as_json(client, "mine").json()["model"] == "mine"
     with api(default_model="mine") as client:
         assert as_json(client, None).json()["model"] == "mine"
@@ -162,7 +166,7 @@ def test_a_model_that_no_live_worker_serves_is_refused(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_kept_with_a_warning_where_a_setting_says_so(
+def test_accept_without_worker_keeps_such_a_job_with_a_warning(
     api: Callable[..., Any], engine: Engine, way: Answer
 ) -> None:
     loaded(engine, "mine")
@@ -177,7 +181,7 @@ def test_it_is_kept_with_a_warning_where_a_setting_says_so(
     assert models_of_jobs(engine) == ["mine", "mine"]
 
 
-def test_a_short_form_that_waits_in_vain_says_why(api: Callable[..., Any], engine: Engine) -> None:
+def test_classify_says_why_it_waited_in_vain(api: Callable[..., Any], engine: Engine) -> None:
     loaded(engine, "mine")
     with api(accept_without_worker=True, max_wait_seconds=0.1) as client:
         answer = as_classify(client, "mine")
@@ -185,9 +189,7 @@ def test_a_short_form_that_waits_in_vain_says_why(api: Callable[..., Any], engin
     assert "No live worker serves the model mine" in answer.json()["detail"]
 
 
-def test_a_model_that_has_come_up_is_found_at_once_and_one_that_went_within_a_second(
-    api: Callable[..., Any], engine: Engine
-) -> None:
+def test_a_new_model_is_found_at_once_and_a_lost_one_within_a_second(api: Callable[..., Any], engine: Engine) -> None:
     served(engine, "default")
     with api() as client:
         assert kind(as_json(client, "mine"))[0] == 422
@@ -198,13 +200,13 @@ def test_a_model_that_has_come_up_is_found_at_once_and_one_that_went_within_a_se
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_repeated_key_gives_the_job_it_made_whatever_is_served_now(
+def test_a_repeated_key_returns_its_job_though_other_models_are_served_now(
     api: Callable[..., Any], engine: Engine, way: Answer
 ) -> None:
     served(engine, "default")
     with api() as client:
         client.headers["idempotency-key"] = "unnamed"
-        if way is as_form:  # its boundary is another each time, and no part of what is compared
+        if way is as_form:  # the boundary differs each time and is not compared
             client.headers["idempotency-key"] = "form"
         first = way(client, None)
         named = way(client, "default")
@@ -221,7 +223,7 @@ def test_a_repeated_key_gives_the_job_it_made_whatever_is_served_now(
 
 @pytest.fixture
 def two(api: Callable[..., Any], engine: Engine) -> Iterator[httpx.Client]:
-    """Two models, of which `mine` judges a token in a second, and has 12,935 before it in either lane."""
+    """Two models; `mine` has a pace of 1 token a second and 12,935 tokens queued in either lane."""
     served(engine, "default", "mine")
     steps.run(engine, "UPDATE workers SET tokens_per_second = 1 WHERE name = 'mine'")
     steps.run(engine, "UPDATE workers SET tokens_per_second = 10000 WHERE name = 'default'")
@@ -241,7 +243,7 @@ def bulk_file(client: httpx.Client, model: str | None) -> httpx.Response:
 
 
 @pytest.mark.parametrize("way", [*WAYS, bulk, bulk_file])
-def test_jobs_that_wait_for_one_model_do_not_shut_the_lanes_of_another(two: httpx.Client, way: Answer) -> None:
+def test_a_full_queue_of_one_model_refuses_no_job_for_another(two: httpx.Client, way: Answer) -> None:
     for model in (None, "default") * 2:
         assert way(two, "mine").status_code == 429  # in memory too, from the second on
         assert way(two, model).status_code == 202
@@ -259,14 +261,14 @@ def test_jobs_that_wait_for_one_model_do_not_shut_the_lanes_of_another(two: http
         (rb'{"reviews": [{"text": "\"model\": \"mine\""}]}', 202),
     ],
 )
-def test_the_early_refusal_looks_at_the_model_that_is_meant(two: httpx.Client, body: bytes, status: int) -> None:
+def test_the_early_refusal_reads_the_model_of_the_body(two: httpx.Client, body: bytes, status: int) -> None:
     headers = {"content-type": "application/json"}
     assert as_json(two, "mine").status_code == 429
     assert as_json(two, None).status_code == 202
     assert two.post("/v1/jobs", content=body, headers=headers).status_code == status
 
 
-def test_metrics_are_of_each_model(two: httpx.Client, engine: Engine) -> None:
+def test_metrics_have_a_series_for_each_model(two: httpx.Client, engine: Engine) -> None:
     steps.run(engine, "UPDATE workers SET seen_at = now() - interval '31 s' WHERE name = 'mine'")
     steps.submit(engine, 3, model="nobody's")
     shown = dict(line.rpartition(" ")[::2] for line in two.get("/metrics").text.splitlines())
@@ -280,12 +282,12 @@ def test_metrics_are_of_each_model(two: httpx.Client, engine: Engine) -> None:
     assert shown['verdict_capacity_tokens_per_second{model="mine"}'] == "0.0"
 
 
-def test_the_default_model_is_shown_although_it_never_came(api: Callable[..., Any]) -> None:
+def test_metrics_show_the_default_model_before_it_is_loaded(api: Callable[..., Any]) -> None:
     with api(default_model="mine") as client:
         assert 'verdict_workers_live{model="mine"} 0.0' in client.get("/metrics").text
 
 
-def test_readiness_is_of_each_model(two: httpx.Client, engine: Engine, api: Callable[..., Any]) -> None:
+def test_readiness_is_shown_for_each_model(two: httpx.Client, engine: Engine, api: Callable[..., Any]) -> None:
     steps.run(engine, "UPDATE workers SET seen_at = now() - interval '31 s' WHERE name = 'mine'")
     of = {model: two.get("/readyz", params=given(model)) for model in (None, "default", "mine", "nothing")}
     assert {model: answer.status_code for model, answer in of.items()} == {
@@ -303,13 +305,13 @@ def test_readiness_is_of_each_model(two: httpx.Client, engine: Engine, api: Call
         assert (strict.get("/readyz").status_code, any_model.get("/readyz").status_code) == (503, 200)
 
 
-def test_the_models_say_who_serves_them_and_which_is_the_default(two: httpx.Client, engine: Engine) -> None:
+def test_models_show_their_workers_and_the_default(two: httpx.Client, engine: Engine) -> None:
     loaded(engine, "old")
     found = {each["name"]: (each["workers"], each["default"]) for each in two.get("/v1/models").json()["data"]}
     assert found == {"default": (1, True), "mine": (1, False), "old": (0, False)}
 
 
-def test_a_job_rings_the_workers_of_its_model_only(two: httpx.Client, queue: QueueSettings) -> None:
+def test_a_job_wakes_only_the_workers_of_its_model(two: httpx.Client, queue: QueueSettings) -> None:
     with redis.Redis.from_url(queue.redis_url) as valkey:
         as_json(two, "default")
         wait_until(lambda: valkey.llen(queue_name(ModelLane("default", Lane.INTERACTIVE))))

@@ -1,4 +1,4 @@
-"""The web page: its files are served with a strict policy, fit together, and hold nothing that the policy refuses."""
+"""The web page: its files are served with a strict security policy, refer to each other correctly, and obey it."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SCRIPTS = [path for path in FILES if path.suffix == ".js"]
 
 
 class Page(HTMLParser):
-    """What index.html holds."""
+    """The tags and inline scripts of index.html."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def client(postgres: str, template: str, valkey: RunningServer) -> Iterator[httpx.Client]:
-    """A client of an API that all tests here share."""
+    """A client of one API for all tests of this module."""
     with own_api(ApiSettings(), postgres, template, valkey) as (client, _):
         yield client
 
 
-def test_the_documentation_comes_from_files_of_its_own(client: httpx.Client) -> None:
+def test_the_documentation_loads_only_local_files(client: httpx.Client) -> None:
     answer = client.get("/docs")
     links = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
     assert len(links) >= 4
@@ -80,14 +80,14 @@ def test_every_file_of_the_page_is_served_with_its_type(client: httpx.Client) ->
         assert answer.headers["content-type"].partition(";")[0] == types[path.suffix]
 
 
-def test_a_file_that_is_known_is_not_sent_again(client: httpx.Client) -> None:
+def test_an_unchanged_file_is_not_sent_again(client: httpx.Client) -> None:
     etag = client.get("/web/app.js").headers["etag"]
     again = client.get("/web/app.js", headers={"if-none-match": etag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
 
 
 @pytest.mark.parametrize("name", ["page.py", "..%2Fpage.py", "%2e%2e%2fpage.py", "nothing.js", ""])
-def test_nothing_else_is_served(client: httpx.Client, name: str) -> None:
+def test_other_files_are_not_served(client: httpx.Client, name: str) -> None:
     answer = client.get(f"/web/{name}")
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:verdict:not-found")
 
@@ -101,14 +101,14 @@ def test_the_page_holds_no_inline_script_and_nothing_from_elsewhere(page: Page) 
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_makes_no_markup_of_texts(path: Path) -> None:
+def test_a_script_inserts_no_text_as_markup(path: Path) -> None:
     assert (
         re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", path.read_text())
         == []
     )
 
 
-def test_what_the_page_and_its_scripts_name_exists(page: Page) -> None:
+def test_the_page_and_its_scripts_refer_to_existing_files_and_elements(page: Page) -> None:
     names = {path.name for path in FILES}
     links = [
         link.removeprefix("/web/") for link in page.values("src") + page.values("href") if link.startswith("/web/")
@@ -121,7 +121,7 @@ def test_what_the_page_and_its_scripts_name_exists(page: Page) -> None:
     assert len(page.values("id")) == len(set(page.values("id")))
 
 
-def test_an_outage_is_the_first_line_of_the_page(page: Page) -> None:
+def test_an_outage_is_shown_at_the_top_of_the_page(page: Page) -> None:
     tags = [attrs.get("id") for tag, attrs in page.tags if tag not in {"noscript", "link", "meta"}]
     assert tags[tags.index("main") + 1] == "outage"
     assert "outage(failed ? failed.reason.message : stranded(sla.value))" in (WEB / "status.js").read_text()
@@ -137,7 +137,7 @@ def test_every_field_has_a_label_and_every_section_a_heading(page: Page) -> None
     assert {link[1:] for link in page.values("href") if link.startswith("#")} <= set(page.values("id"))
 
 
-def test_the_page_calls_only_what_the_api_has() -> None:
+def test_the_page_calls_only_paths_of_the_api() -> None:
     database, queue = DatabaseSettings(database_url="postgresql://nowhere"), QueueSettings(redis_url="redis://nowhere")
     paths = create_app(ApiSettings(), database, queue).openapi()["paths"]
     known = {re.sub(r"\{[^}]*\}", "*", path) for path in paths}

@@ -1,4 +1,4 @@
-"""Pause and resume, over real HTTP: nothing is begun while a job rests, and all of it is done in the end."""
+"""Pause and resume over real HTTP: no review is claimed while a job is paused, and all are finished in the end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ UNKNOWN = "/v1/jobs/0199aaaa-0000-7000-8000-000000000000"
 
 @pytest.fixture
 def job(client: httpx.Client) -> Any:
-    """A job that waits."""
+    """A queued job."""
     reviews = {"reviews": [{"text": f"film {number}"} for number in range(20)]}
     return client.post("/v1/jobs", json=reviews).json()
 
@@ -42,7 +42,9 @@ def test_nothing_is_claimed_while_paused_and_resume_finishes(
     assert (done["status"], done["counts"]["succeeded"]) == ("succeeded", 20)
 
 
-def test_what_was_begun_is_finished(client: httpx.Client, job: dict[str, Any], engine: Engine, model_id: int) -> None:
+def test_claimed_reviews_are_finished_while_paused(
+    client: httpx.Client, job: dict[str, Any], engine: Engine, model_id: int
+) -> None:
     claimed = steps.must_claim(engine, reviews=5)
     assert change(client, job, "pause")["counts"]["processing"] == 5
     steps.complete_all(engine, claimed, model_id)
@@ -52,7 +54,7 @@ def test_what_was_begun_is_finished(client: httpx.Client, job: dict[str, Any], e
     assert change(client, job, "resume")["status"] == "processing"
 
 
-def test_both_may_be_repeated(client: httpx.Client, job: dict[str, Any]) -> None:
+def test_pause_and_resume_can_be_repeated(client: httpx.Client, job: dict[str, Any]) -> None:
     assert [change(client, job, "pause")["status"] for _ in range(2)] == ["paused", "paused"]
     assert [change(client, job, "resume")["status"] for _ in range(2)] == ["queued", "queued"]
 
@@ -65,10 +67,10 @@ def test_a_repeated_key_does_not_pause_again(client: httpx.Client, job: dict[str
     assert (again.json()["status"], again.headers["idempotent-replayed"]) == ("queued", "true")
 
 
-def test_resume_rings(client: httpx.Client, job: dict[str, Any], queue: QueueSettings) -> None:
+def test_resume_wakes_workers(client: httpx.Client, job: dict[str, Any], queue: QueueSettings) -> None:
     change(client, job, "pause")
     with redis.Redis.from_url(queue.redis_url) as valkey:
-        wait_until(lambda: valkey.delete(queue_name(BULK)))  # what the submission rang
+        wait_until(lambda: valkey.delete(queue_name(BULK)))  # the wake-up of the submission
         change(client, job, "resume")
         wait_until(lambda: valkey.llen(queue_name(BULK)))
 
@@ -80,7 +82,7 @@ def test_a_paused_job_can_be_cancelled(client: httpx.Client, job: dict[str, Any]
 
 
 @pytest.mark.parametrize("name", ["pause", "resume"])
-def test_a_finished_job_is_not_in_a_state_for_it(client: httpx.Client, job: dict[str, Any], name: str) -> None:
+def test_a_finished_job_can_be_neither_paused_nor_resumed(client: httpx.Client, job: dict[str, Any], name: str) -> None:
     change(client, job, "cancel")
     answer = client.post(job["urls"][name])
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:verdict:wrong-state")
@@ -98,7 +100,9 @@ def test_paused_jobs_can_be_listed(client: httpx.Client, job: dict[str, Any]) ->
     assert found["id"] == job["id"]
 
 
-def test_a_job_says_how_fast_it_goes(client: httpx.Client, job: dict[str, Any], engine: Engine, model_id: int) -> None:
+def test_a_job_shows_its_pace_and_remaining_time(
+    client: httpx.Client, job: dict[str, Any], engine: Engine, model_id: int
+) -> None:
     assert (job["reviews_per_second"], job["remaining_seconds"]) == (None, None)
     steps.complete_all(engine, steps.must_claim(engine, reviews=5), model_id)
     running = client.get(job["urls"]["self"]).json()
@@ -110,7 +114,7 @@ def test_a_job_says_how_fast_it_goes(client: httpx.Client, job: dict[str, Any], 
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_job_says_what_its_file_was_like_and_how_right_the_model_was(client: httpx.Client) -> None:
+def test_a_job_shows_how_its_file_was_read_and_its_evaluation(client: httpx.Client) -> None:
     body = b"id;review;sentiment\n1;a film;positive\n2;a dull film;Negative\n3;;pos\n4;a fine film;unclear\n"
     headers = {"content-type": "text/csv", "prefer": "wait=20"}
     job = client.post("/v1/jobs", content=body, headers=headers).json()
@@ -122,9 +126,9 @@ def test_a_job_says_what_its_file_was_like_and_how_right_the_model_was(client: h
         "quoting": "doubled",
         "notes": [],
     }
-    told = job["evaluation"]
+    evaluation = job["evaluation"]
     right = [each["sentiment"] == truth for each, truth in zip(job["results"], ["positive", "negative"], strict=False)]
-    assert (told["labelled"], told["unknown_labels"], told["accuracy"]) == (3, 1, sum(right) / 2)
+    assert (evaluation["labelled"], evaluation["unknown_labels"], evaluation["accuracy"]) == (3, 1, sum(right) / 2)
     [listed] = client.get("/v1/jobs").json()["data"]
     assert (listed["evaluation"], listed["file"]) == (None, job["file"])
 

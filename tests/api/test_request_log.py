@@ -1,4 +1,4 @@
-"""The request log: every answer reaches the store in time, whatever becomes of the store meanwhile."""
+"""The request log: every answer is written in time, also across outages of the database."""
 
 import asyncio
 import json
@@ -58,13 +58,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def impatient_pool(database: DatabaseSettings) -> Iterator[Engine]:
-    """A pool that waits for no lock longer than 0.2 s."""
+    """A connection pool with a lock timeout of 0.2 s."""
     pool = connect(database.model_copy(update={"database_timeout_seconds": 0.2}), "test")
     yield pool
     pool.dispose()
 
 
-def test_requests_are_written_with_what_they_were(engine: Engine, client: httpx.Client) -> None:
+def test_requests_are_written_with_their_fields(engine: Engine, client: httpx.Client) -> None:
     body = '{"reviews": [{"text": "a film"}]}'
     job = client.post("/v1/jobs", content=body, headers={"content-type": "application/json", "x-request-id": "mine"})
     client.get("/livez")
@@ -90,7 +90,7 @@ def test_requests_are_written_with_what_they_were(engine: Engine, client: httpx.
         ("POST", f"/v1/jobs/{UUID(int=5)}/cancel", ("POST", "/v1/jobs/{job_id}/cancel", 404, UUID(int=5))),
     ],
 )
-def test_what_is_refused_is_written_too(
+def test_refused_requests_are_written_too(
     engine: Engine, client: httpx.Client, method: str, path: str, expected: tuple[Any, ...]
 ) -> None:
     client.request(method, path)
@@ -105,7 +105,7 @@ def test_bytes_are_counted_when_no_length_is_announced(engine: Engine, client: h
     assert row.request_bytes == sum(map(len, pieces))
 
 
-def test_requests_are_neither_open_nor_lost_when_all_is_over(client: httpx.Client) -> None:
+def test_no_request_stays_open_or_is_lost(client: httpx.Client) -> None:
     lost = unlogged()
     assert client.get("/v1/jobs").is_success
     assert client.get("/v1/jobs/none").is_client_error
@@ -113,7 +113,7 @@ def test_requests_are_neither_open_nor_lost_when_all_is_over(client: httpx.Clien
     assert unlogged() == lost
 
 
-def test_a_clean_stop_writes_what_is_left(engine: Engine, database: DatabaseSettings, queue: QueueSettings) -> None:
+def test_a_shutdown_writes_the_rest(engine: Engine, database: DatabaseSettings, queue: QueueSettings) -> None:
     settings = ApiSettings(request_log_seconds=NEVER)
     with serving(settings, database, queue) as url, httpx.Client(base_url=url) as client:
         for number in range(3):
@@ -122,7 +122,7 @@ def test_a_clean_stop_writes_what_is_left(engine: Engine, database: DatabaseSett
     assert logged(engine) == ["0", "1", "2"]
 
 
-def test_a_process_that_is_told_to_end_writes_what_is_left_and_its_lines_name_the_ids(
+def test_sigterm_writes_the_rest_and_log_lines_hold_the_ids(
     engine: Engine, database: DatabaseSettings, queue: QueueSettings
 ) -> None:
     port, job = embedded.free_port(), str(UUID(int=5))
@@ -144,12 +144,12 @@ def test_a_process_that_is_told_to_end_writes_what_is_left_and_its_lines_name_th
     assert [line[name] for name in known] == ["last", job, "/v1/jobs/{job_id}", 404, "api"]
 
 
-def test_many_requests_are_written_before_their_time(engine: Engine) -> None:
+def test_a_full_batch_is_written_at_once(engine: Engine) -> None:
     log = RequestLog(NEVER)
 
     async def act() -> None:
         for number in range(BATCH):
-            log.keep(request(str(number)))
+            log.add(request(str(number)))
         await until(lambda: len(logged(engine)) == BATCH)
 
     run(log, engine, act)
@@ -158,16 +158,16 @@ def test_many_requests_are_written_before_their_time(engine: Engine) -> None:
 def test_more_than_a_batch_is_written_at_the_end_in_order(engine: Engine) -> None:
     log, start = RequestLog(NEVER), datetime.now(UTC)
     for number in range(2 * BATCH + 5):
-        log.keep(request(str(number), start + timedelta(microseconds=number)))
+        log.add(request(str(number), start + timedelta(microseconds=number)))
     run(log, engine)
     assert logged(engine) == [str(number) for number in range(2 * BATCH + 5)]
 
 
-def test_requests_wait_while_the_store_does_not_take_them(engine: Engine, impatient_pool: Engine) -> None:
+def test_requests_are_buffered_while_the_database_fails(engine: Engine, impatient_pool: Engine) -> None:
     log, lost = RequestLog(0.05), unlogged()
     with transaction(engine) as connection:
         connection.exec_driver_sql("LOCK TABLE request_log")
-        log.keep(request("kept"))
+        log.add(request("kept"))
 
         async def act() -> None:
             await until(lambda: log._is_failing)
@@ -181,32 +181,32 @@ def test_requests_wait_while_the_store_does_not_take_them(engine: Engine, impati
     assert unlogged() == lost
 
 
-def test_of_more_than_can_wait_the_oldest_are_dropped_and_counted(engine: Engine) -> None:
+def test_a_full_buffer_drops_and_counts_the_oldest_requests(engine: Engine) -> None:
     log, lost = RequestLog(NEVER, most_waiting=2), unlogged()
     for request_id in "abcd":
-        log.keep(request(request_id))
+        log.add(request(request_id))
     assert unlogged() == lost + 2
     run(log, engine)
     assert logged(engine) == ["c", "d"]
 
 
-def test_what_is_left_when_the_store_is_gone_is_counted_and_said() -> None:
+def test_requests_that_are_lost_at_shutdown_are_counted_and_logged() -> None:
     gone = connect(
         DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing"), "test"
     )
     log, lost = RequestLog(NEVER), unlogged()
-    log.keep(request())
+    log.add(request())
     with capture_logs() as lines:
         run(log, gone)
     assert unlogged() == lost + 1
     assert [line["event"] for line in lines] == ["request_log_waits", "requests_unlogged"]
 
 
-def test_a_frozen_store_does_not_hold_up_the_end(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_database_does_not_delay_the_shutdown(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.http.request_log.LAST_SECONDS", 0.1)
     log, lost = RequestLog(NEVER), unlogged()
     run(log, engine)
-    log.keep(request())
+    log.add(request())
     with transaction(engine) as connection:
         connection.exec_driver_sql("LOCK TABLE request_log")
         began = time.monotonic()
@@ -221,36 +221,36 @@ def test_a_frozen_store_does_not_hold_up_the_end(engine: Engine, monkeypatch: py
         asyncio.run(stop())
 
 
-def test_requests_that_cannot_be_written_do_not_stop_the_others(engine: Engine) -> None:
+def test_requests_that_cannot_be_written_do_not_block_later_ones(engine: Engine) -> None:
     log, lost = RequestLog(0.05), unlogged()
-    log.keep(request("a NUL \0"))
+    log.add(request("a NUL \0"))
 
     async def act() -> None:
         await until(lambda: unlogged() == lost + 1)
-        log.keep(request("fine"))
+        log.add(request("fine"))
         await until(lambda: logged(engine) == ["fine"])
 
     run(log, engine, act)
 
 
-def test_days_that_a_store_was_away_for_have_their_partition(engine: Engine) -> None:
+def test_days_of_an_outage_get_their_partitions(engine: Engine) -> None:
     log, now = RequestLog(NEVER), datetime.now(UTC)
-    log.keep(request("then", now - timedelta(days=3)))
-    log.keep(request("now", now))
+    log.add(request("then", now - timedelta(days=3)))
+    log.add(request("now", now))
     run(log, engine)
     assert logged(engine) == ["then", "now"]
 
 
-def test_a_partition_that_somebody_drops_comes_again(engine: Engine) -> None:
+def test_a_dropped_partition_is_created_again(engine: Engine) -> None:
     log, lost = RequestLog(0.05), unlogged()
-    log.keep(request("gone"))
+    log.add(request("gone"))
 
     async def act() -> None:
         await until(lambda: logged(engine) == ["gone"])
         steps.run(engine, f"DROP TABLE request_log_{datetime.now(UTC):%Y%m%d}")
-        log.keep(request("lost"))
+        log.add(request("lost"))
         await until(lambda: unlogged() == lost + 1)
-        log.keep(request("again"))
+        log.add(request("again"))
         await until(lambda: logged(engine) == ["again"])
 
     run(log, engine, act)
@@ -261,7 +261,7 @@ def test_two_processes_write_at_once(engine: Engine) -> None:
         logs = [RequestLog(0.01) for _ in range(2)]
         async with logs[0].open(engine), logs[1].open(engine):
             for number in range(200):
-                logs[number % 2].keep(request(str(number)))
+                logs[number % 2].add(request(str(number)))
 
     asyncio.run(both())
     assert sorted(logged(engine), key=int) == [str(number) for number in range(200)]

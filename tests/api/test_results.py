@@ -1,4 +1,4 @@
-"""Results as streams, over real HTTP against real servers: what comes out is what went in, and what became of it."""
+"""Results as streams over real HTTP against real servers: the caller's rows, with the result of each."""
 
 import httpx
 import pyarrow as pa
@@ -17,7 +17,7 @@ UNKNOWN = "/v1/jobs/0199aaaa-0000-7000-8000-000000000000/results"
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_a_csv_file_comes_back_with_our_columns_behind_its_own(client: httpx.Client, delimiter: str) -> None:
+def test_a_csv_file_comes_back_with_the_result_columns_appended(client: httpx.Client, delimiter: str) -> None:
     sent = [["id", "review", "note"], *([cell, f"a film {cell}", cell[::-1]] for cell in NASTY)]
     job = submit(client, as_csv(sent, delimiter))
     answer = get(client, job, "csv", formulas="keep")
@@ -47,7 +47,7 @@ def test_a_very_wide_file_comes_back_too(client: httpx.Client, form: str, column
 
 
 @pytest.mark.usefixtures("worker")
-def test_what_a_spreadsheet_would_run_gets_an_apostrophe_unless_it_shall_not(client: httpx.Client) -> None:
+def test_formulas_get_an_apostrophe_unless_they_are_to_be_kept(client: httpx.Client) -> None:
     cells = [f"{start}1+1" for start in ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")]  # noqa: RUF001
     job = submit(
         client, as_csv([["review", "=note"], *([f"a film {place}", cell] for place, cell in enumerate(cells))])
@@ -59,7 +59,7 @@ def test_what_a_spreadsheet_would_run_gets_an_apostrophe_unless_it_shall_not(cli
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_name_that_the_caller_has_is_not_given_twice(client: httpx.Client) -> None:
+def test_a_result_column_is_renamed_if_the_file_has_its_name(client: httpx.Client) -> None:
     job = submit(
         client, as_csv([["review", "sentiment", "Status", "verdict_status"], ["a film", "positive", "new", "x"]])
     )
@@ -70,7 +70,7 @@ def test_a_name_that_the_caller_has_is_not_given_twice(client: httpx.Client) -> 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("form", STREAMS)
-def test_only_rows_of_a_status_are_given(client: httpx.Client, form: str) -> None:
+def test_rows_can_be_filtered_by_status(client: httpx.Client, form: str) -> None:
     job = submit(client, as_csv([["n", "review"], ["1", "a film"], ["2", ""], ["3", POISON], ["4", "a fine film"]]))
     content = get(client, job, form, status="failed").content
     assert number_of_rows(form, content) == 2
@@ -82,7 +82,7 @@ def test_only_rows_of_a_status_are_given(client: httpx.Client, form: str) -> Non
 
 
 @pytest.mark.parametrize("form", STREAMS)
-def test_a_running_job_gives_what_it_has_and_nothing_to_resume(client: httpx.Client, form: str) -> None:
+def test_a_running_job_gives_its_results_so_far_without_etag(client: httpx.Client, form: str) -> None:
     job = post(client, "a", "b", "c", wait=0)
     answer = get(client, job, form, sending={"range": "bytes=1-"})
     assert (answer.status_code, number_of_rows(form, answer.content)) == (200, 3)
@@ -91,7 +91,7 @@ def test_a_running_job_gives_what_it_has_and_nothing_to_resume(client: httpx.Cli
 
 
 @pytest.mark.parametrize("form", STREAMS)
-def test_the_results_behind_a_cursor_can_be_asked_for(client: httpx.Client, form: str) -> None:
+def test_results_after_a_cursor_can_be_requested(client: httpx.Client, form: str) -> None:
     job = post(client, *"abcde", wait=0)
     assert number_of_rows(form, get(client, job, form, after="2").content) == 2
 
@@ -135,7 +135,7 @@ def test_parquet_has_the_columns_of_csv_with_types(client: httpx.Client, monkeyp
 
 
 @pytest.mark.usefixtures("worker")
-def test_no_name_stands_twice_in_parquet(client: httpx.Client) -> None:
+def test_column_names_are_unique_in_parquet(client: httpx.Client) -> None:
     job = submit(client, as_csv([["review", "a", "a", "a_2", "a"], ["a film", "1", "2", "3", "4"]]))
     found = table(get(client, job, "parquet").content)
     assert found.column_names[:5] == ["review", "a", "a_2", "a_2_2", "a_3"]
@@ -169,12 +169,12 @@ def test_accept_chooses_the_format(accept: str, expected: Format) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json;q=0", "image/*, text/csv;q=0.0", "junk", ","])
-def test_what_is_none_of_ours_is_not_acceptable(accept: str) -> None:
+def test_other_media_types_are_not_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptable):
         acceptable(accept)
 
 
-def test_the_query_goes_before_accept(client: httpx.Client) -> None:
+def test_the_query_overrides_accept(client: httpx.Client) -> None:
     where = post(client, "a", wait=0)["urls"]["results"]
     kinds = {
         client.get(where, headers={"accept": "text/csv"}).headers["content-type"],

@@ -1,4 +1,4 @@
-"""Where an alert sends whoever is alarmed, its section of the runbook is."""
+"""The link of each alert leads to its section of the runbook."""
 
 import re
 
@@ -8,7 +8,7 @@ from monitoring import runbook
 from tests.monitoring.rules import alerts
 
 
-def test_the_address_that_an_alert_names_holds_its_section(client: httpx.Client) -> None:
+def test_the_link_of_an_alert_leads_to_its_section(client: httpx.Client) -> None:
     for rule in alerts():
         url = httpx.URL(rule["annotations"]["runbook_url"])
         assert (url.scheme, url.host) == ("http", "127.0.0.1")
@@ -19,6 +19,6 @@ def test_the_address_that_an_alert_names_holds_its_section(client: httpx.Client)
         assert re.findall(r"^## ", answer.text, re.MULTILINE) == ["## "]
 
 
-def test_the_whole_runbook_is_there_and_nothing_else(client: httpx.Client) -> None:
+def test_the_whole_runbook_is_served_and_unknown_alerts_are_404(client: httpx.Client) -> None:
     assert client.get("/runbook").text == runbook.PATH.read_text()
     assert client.get("/runbook/VerdictNothing").status_code == 404

@@ -1,4 +1,4 @@
-"""Which hosts the API answers for, and which web sites may call it from a browser."""
+"""The hosts that the API answers for, and the web sites that may call it from a browser."""
 
 import re
 import socket
@@ -21,7 +21,7 @@ NAMES = "reviews.example, *.shop.example,Api"
 
 @pytest.fixture(scope="module")
 def client(postgres: str, template: str, valkey: RunningServer) -> Iterator[httpx.Client]:
-    """A client of an API with names of its own, that all tests here share."""
+    """A client of one API with ALLOWED_HOSTS, for all tests of this module."""
     with own_api(ApiSettings(allowed_hosts=NAMES), postgres, template, valkey) as (client, _):
         yield client
 
@@ -43,7 +43,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
         "127.0.0.1:8000",
         "[::1]",
         "[::1]:8000",
-        "10.1.2.3:8000",  # a probe's, or a scrape's, by the address of a pod
+        "10.1.2.3:8000",  # a probe or a scrape uses the address of the pod
         "[FE80::1]:80",
         "reviews.example",
         "Reviews.Example.:443",
@@ -63,13 +63,13 @@ def test_a_host_of_this_service_is_answered(client: httpx.Client, host: str) -> 
         "localhost.evil.example",
         "127.0.0.1.evil.example",
         "evillocalhost",
-        "shop.example",  # only what is below it was allowed
+        "shop.example",  # only its subdomains are allowed
         "evilshop.example",
         "api.evil.example",
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/jobs", "/", "/docs", "/metrics", "/livez", "/openapi.json", "/nothing"])
-def test_a_name_that_was_rebound_to_this_service_reads_nothing(client: httpx.Client, host: str, path: str) -> None:
+def test_a_name_that_was_rebound_to_this_service_is_refused(client: httpx.Client, host: str, path: str) -> None:
     answer = client.get(path, headers={"host": host})
     assert problem(answer) == (421, "host-not-allowed")
     assert f"the host {host.partition(':')[0]}." in answer.json()["detail"]
@@ -79,12 +79,12 @@ def test_a_name_that_was_rebound_to_this_service_reads_nothing(client: httpx.Cli
 @pytest.mark.parametrize(
     "host", ["", "a b", "localhost:80:80", "localhost@evil.example", "localhost/evil", "[::1", "::1", "é"]
 )
-def test_a_host_that_is_none_is_refused(client: httpx.Client, host: str) -> None:
+def test_a_malformed_host_is_refused(client: httpx.Client, host: str) -> None:
     assert b" 400 " in raw(client, "1.1", b"Host: " + host.encode()).partition(b"\r\n")[0]
 
 
 def raw(client: httpx.Client, version: str, *headers: bytes) -> bytes:
-    """Everything that comes back for the headers as they stand."""
+    """Send a request with exactly these headers, and return the whole answer."""
     to = urlsplit(str(client.base_url))
     lines = [f"GET /v1/jobs HTTP/{version}".encode(), *headers, b"Connection: close", b"", b""]
     with socket.create_connection((to.hostname, to.port), timeout=10) as connection:
@@ -92,7 +92,7 @@ def raw(client: httpx.Client, version: str, *headers: bytes) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_a_program_that_speaks_http_1_0_needs_no_host(client: httpx.Client) -> None:
+def test_an_http_1_0_client_needs_no_host(client: httpx.Client) -> None:
     assert b" 200 " in raw(client, "1.0").partition(b"\r\n")[0]
     assert b" 421 " in raw(client, "1.0", b"Host: evil.example").partition(b"\r\n")[0]
 
@@ -111,7 +111,7 @@ FOREIGN: list[dict[str, str]] = [
     {"origin": "http://localhost:3000"},
     {"origin": "http://localhost.evil.example"},
     {"origin": "http://localhost@evil.example"},
-    {"origin": "https://eu.shop.example"},  # whoever has a name below it is not thereby trusted
+    {"origin": "https://eu.shop.example"},  # a wildcard allows hosts, not origins
     {"origin": "null"},
     {"origin": ""},
 ]
@@ -150,7 +150,7 @@ def jobs(client: httpx.Client) -> Any:
         ("POST", "/v1/jobs/x/cancel"),
     ],
 )
-def test_nor_change_anything_else(client: httpx.Client, method: str, path: str) -> None:
+def test_a_page_of_another_site_cannot_change_anything_else(client: httpx.Client, method: str, path: str) -> None:
     answer = client.request(method, path, headers={"origin": "https://evil.example"})
     assert problem(answer) == (403, "cross-site-request")
     assert [name for name in answer.headers if name.startswith("access-control")] == []
@@ -165,11 +165,11 @@ def test_nor_change_anything_else(client: httpx.Client, method: str, path: str) 
         {"origin": "https://evil.example"},
     ],
 )
-def test_nor_read_reviews(client: httpx.Client, sent: dict[str, str]) -> None:
+def test_a_page_of_another_site_cannot_read_reviews(client: httpx.Client, sent: dict[str, str]) -> None:
     assert problem(client.get("/v1/jobs", headers=sent)) == (403, "cross-site-request")
 
 
-def test_a_link_on_another_site_leads_here(client: httpx.Client) -> None:
+def test_a_link_on_another_site_can_be_followed(client: httpx.Client) -> None:
     sent = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert client.get("/", headers=sent).status_code == 200
     assert client.get("/v1/jobs", headers=sent).status_code == 200
@@ -193,9 +193,7 @@ def test_a_page_of_this_service_and_a_program_can_submit(client: httpx.Client, s
     assert client.post("/v1/jobs", json=JOB, headers=sent).status_code == 202
 
 
-def test_any_name_can_be_allowed_and_no_foreign_origin_with_it(
-    postgres: str, template: str, valkey: RunningServer
-) -> None:
+def test_allowing_any_host_allows_no_other_origin(postgres: str, template: str, valkey: RunningServer) -> None:
     with own_api(ApiSettings(allowed_hosts="*"), postgres, template, valkey) as (client, _):
         assert client.get("/v1/jobs", headers={"host": "evil.example"}).status_code == 200
         answer = client.post("/v1/jobs", json=JOB, headers={"origin": "https://evil.example"})
@@ -203,7 +201,7 @@ def test_any_name_can_be_allowed_and_no_foreign_origin_with_it(
 
 
 @pytest.mark.parametrize("name", ["http://a.example", "a.example:80", "a/b", "a b", "*.*", "*a"])
-def test_what_is_no_name_is_refused_at_the_start(name: str) -> None:
+def test_a_malformed_host_name_in_the_settings_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(f"{name} is no host name")):
         ApiSettings(allowed_hosts=f"ok.example,{name}")
 
@@ -223,7 +221,7 @@ def test_what_is_no_name_is_refused_at_the_start(name: str) -> None:
         ("POST", "/v1/jobs", 415),
     ],
 )
-def test_every_answer_tells_a_browser_what_it_may_do(client: httpx.Client, method: str, path: str, status: int) -> None:
+def test_every_answer_has_the_security_headers(client: httpx.Client, method: str, path: str, status: int) -> None:
     answer = client.request(method, path)
     assert answer.status_code == status
     assert set(HEADERS) <= set(answer.headers)
@@ -237,11 +235,13 @@ def test_every_answer_tells_a_browser_what_it_may_do(client: httpx.Client, metho
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_refusal_has_them_too(client: httpx.Client) -> None:
+def test_a_refusal_has_the_security_headers(client: httpx.Client) -> None:
     assert set(HEADERS) <= set(client.get("/", headers={"host": "evil.example"}).headers)
 
 
-def test_an_answer_to_an_unexpected_error_has_them_too(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_to_an_unexpected_error_has_the_security_headers(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("api.routes.health.resources.register", lambda: 1 / 0)
     answer = client.get("/metrics")
     assert problem(answer) == (500, "internal-error")

@@ -1,4 +1,4 @@
-"""Similar reviews as callers ask for them and see them."""
+"""Similar reviews in requests and results."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ TEXTS = ["pirates", "a ship", "the sea", "pirates at sea", "space"]
 
 @pytest.fixture(autouse=True)
 def stocked(context: WorkerContext, tmp_path: Path) -> None:
-    """A worker with an embedder, and five positive examples."""
+    """Give the worker an embedder, and store five positive examples."""
     embedder = context.embedder = small_embedder(tmp_path)
     vectors = embedder.embed(TEXTS, embedder.one_hot(["positive"] * len(TEXTS))).tolist()
     with transaction(context.engine) as connection:
@@ -30,7 +30,7 @@ def stocked(context: WorkerContext, tmp_path: Path) -> None:
 
 
 def similar(client: httpx.Client, *texts: str, **body: Any) -> list[list[dict[str, Any]]]:
-    """What each result of a job shows."""
+    """Submit a job, and return the similar reviews of each result."""
     reviews = {"reviews": [{"text": text} for text in texts]}
     job = client.post("/v1/jobs", json=reviews | body, headers={"prefer": "wait=20"}).json()
     return [result["similar_reviews"] for result in job["results"]]

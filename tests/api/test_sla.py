@@ -1,4 +1,4 @@
-"""`GET /v1/sla`: the figures are those of what was done, window by window, and the targets judge them."""
+"""`GET /v1/sla`: the figures count the events of each window, and the targets are compared with them."""
 
 import re
 from datetime import timedelta
@@ -50,7 +50,7 @@ def measured(engine: Engine, window: timedelta = HOUR) -> Measured:
 
 @pytest.fixture
 def log(engine: Engine) -> Engine:
-    """The store, with a partition of the request log that takes whatever the test adds; no API writes there as well."""
+    """The database with a partition of the request log for rows of any time; no API writes into it."""
     run(engine, "CREATE TABLE request_log_test PARTITION OF request_log DEFAULT")
     return engine
 
@@ -61,7 +61,7 @@ def requests(engine: Engine, status: int, times: int, minutes: float = 1, call: 
 
 
 def finish(engine: Engine, model_id: int, took_ms: float, reviews: int = 1, lane: Lane = Lane.INTERACTIVE) -> UUID:
-    """A job whose reviews took so long."""
+    """Finish a job whose reviews took `took_ms`."""
     job = submit(engine, reviews, lane=lane)
     complete_all(engine, must_claim(engine, lane=lane), model_id)
     took = {"id": job, "took": timedelta(milliseconds=took_ms)}
@@ -71,7 +71,7 @@ def finish(engine: Engine, model_id: int, took_ms: float, reviews: int = 1, lane
 
 
 def tell(engine: Engine, job: UUID, *, agrees: bool, age: timedelta = timedelta()) -> None:
-    """What a caller says of the first review of a job."""
+    """Store feedback on the first review of a job."""
     statement = """
     INSERT INTO feedback (review_id, sentiment, agrees, created_at)
     SELECT id, 'positive', :agrees, now() - CAST(:age AS interval) FROM reviews WHERE job_id = :job AND index = 0
@@ -79,7 +79,7 @@ def tell(engine: Engine, job: UUID, *, agrees: bool, age: timedelta = timedelta(
     run(engine, statement, job=job, agrees=agrees, age=age)
 
 
-def test_where_nothing_happened_nothing_is_judged(client: httpx.Client) -> None:
+def test_without_events_no_target_is_decided(client: httpx.Client) -> None:
     found = asked(client)
     assert found["met"] is None
     assert {each["met"] for each in found["targets"]} == {each["figure"] for each in found["targets"]} == {None}
@@ -103,7 +103,7 @@ CALLS = ("POST /v1/jobs", "POST /v1/classify", "GET /v1/jobs/{job_id}", "POST /v
 LOOKS = ("GET /v1/jobs", "GET /v1/sla", "GET /v1/models", "GET /", "GET /web/{name}", "OTHER unknown")
 
 
-def test_an_open_page_neither_dilutes_nor_makes_failed_requests(log: Engine) -> None:
+def test_requests_of_an_open_page_do_not_count(log: Engine) -> None:
     for call in CALLS:
         requests(log, 200, 9, call=call)
         requests(log, 503, 1, call=call)
@@ -114,8 +114,8 @@ def test_an_open_page_neither_dilutes_nor_makes_failed_requests(log: Engine) -> 
     assert (found.counted, found.missed) == (10 * len(CALLS), len(CALLS))
 
 
-def test_the_calls_that_count_are_those_of_prometheus(log: Engine) -> None:
-    """One after the other, as both see it."""
+def test_the_counted_calls_are_those_of_prometheus(log: Engine) -> None:
+    """Compare the SQL with the Prometheus rule, call by call."""
     patterns = [re.search(r'route=~?"([^"]+)"(?:,method="(\w+)")?', call) for call in sla_of.CALLS]
     routes = [(each[1], each[2]) for each in patterns if each]
     for call in (*CALLS, *LOOKS, "GET /v1/jobs/{job_id}/events", "DELETE /v1/jobs/{job_id}", "GET /runbook/{alert}"):
@@ -194,7 +194,7 @@ def test_accuracy_needs_some_feedback(client: httpx.Client, engine: Engine, mode
     assert enough["met"] == (enough["missed"] <= 2)
 
 
-def test_a_window_holds_what_is_in_it(engine: Engine, model_id: int, log: Engine) -> None:
+def test_a_window_counts_only_its_events(engine: Engine, model_id: int, log: Engine) -> None:
     job = finish(engine, model_id, 10)
     tell(engine, job, agrees=True, age=timedelta(minutes=30))
     requests(log, 200, 1, minutes=30)
@@ -205,7 +205,7 @@ def test_a_window_holds_what_is_in_it(engine: Engine, model_id: int, log: Engine
     assert measured(engine).requests == measured(engine).feedbacks == measured(engine).rows == 1
 
 
-def test_what_waits_is_said_by_model_and_lane(client: httpx.Client, engine: Engine) -> None:
+def test_queues_are_shown_by_model_and_lane(client: httpx.Client, engine: Engine) -> None:
     submit(engine, 3)
     must_claim(engine, reviews=1)
     run(engine, "UPDATE jobs SET created_at = now() - interval '7 s'")
@@ -219,7 +219,7 @@ def test_what_waits_is_said_by_model_and_lane(client: httpx.Client, engine: Engi
 
 
 def waits(engine: Engine, seconds: float, reviews: int = 1, lane: Lane = Lane.INTERACTIVE) -> UUID:
-    """A job that was submitted so long ago and has no result."""
+    """Submit a job `seconds` ago that has no result."""
     job = submit(engine, reviews, lane=lane)
     age = {"id": job, "age": timedelta(seconds=seconds)}
     run(engine, "UPDATE reviews SET queued_at = now() - :age WHERE job_id = :id", **age)
@@ -228,13 +228,13 @@ def waits(engine: Engine, seconds: float, reviews: int = 1, lane: Lane = Lane.IN
 
 
 def seen(engine: Engine, model_id: int, seconds_ago: float = 0) -> None:
-    """A worker asked for work."""
+    """Register a worker as seen `seconds_ago`."""
     with transaction(engine) as connection:
         registrations.worker_seen(connection, "one", model_id)
     run(engine, "UPDATE workers SET seen_at = now() - :age", age=timedelta(seconds=seconds_ago))
 
 
-def test_a_total_outage_is_no_success(client: httpx.Client, engine: Engine, model_id: int) -> None:
+def test_a_total_outage_misses_the_targets(client: httpx.Client, engine: Engine, model_id: int) -> None:
     seen(engine, model_id, seconds_ago=82)
     for seconds in (80, 70, 60, 50, 40):
         waits(engine, seconds)
@@ -255,9 +255,7 @@ def test_a_total_outage_is_no_success(client: httpx.Client, engine: Engine, mode
     assert re.search(r"^verdict_stranded_oldest_seconds 8\d\.", metrics, re.MULTILINE)
 
 
-def test_a_worker_that_is_thought_live_hides_no_review_that_waits(
-    client: httpx.Client, engine: Engine, model_id: int
-) -> None:
+def test_a_live_worker_does_not_hide_overdue_reviews(client: httpx.Client, engine: Engine, model_id: int) -> None:
     seen(engine, model_id)
     waits(engine, 3)
     must_claim(engine, lane=Lane.INTERACTIVE)
@@ -266,9 +264,7 @@ def test_a_worker_that_is_thought_live_hides_no_review_that_waits(
     assert target(found, "waiting")["met"] is True
 
 
-def test_what_waits_for_another_model_than_those_of_the_workers_is_named(
-    client: httpx.Client, engine: Engine, model_id: int
-) -> None:
+def test_the_headline_names_a_model_without_a_live_worker(client: httpx.Client, engine: Engine, model_id: int) -> None:
     seen(engine, model_id)
     job = waits(engine, 7, reviews=3, lane=Lane.BULK)
     run(engine, "UPDATE jobs SET model = 'mine' WHERE id = :id", id=job)
@@ -288,10 +284,10 @@ def test_a_review_that_is_young_paused_or_bulk_is_not_overdue(engine: Engine) ->
         assert sla.unfinished(connection).overdue == 0
 
 
-def test_figures_that_are_kept_hide_no_outage(
+def test_cached_figures_do_not_hide_an_outage(
     client: httpx.Client, engine: Engine, model_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A month takes 10 s to measure and is kept for minutes."""
+    """A month takes 10 s to measure, so its figures are cached for minutes."""
     monkeypatch.setattr("api.routes.sla.LEAST_SECONDS", 60.0)
     finish(engine, model_id, 100)
     assert asked(client)["met"] is True
@@ -302,7 +298,7 @@ def test_figures_that_are_kept_hide_no_outage(
     assert (target(found, "p95_latency")["counted"], target(found, "p95_latency")["missed"]) == (2, 1)
 
 
-def test_figures_are_kept_for_a_while_and_what_waits_is_not(
+def test_figures_are_cached_and_queues_are_not(
     client: httpx.Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.routes.sla.LEAST_SECONDS", 60.0)
@@ -314,7 +310,7 @@ def test_figures_are_kept_for_a_while_and_what_waits_is_not(
 
 
 @pytest.mark.parametrize(("words", "minutes"), [("1m", 1), ("90m", 90), ("6h", 360), ("720h", 43_200), ("30d", 43_200)])
-def test_windows_from_a_minute_to_a_month_are_taken(words: str, minutes: int) -> None:
+def test_windows_from_a_minute_to_a_month_are_accepted(words: str, minutes: int) -> None:
     assert window_of(words) == timedelta(minutes=minutes)
 
 
@@ -328,7 +324,7 @@ def test_other_windows_are_refused(client: httpx.Client) -> None:
         assert answer.json()["errors"][0]["pointer"] == "query/window"
 
 
-def test_without_a_store_it_is_a_503(queue: QueueSettings) -> None:
+def test_without_a_database_it_is_a_503(queue: QueueSettings) -> None:
     database = DatabaseSettings(database_url=f"postgresql://nobody@127.0.0.1:{embedded.free_port()}/nothing")
     with serving(ApiSettings(), database, queue) as url:
         answer = httpx.get(f"{url}/v1/sla", timeout=20)

@@ -1,4 +1,4 @@
-"""Files as jobs: what goes in is what is there, and a refused file leaves nothing."""
+"""Files as jobs: every row is stored as it was sent, and a refused file stores nothing."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ TABLE = b'review,sentiment\r\n"A fine, warm\nfilm.",positive\r\n"So ""bad"".",ne
 
 
 def stored(engine: Engine) -> list[Any]:
-    """The rows of the only job."""
+    """Return the rows of the only job."""
     return steps.rows(engine, "SELECT * FROM job_rows ORDER BY index")
 
 
@@ -82,7 +82,7 @@ def test_a_review_of_a_file_has_a_version_7_id_of_its_job_s_time(client: httpx.C
         pytest.param(TABLE.replace(b",", b"\t").replace(b"fine\t", b"fine,"), CSV, id="tabs"),
     ],
 )
-def test_a_csv_file_comes_in_many_ways(
+def test_a_csv_file_can_be_sent_in_many_ways(
     client: httpx.Client, engine: Engine, content: bytes, headers: dict[str, str]
 ) -> None:
     submit(client, content, headers)
@@ -104,6 +104,37 @@ def test_without_a_format_a_compressed_file_is_refused(client: httpx.Client, eng
     nothing_was_stored(engine)
 
 
+@pytest.mark.parametrize(
+    "headers", [{}, {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "application/json"}]
+)
+@pytest.mark.parametrize(("form", "content"), [("csv", TABLE), ("csv", gzip.compress(TABLE)), ("ndjson", b'"Dull."\n')])
+def test_with_a_format_a_file_may_have_any_media_type(
+    client: httpx.Client, engine: Engine, headers: dict[str, str], form: str, content: bytes
+) -> None:
+    submit(client, content, headers, format=form)
+    assert stored(engine)[-1].text == "Dull."
+
+
+@pytest.mark.parametrize("form", ["", "json", "xlsx"])
+def test_an_unknown_format_is_refused(client: httpx.Client, form: str) -> None:
+    answer = client.post("/v1/jobs", content=TABLE, params={"format": form})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "query/format")
+
+
+def test_a_form_with_a_format_is_still_a_form(client: httpx.Client, engine: Engine) -> None:
+    answer = client.post("/v1/jobs", files={"file": ("reviews", TABLE)}, params={"format": "csv"})
+    assert answer.status_code == 202, answer.text
+    assert len(stored(engine)) == 3
+
+
+@pytest.mark.parametrize("part", ["upload", "reviews", "model", ""])
+def test_the_file_of_a_form_may_have_any_name(client: httpx.Client, engine: Engine, part: str) -> None:
+    parts: list[Any] = [("label_column", (None, b"sentiment")), (part, ("reviews.csv", TABLE))]
+    answer = client.post("/v1/jobs", files=parts)
+    assert answer.status_code == 202, answer.text
+    assert [row.label for row in stored(engine)] == ["positive", "negative", "negative"]
+
+
 @pytest.mark.parametrize("name", ["reviews.csv", "reviews.CSV.gz", "reviews.txt"])
 def test_a_form_with_a_file_is_a_job(client: httpx.Client, engine: Engine, name: str) -> None:
     content = gzip.compress(TABLE) if name.endswith("gz") else TABLE
@@ -117,6 +148,7 @@ def test_a_form_with_a_file_is_a_job(client: httpx.Client, engine: Engine, name:
     ("parts", "status", "kind"),
     [
         pytest.param([("other", (None, b"x"))], 400, "invalid-upload", id="no file"),
+        pytest.param([("a", ("a.csv", TABLE)), ("b", ("b.csv", TABLE))], 400, "invalid-upload", id="two files"),
         pytest.param([("file", ("a.csv", TABLE)), ("model", (None, b"x"))], 400, "invalid-upload", id="field behind"),
         pytest.param([("colour", (None, b"x")), ("file", ("a.csv", TABLE))], 422, "invalid-request", id="field"),
         pytest.param([("model", (None, b"x")), ("file", ("a.csv", TABLE))], 422, "invalid-request", id="model"),
@@ -155,7 +187,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_reason(
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_row_that_cannot_be_judged_fails_alone(client: httpx.Client) -> None:
+def test_a_row_without_a_usable_text_fails_alone(client: httpx.Client) -> None:
     job = submit(client, b"review,stars\nGood.,5\n,1\nBad.,1,2,3\nFine.,4\n")
     job = client.get(job["urls"]["self"], params={"wait": 10}).json()
     assert (job["status"], job["counts"]["succeeded"], job["counts"]["failed"]) == ("succeeded", 2, 2)
@@ -163,20 +195,20 @@ def test_a_row_that_cannot_be_judged_fails_alone(client: httpx.Client) -> None:
     assert failed == [(3, "empty_text"), (4, "too_many_fields")]
 
 
-def test_a_file_of_nothing_but_bad_rows_has_failed_at_once(client: httpx.Client) -> None:
+def test_a_file_with_only_bad_rows_fails_at_once(client: httpx.Client) -> None:
     job = submit(client, b"review,stars\n,1\n  ,2\n")
     assert (job["status"], job["counts"]["failed"]) == ("failed", 2)
     assert job["finished_at"]
 
 
-def test_the_last_bytes_decide(client: httpx.Client, engine: Engine) -> None:
+def test_an_error_in_the_last_bytes_refuses_the_whole_file(client: httpx.Client, engine: Engine) -> None:
     rows = b"".join(b"%d,a review\n" % number for number in range(50_000))
     answer = client.post("/v1/jobs", content=b"id,review\n" + rows + b'1,"open', headers=CSV)
     assert answer.json()["type"] == "urn:verdict:unclosed-quote"
     nothing_was_stored(engine)
 
 
-def test_the_same_file_under_the_same_key_is_taken_once(client: httpx.Client, engine: Engine) -> None:
+def test_the_same_file_with_the_same_key_is_stored_once(client: httpx.Client, engine: Engine) -> None:
     headers = CSV | {"idempotency-key": "file-1"}
     first, again = (client.post("/v1/jobs", content=TABLE, headers=headers) for _ in range(2))
     assert first.json()["id"] == again.json()["id"]
@@ -188,7 +220,7 @@ def test_the_same_file_under_the_same_key_is_taken_once(client: httpx.Client, en
 
 @pytest.fixture
 def small(database: DatabaseSettings, queue: QueueSettings, model_id: int) -> Iterator[httpx.Client]:
-    """An API that takes little."""
+    """A client of an API with low limits."""
     assert model_id
     settings = ApiSettings(max_upload_bytes=10_000, max_upload_rows=100, uploads_at_once=1, upload_idle_seconds=0.3)
     with serving(settings, database, queue) as url, httpx.Client(base_url=url, timeout=20) as client:
@@ -209,11 +241,11 @@ def test_more_than_the_limit_is_too_large(small: httpx.Client, engine: Engine, c
     nothing_was_stored(engine)
 
 
-MANY = b"review\n" + b"Good.\n" * 100_000  # more than is waited for before the first row is read
+MANY = b"review\n" + b"Good.\n" * 100_000  # more than the API reads before the first row
 
 
 def open_upload(client: httpx.Client, more: int, content: bytes = MANY) -> socket.socket:
-    """A connection on which the content was sent and so many bytes more are announced."""
+    """Open a connection, and send content with a Content-Length of `more` further bytes."""
     address = urlsplit(str(client.base_url))
     connection = socket.create_connection((address.hostname, address.port), 10)
     length = len(content) + more
@@ -222,14 +254,14 @@ def open_upload(client: httpx.Client, more: int, content: bytes = MANY) -> socke
     return connection
 
 
-def test_an_upload_that_stands_still_is_ended(small: httpx.Client, engine: Engine) -> None:
+def test_a_stalled_upload_is_ended(small: httpx.Client, engine: Engine) -> None:
     with open_upload(small, more=1, content=TABLE) as connection:
         assert b" 408 " in connection.recv(1000)
     nothing_was_stored(engine)
 
 
 def copying(engine: Engine) -> int:
-    """Transactions that are taking in a file."""
+    """Count the transactions that are copying a file."""
     [[number]] = steps.rows(
         engine,
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -238,7 +270,7 @@ def copying(engine: Engine) -> int:
     return int(number)
 
 
-def test_a_connection_that_is_cut_leaves_nothing(client: httpx.Client, engine: Engine) -> None:
+def test_a_broken_connection_stores_nothing(client: httpx.Client, engine: Engine) -> None:
     with open_upload(client, more=1_000_000) as connection:
         wait_until(lambda: copying(engine) == 1)
         connection.shutdown(socket.SHUT_RDWR)
@@ -246,7 +278,7 @@ def test_a_connection_that_is_cut_leaves_nothing(client: httpx.Client, engine: E
     nothing_was_stored(engine)
 
 
-def test_only_so_many_files_are_taken_in_at_once(
+def test_simultaneous_uploads_are_limited(
     database: DatabaseSettings, queue: QueueSettings, model_id: int, engine: Engine
 ) -> None:
     assert model_id
