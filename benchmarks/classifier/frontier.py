@@ -1,7 +1,4 @@
-"""What a benchmark's answers say: accuracy and speed at every threshold, and each stage on each group of reviews.
-
-Called by `benchmarks.classifier.benchmark_report` with what `benchmarks.classifier.benchmark` has measured.
-"""
+"""Evaluate the answers of a benchmark: accuracy and speed at every threshold, and each stage on groups of reviews."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +23,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """For every number of reviews that the first stage may settle, from none: threshold, accuracy, reviews/s."""
+    """Threshold, accuracy and reviews per second, for every number of reviews that the first stage settles, from 0."""
 
     thresholds: Floats
     accuracy: Floats
@@ -35,7 +32,7 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What one stage answered: its share of the reviews and how many of them it judged right."""
+    """The answers of one stage: its share of the reviews and its accuracy on them."""
 
     name: str
     share: float
@@ -43,12 +40,12 @@ class Stage:
 
 
 def right(answers: RungAnswers, truth: NDArray[np.int64]) -> Mask:
-    """Return which reviews were judged right."""
+    """Return which reviews were classified correctly."""
     return np.asarray(answers.probabilities.argmax(axis=1) == truth)
 
 
 def views(answers: Mapping[str, RungAnswers], served: str) -> dict[str, Floats]:
-    """Return the probabilities of each part and of what is served, by the name of the column they stand in."""
+    """Return the probabilities of each part and of the served model, by the name of their column."""
     if FULL not in answers:
         return {"transformer": answers[INT8].probabilities}
     return {
@@ -87,7 +84,7 @@ def _thresholds(found: Benchmark) -> Floats:
 
 
 def _seconds(found: Benchmark, forward: Floats, settled: NDArray[np.int64]) -> tuple[float, float]:
-    """Return seconds of work a second of forward pass, and those that every review costs, whoever answers it."""
+    """Return the slope and the base of the line: seconds per second of forward pass, and seconds of all other work."""
     cascade = found.manifest.cascade
     names = [*cascade.points, FULL] if cascade else []
     rows = len(forward) - 1
@@ -97,14 +94,14 @@ def _seconds(found: Benchmark, forward: Floats, settled: NDArray[np.int64]) -> t
 
 
 def stages(rung: MeasuredRung, truth: NDArray[np.int64]) -> list[Stage]:
-    """Return what each stage answered at a rung."""
+    """Return share and accuracy of each stage of a rung."""
     settled, good = rung.answers.settled, right(rung.answers, truth)
     parts = {"n-grams": settled, "transformer": ~settled}
     return [Stage(name, float(part.mean()), _mean(good[part])) for name, part in parts.items()]
 
 
 def groups(found: Benchmark) -> dict[str, Mask]:
-    """Return which reviews are short, long, and mixed; English words of praise and blame tell the last."""
+    """Return which reviews are short, long, and mixed; mixed ones have English words of praise and of blame."""
     texts = found.request.reviews.texts
     words = np.array([len(text.split()) for text in texts])
     heard = [set(re.findall("[a-z]+", text.lower())) for text in texts]
@@ -122,7 +119,7 @@ def groups(found: Benchmark) -> dict[str, Mask]:
 
 
 def accuracy(probabilities: Floats, truth: NDArray[np.int64], part: Mask | None = None) -> float:
-    """Return how much of a part was judged right; not a number where there is none."""
+    """Return the accuracy on a part of the reviews; NaN if the part is empty."""
     good = probabilities.argmax(axis=1) == truth
     return _mean(good if part is None else good[part])
 

@@ -1,4 +1,4 @@
-"""The benchmark's samples, arithmetic, tables and plots, on figures made by hand, and its processes on a real model."""
+"""Samples, arithmetic, tables and plots of the benchmark on figures made by hand; its processes on a real model."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def rung(**changes: Any) -> Rung:
 
 @pytest.fixture(scope="module")
 def found() -> Benchmark:
-    """A run of five reviews: a forward pass takes a second, what every review costs a tenth."""
+    """Return a run of five reviews: a forward pass takes a second, all other work a tenth for each review."""
     points = {"fast": 0.58, "balanced": 0.65, "accurate": 0.9}
     weights = {"network_weight": 0.5, "ngram_weight": 0.5, "bias": [0.0, 0.0]}
     cascade = Cascade.model_validate({"ngrams": "ngrams.npz", **weights, "points": points, "default": "balanced"})

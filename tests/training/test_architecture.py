@@ -1,4 +1,4 @@
-"""What architectures call their settings: dropout has an effect or is refused, and no text is longer than they read."""
+"""Settings of architectures: dropout has an effect or is refused, and texts are no longer than the network reads."""
 
 # ruff: noqa: E402 - the skips must come before the libraries that may be absent
 

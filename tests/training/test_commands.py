@@ -1,4 +1,4 @@
-"""The three commands as a user meets them: figures as JSON, and one line with exit code 2 for every mistake."""
+"""The three commands of a user: figures as JSON, and one line with exit code 2 for every mistake."""
 
 import json
 import subprocess

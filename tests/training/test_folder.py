@@ -62,7 +62,7 @@ def other_base(kind: str, base_model: Path, folder: Path) -> Path:
 
 
 def own_logits(folder: Path, texts: list[str]) -> Any:
-    """Return what Verdict's own network says."""
+    """Return the logits of Verdict's own network."""
     record = RunRecord.read(folder)
     encoded = ReviewTokenizer(folder / "tokenizer.json", 16).encode(texts)
     ids, mask = map(torch.from_numpy, pad(encoded, record.pad_id))
@@ -71,7 +71,7 @@ def own_logits(folder: Path, texts: list[str]) -> Any:
 
 
 def plain_logits(folder: Path, texts: list[str]) -> Any:
-    """Return what transformers alone makes of the folder."""
+    """Return the logits of the folder loaded with transformers alone."""
     network, told = transformers.AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
     assert not told["missing_keys"]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -1,4 +1,4 @@
-"""A recipe of many steps, or of one run and its export: what holds where, and that mistakes are found at once."""
+"""A recipe of many steps, or of one run and its export: precedence of settings, and mistakes found at once."""
 
 import json
 import re

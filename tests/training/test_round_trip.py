@@ -67,7 +67,7 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
     (output / "model.safetensors").unlink()
     *_, last = sorted((output / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
     shutil.rmtree(last)
-    (output / "checkpoints" / "checkpoint-999").mkdir()  # what a kill amid writing leaves is passed over
+    (output / "checkpoints" / "checkpoint-999").mkdir()  # the remains of an interrupted save are ignored
     config = recipe(base_model, sentences, output)
     with pytest.raises(TrainingError, match="--resume"):
         train(config)
@@ -189,7 +189,7 @@ def test_a_model_that_fails_its_golden_set_is_not_written(run: Path, tmp_path: P
     golden = tmp_path / "golden.yaml"
     golden.write_text(json.dumps([{"text": "the film was superb", "sentiment": "bad"}]))
     target = tmp_path / "tiny" / "1"
-    with pytest.raises(Exception, match="judges"):
+    with pytest.raises(Exception, match="classifies"):
         export(ExportRequest(run, target, golden=golden, token_budget=64, threads=1))
     assert not target.exists()
     assert not list(target.parent.iterdir())

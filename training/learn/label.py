@@ -1,7 +1,4 @@
-"""What a trained network says of every text of a file, for a student to learn from.
-
-Called by `verdict label`; the folder that it writes is a teacher in the recipe of `training.data.soft_targets`.
-"""
+"""Label every text of a file with a trained network; the resulting folder is a teacher for another run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +17,7 @@ from training.learn.architecture import check_max_tokens
 from training.learn.model import load_trained, trained_config
 from training.learn.preprocessing import tokeniser_of
 
-# One part is written at a time, so that a kill costs a few minutes of a wide teacher.
+# The parts are written one by one, so a kill loses a few minutes of work of a wide teacher.
 PART_ROWS = 1000
 TOKEN_BUDGET = 4096
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -45,7 +42,7 @@ class LabelRequest:
 
 
 def label(request: LabelRequest) -> int:
-    """Judge what is not yet judged, part by part, and return how many rows the folder then holds."""
+    """Label the missing parts, and return the number of rows in the folder."""
     record = RunRecord.read(request.run)
     model = load_trained(request.run, len(record.labels), request.checkpoint).to(DEVICE)
     max_tokens = request.max_tokens or record.settings().max_tokens
@@ -65,7 +62,7 @@ def label(request: LabelRequest) -> int:
 
 
 def _rows(request: LabelRequest, texts: int) -> NDArray[np.int64]:
-    """Return the rows to judge, in order."""
+    """Return the rows to label, in order."""
     if request.unsure is None:
         return np.arange(texts)[: request.limit]
     other = Judgement.read(request.unsure)

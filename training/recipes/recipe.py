@@ -1,7 +1,7 @@
-"""A recipe: the steps from labelled reviews to a model that a worker loads, as one YAML file tells them.
+"""A recipe: the steps from labelled reviews to a model that a worker loads, in one YAML file.
 
-Called by `verdict train`; `training.recipes.steps` does what it says. A file with `steps:` lists them. Any other file
-is one training run, and `export:` in it makes a model of the run.
+A file with `steps:` lists them. Any other file is one training run, and `export:` in it exports a model of the run.
+`training.recipes.steps` runs the steps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,17 +80,17 @@ KINDS: Mapping[str, type[BaseModel]] = {
 
 @dataclass(frozen=True, slots=True)
 class RecipeStep:
-    """One step, with settings of the class that `KINDS` has for its kind."""
+    """One step; its settings have the class in `KINDS` for its kind."""
 
     kind: str
     config: Any
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> list[RecipeStep]:
-    """Read a recipe, lay overrides over it and check every step, so that none fails hours later for a typing error.
+    """Read a recipe, apply overrides and validate every step, so that a typing error is found before hours of work.
 
-    Of a recipe with steps, `key=value` holds for every step that knows the key, and `kind.key=value` for steps of
-    that kind; both win over what the step says itself. What stands beside `steps:` holds where a step says nothing.
+    In a recipe with steps, `key=value` applies to every step that has the key, and `kind.key=value` to steps of that
+    kind; both override the settings of the step. Keys beside `steps:` are defaults of the steps.
     """
     values = read_values(path)
     laid = [parse_override(item) for item in overrides]
@@ -109,10 +109,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> list[RecipeStep]:
 
 def _listed(steps: object, shared: dict[str, Any], overrides: Sequence[Override]) -> list[RecipeStep]:
     if not isinstance(steps, list) or not steps:
-        raise TrainingError("steps: must be a list of kinds with their settings.")
+        raise TrainingError("steps: must be a list of kinds, each with its settings.")
     for key in [*shared, *(keys[0] for keys, _ in overrides if not _of_kind(keys))]:
         if key == "output" or not any(key in kind.model_fields for kind in KINDS.values()):
-            raise TrainingError(f"{key}: no setting that steps share.")
+            raise TrainingError(f"{key}: not a setting that steps share.")
     return [_step(place, item, shared, overrides) for place, item in enumerate(steps, start=1)]
 
 

@@ -1,6 +1,6 @@
-"""Which version a recipe's model is: the next free number, or the one that stands there already.
+"""Choose the version of the model of a recipe: the next free number, or the existing version if it is the same model.
 
-Called by `training.recipes.steps`; a worker that starts serves the newest version of `models/<name>/`.
+A worker serves the newest version of `models/<name>/`.
 """
 
 import re
@@ -15,14 +15,14 @@ from training.recipes.recipe import ExportConfig
 
 
 def versioned(target: Path) -> Path:
-    """Return `models/<name>/<version>`; of `models/<name>`, a name beginning with no digit, the next free number."""
+    """Return `models/<name>/<version>`; for `models/<name>`, whose name begins with no digit, add the next number."""
     if target.name[:1].isdigit():
         return target
     return target / str(max(map(_number, target.glob("[!.]*/")), default=0) + 1)
 
 
 def registered(config: ExportConfig) -> Path | None:
-    """Return the newest version if it was made of this run with these settings, so that it need not be made again."""
+    """Return the newest version if it was exported from this run with these settings; it need not be made again."""
     versions = [config.target] if config.target.name[:1].isdigit() else config.target.glob("[!.]*/")
     newest = max((path for path in versions if path.is_dir()), key=_number, default=None)
     if newest is None:
