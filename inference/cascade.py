@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.classifier import Encoded, Prediction, predictions, softmax
-from inference.manifest import Cascade
 from inference.ngrams import NgramModel
 from inference.onnx import OnnxClassifier
+from inference.stages import Cascade
 
 Logits = NDArray[np.float32]
 

@@ -26,7 +26,7 @@ def load_classifier(model_dir: Path, *, threads: int, point: str | None = None, 
     manifest = load_manifest(model_dir)
     if manifest.backend not in BACKENDS:
         raise ModelError(f"The model in {model_dir} needs the unknown backend {manifest.backend}.")
-    threshold = manifest.cascade.threshold(point) if manifest.cascade else None
+    threshold = _threshold(manifest, point)
     try:
         classifier = _load(model_dir, manifest, threads, threshold)
     except Exception as exc:  # tokenizers raises bare Exception, onnxruntime errors without a common base
@@ -39,6 +39,13 @@ def load_classifier(model_dir: Path, *, threads: int, point: str | None = None, 
         raise ModelError(f"The model in {model_dir} cannot predict neutral: its manifest has no part `neutral`.")
     three: Classifier = importlib.import_module("inference.neutral").ThreeWayClassifier(classifier, manifest.neutral)
     return three
+
+
+def _threshold(manifest: Manifest, point: str | None) -> float | None:
+    try:
+        return manifest.cascade.threshold(point) if manifest.cascade else None
+    except ValueError as exc:
+        raise ModelError(str(exc)) from exc
 
 
 def _load(model_dir: Path, manifest: Manifest, threads: int, threshold: float | None) -> Classifier:

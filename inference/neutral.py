@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.classifier import Classifier, Encoded, ModelInfo, Prediction
-from inference.manifest import Neutral
+from inference.stages import Neutral
 
 LABEL = "neutral"
 # Results name the version, so that predictions with and without the third label are not attributed to one model.

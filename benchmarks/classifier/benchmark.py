@@ -17,7 +17,8 @@ from benchmarks.classifier.ladder import INT8, rungs
 from benchmarks.classifier.robustness import HardKind, load_kinds
 from benchmarks.classifier.rungs import Rung, RungAnswers, Timing
 from benchmarks.classifier.team import Team
-from inference.manifest import FULL, Manifest, load_manifest
+from inference.manifest import Manifest, load_manifest
+from inference.stages import FULL
 from training.data.reviews import Reviews
 
 Rows = NDArray[np.int64]

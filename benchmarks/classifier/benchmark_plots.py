@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.classifier.benchmark import Benchmark
 from benchmarks.classifier.frontier import frontier, right
 from benchmarks.classifier.ladder import DISTILBERT, INT8, INT8_SORTED, TWO_PROCESSES
-from inference.manifest import FULL
+from inference.stages import FULL
 
 BINS = 10
 

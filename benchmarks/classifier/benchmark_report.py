@@ -26,7 +26,7 @@ from benchmarks.classifier.benchmark_tables import (
     stage_rows,
 )
 from benchmarks.classifier.frontier import stages
-from inference.manifest import FULL
+from inference.stages import FULL
 from training.errors import TrainingError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.classifier.benchmark import Benchmark, MeasuredRung
 from benchmarks.classifier.frontier import accuracy, groups, right, stages, views
 from benchmarks.classifier.ladder import DISTILBERT, INT8, INT8_SORTED, INT8_TWO_PROCESSES, TWO_PROCESSES
-from inference.manifest import FULL
+from inference.stages import FULL
 from training.metrics import calibration_error
 
 MEBI = 2**20

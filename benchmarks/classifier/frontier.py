@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchmarks.classifier.benchmark import Benchmark, MeasuredRung
 from benchmarks.classifier.ladder import INT8
 from benchmarks.classifier.rungs import RungAnswers
-from inference.manifest import FULL
+from inference.stages import FULL
 
 SHORT_WORDS, LONG_WORDS = 50, 500
 UNSURE = 0.7

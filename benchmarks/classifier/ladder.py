@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.classifier.rungs import CLAIM, Rung
-from inference.manifest import FULL, Manifest
+from inference.manifest import Manifest
+from inference.stages import FULL
 
 # Reviews of the slow rungs over all rounds: about ten seconds for each rung on two cores.
 DISTILBERT_REVIEWS = 60
@@ -47,7 +48,7 @@ def _before_export(int8: Rung, run: Path, manifest: Manifest, scratch: Path) -> 
 
 
 def _served(windows: Rung, manifest: Manifest) -> Iterator[Rung]:
-    """Yield the rungs that sort reviews by length as a worker does; those of the cascade take all reviews each round."""
+    """Yield the rungs that sort reviews by length as a worker does; the fast ones take all reviews in each round."""
     halved = replace(windows, processes=2, threads=max(windows.threads // 2, 1))
     yield replace(windows, key=INT8_SORTED, title="int8, sorted by length")
     yield replace(halved, key=INT8_TWO_PROCESSES, title="int8, sorted by length, in two processes")

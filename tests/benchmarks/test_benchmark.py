@@ -22,7 +22,8 @@ from benchmarks.classifier.rungs import Rung, RungAnswers
 from benchmarks.classifier.team import Team
 from cli.benchmark import benchmark as command
 from inference.loading import load_classifier
-from inference.manifest import FULL, Cascade, Manifest, load_manifest
+from inference.manifest import Manifest, load_manifest
+from inference.stages import FULL, Cascade
 from tests.conftest import WAIT_SECONDS
 from training.data.reviews import Reviews
 from training.evaluate import classify, probabilities

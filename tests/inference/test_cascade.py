@@ -12,8 +12,9 @@ from inference.batching import micro_batches
 from inference.cascade import join
 from inference.classifier import Classifier
 from inference.loading import load_classifier
-from inference.manifest import Cascade, ModelError, file_digest, load_manifest
+from inference.manifest import ModelError, file_digest, load_manifest
 from inference.ngrams import NgramModel, buckets
+from inference.stages import Cascade
 from inference.tokenizer import ReviewTokenizer
 from tests.manifests import edit
 from training.evaluate import classify

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.classifier import Encoded, ModelInfo, Prediction, predictions
-from inference.manifest import Neutral
 from inference.neutral import ThreeWayClassifier, three_way
+from inference.stages import Neutral
 
 INFO = ModelInfo("m", "3", "int8", ("negative", "positive"), 160, "onnx", "transformer", temperature=1.0)
 EVEN_BELOW_1 = Neutral(slope=4, offset=4)

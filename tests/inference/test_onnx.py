@@ -76,7 +76,7 @@ def test_serving_imports_no_training_library() -> None:
 @pytest.mark.timeout(400)  # 5 s on idle cores; 80 s were seen on cores that a benchmark shared
 @pytest.mark.skipif(not TRAIN.exists(), reason="the reviews are not at ../shared/data/imdb")
 def test_held_out_reviews_are_classified_correctly(classifier: Classifier) -> None:
-    config = load_manifest(SHIPPED).training["config"]
+    config = load_manifest(SHIPPED).training.config
     reviews = load_reviews(DataSource(str(TRAIN), group_column=config["group_column"]))
     _, validation = split_reviews(reviews, config["validation_size"], config["seed"])
     part = sample(validation, 200, seed=0)

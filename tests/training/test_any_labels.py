@@ -18,7 +18,8 @@ from db.engine import Engine, transaction
 from db.registrations import NewModel
 from inference.classifier import Classifier
 from inference.loading import load_classifier
-from inference.manifest import FULL, load_manifest
+from inference.manifest import load_manifest
+from inference.stages import FULL
 from settings import WorkerSettings
 from tests.api.steps import post, submit
 from tests.conftest import serve

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from inference.cascade import join
 from inference.classifier import softmax
-from inference.manifest import FULL
+from inference.stages import FULL
 from training.export.fit_cascade import (
     LENGTHS,
     LOSSES,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cascade import join, settled_alone
 from inference.classifier import FIRST_STAGE, softmax
-from inference.manifest import FULL, Cascade, Stack
+from inference.stages import FULL, Cascade, Stack
 from training.metrics import by_stage
 
 Logits = NDArray[np.float32]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.manifest import Neutral
+from inference.stages import Neutral
 from training.export.fit_cascade import regression
 
 Probabilities = NDArray[np.float64]

@@ -1,13 +1,11 @@
 """The networks for training and export: a pretrained encoder with mean pooling, or the own head of an architecture."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -23,7 +21,7 @@ from training.data.run_folder import MEAN_POOLED, trained_weights
 from training.errors import TrainingError
 from training.learn.architecture import check_max_tokens, dropout_options
 from training.learn.losses import CrossEntropy
-from training.learn.served import served_weights
+from training.learn.weights import load_weights, start_from
 from training.recipes.options import TrainConfig
 
 # Weights that a package carries, so that training needs no model hub.
@@ -204,48 +202,41 @@ def _named(base_model: str) -> Iterator[None]:
         raise TrainingError(f"Cannot load the base model {base_model}: {str(exc).splitlines()[0]}") from exc
 
 
-def load_weights(network: Network, weights: Path) -> None:
-    """Load the weights of a run of the same shape into a network."""
-    try:
-        network.load_state_dict(_state(weights, network))
-    except (OSError, RuntimeError, SafetensorError) as exc:
-        raise TrainingError(f"{weights} does not fit this network: {str(exc).splitlines()[0]}") from exc
-
-
-def start_from(model: Network, folder: Path) -> None:
-    """Put the weights of a run, or of a served model, of the same shape into a model."""
-    graph = folder / "model.onnx"
-    if not graph.is_file():
-        load_weights(model, trained_weights(folder))
-        return
-    fit = model.load_state_dict(served_weights(graph), strict=False)
-    # The pooler takes no part in a mean over token states, so no served graph holds it.
-    if fit.unexpected_keys or any(".pooler." not in name for name in fit.missing_keys):
-        raise TrainingError(f"{folder} does not fit this network: it holds other layers.")
-
-
-def _state(weights: Path, network: Network) -> Mapping[str, Tensor]:
-    state = load_file(weights)
-    if isinstance(network, OwnHeadClassifier) and not any(name.startswith("network.") for name in state):
-        return {f"network.{name}": value for name, value in state.items()}  # saved by transformers
-    return state
-
-
 def load_trained(run: Path, labels: int, checkpoint: Path | None = None) -> Network:
     """Return the network of a run, or of one of its checkpoints, with trained weights and plain attention."""
     weights = checkpoint / "model.safetensors" if checkpoint else trained_weights(run)
-    if not weights.is_file():
-        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
-    told = trained_config(run)
-    network: Network
-    if any("ForSequenceClassification" in name for name in told.architectures or ()):
-        own: Any = AutoModelForSequenceClassification  # from_config carries no types
-        network = OwnHeadClassifier(own.from_config(told, attn_implementation="eager"))
-    else:
-        auto: Any = AutoModel
-        network = MeanPooledClassifier(auto.from_config(told, attn_implementation="eager"), labels)
+    _require(weights)
+    network = _untrained(run, labels)
     load_weights(network, weights)
     return network.eval()
+
+
+def load_mean(runs: Sequence[Path], labels: int) -> Network:
+    """Return a network with the mean of the trained weights of runs of one shape."""
+    for run in runs:
+        _require(trained_weights(run))
+    network = _untrained(runs[0], labels)
+    start_from(network, runs)
+    return network.eval()
+
+
+def _require(weights: Path) -> None:
+    if not weights.is_file():
+        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
+
+
+def _untrained(run: Path, labels: int) -> Network:
+    told = trained_config(run)
+    if has_own_head(run):
+        own: Any = AutoModelForSequenceClassification  # from_config carries no types
+        return OwnHeadClassifier(own.from_config(told, attn_implementation="eager"))
+    auto: Any = AutoModel
+    return MeanPooledClassifier(auto.from_config(told, attn_implementation="eager"), labels)
+
+
+def has_own_head(run: Path) -> bool:
+    """Return whether the network of a run has the classification head of its architecture, not mean pooling."""
+    return any("ForSequenceClassification" in name for name in trained_config(run).architectures or ())
 
 
 def trained_config(run: Path) -> PreTrainedConfig:

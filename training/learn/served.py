@@ -38,8 +38,15 @@ def served_weights(graph: Path) -> dict[str, Tensor]:
     found |= _attention_biases(values)
     if "head.weight" not in found:
         raise TrainingError(f"{graph} was not written by verdict export.")
-    found["head.weight"] = found["head.weight"].T
+    if not _stored_by_rows(model.graph, f"{ROOT}head.weight"):
+        found["head.weight"] = found["head.weight"].T
     return {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in found.items()}
+
+
+def _stored_by_rows(graph: onnx.GraphProto, name: str) -> bool:
+    """Return whether a weight is [outputs, inputs], as in a network: in float32 graphs, where a Gemm transposes it."""
+    reader = next(node for node in graph.node if name in node.input)
+    return any(attribute.name == "transB" and attribute.i == 1 for attribute in reader.attribute)
 
 
 def _direct(values: dict[str, NDArray[np.generic]]) -> list[str]:

@@ -20,10 +20,11 @@ from training.errors import TrainingError
 from training.export.saved import save_network, save_network_config
 from training.learn.clock import CheckpointClock
 from training.learn.losses import build_loss
-from training.learn.model import Network, load_base, save_tokenizer, start_from
+from training.learn.model import Network, load_base, save_tokenizer
 from training.learn.outcome import save_outcome
 from training.learn.preprocessing import tokeniser_of
 from training.learn.trainer_log import RunLog
+from training.learn.weights import start_from
 from training.metrics import Scores, score
 from training.recipes.options import TrainConfig
 from training.run_log import LOG, log_file

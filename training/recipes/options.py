@@ -106,6 +106,14 @@ def _label_map(value: object) -> object:
 LabelMap = Annotated[dict[str, str], BeforeValidator(_label_map)]
 
 
+def _folders(value: object) -> object:
+    """Read one folder as a list of one, and null as an empty list."""
+    return [] if value is None else [value] if isinstance(value, str | Path) else value
+
+
+Folders = Annotated[list[Path], BeforeValidator(_folders)]
+
+
 class DomainsConfig(BaseModel):
     """Labelled rows for measuring only; the column `by` holds their kind."""
 
@@ -157,7 +165,10 @@ class TargetsConfig(DataConfig):
 class TrainConfig(TargetsConfig):
     """One training run of a network; its output holds checkpoints, the best weights and run.json."""
 
-    start: Path | None = Field(None, description="folder of a run or a served model whose weights are gone on from")
+    start: Folders = Field(
+        default_factory=list,
+        description="folder of a run or a served model to start from; of a list of folders, the mean of their weights",
+    )
     focus: FocusConfig | None = Field(None, description="train on the harder part of the labelled reviews")
     test: str | None = Field(None, description="labelled data for metrics_test.json, if not `test_size` rows")
     max_tokens: int = Field(160, ge=8, le=8192, description="texts are cut to this length, special tokens included")

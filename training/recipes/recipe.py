@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.errors import TrainingError
 from training.recipes.options import (
     DomainsConfig,
     EmbedderConfig,
+    Folders,
     NgramConfig,
     Override,
     PretrainConfig,
@@ -30,7 +31,11 @@ from training.recipes.options import (
 
 
 class LabelConfig(BaseModel):
-    """What a trained network is to judge, as the options of `verdict label`."""
+    """The texts that a trained network labels, for the step and for `verdict label`.
+
+    With `unsure`, predictions of another model, only the rows are labelled that it gives a top probability less than
+    `below`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,25 +51,40 @@ class LabelConfig(BaseModel):
 
 
 class ExportConfig(BaseModel):
-    """What becomes a model, as the options of `verdict export`, and the data that it is measured on."""
+    """The model to export and the data to measure it on, for the step and for `verdict export`.
+
+    Without a checkpoint the best weights of the run are exported. `max_tokens` may exceed that of the training: a mean
+    over token states works with any length.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    run: Path
+    run: Folders = Field(
+        min_length=1, description="folder of a training run; of a list of runs, the mean of their weights is exported"
+    )
     target: Path = Field(description="models/<name>/<version>; the next free number if it ends in a name")
-    precision: str = "int8"
+    precision: Literal["int8", "float32"] = "int8"
     checkpoint: Path | None = None
-    golden: Path | None = None
+    golden: Path | None = Field(None, description="YAML list of sentences that the model must classify correctly")
     max_tokens: int | None = Field(None, ge=8)
-    neutral: list[RowsConfig] = Field(default_factory=list, description="texts that lean to neither of two labels")
-    domains: DomainsConfig | None = Field(None, description="labelled rows of many kinds, measured by kind")
-    settle_from: int = Field(0, ge=0, description="tokens from which on the n-grams may answer alone")
+    neutral: list[RowsConfig] = Field(
+        default_factory=list,
+        description="neutral texts; a model of two labels can then predict neutral on request",
+    )
+    domains: DomainsConfig | None = Field(None, description="labelled rows of many kinds, measured by kind and length")
+    settle_from: int = Field(0, ge=0, description="tokens from which on the n-grams may classify alone")
     language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
-    ngrams: Path | None = None
-    embedder: Path | None = None
-    token_budget: int = Field(1280, gt=0)
-    threads: int = Field(2, gt=0)
-    test: list[str] = Field(default_factory=list)
+    ngrams: Path | None = Field(None, description="folder of `verdict ngram`, the first stage of the model")
+    embedder: Path | None = Field(None, description="folder of `verdict embedder`, for similar reviews")
+    token_budget: int = Field(1280, gt=0, description="padded tokens of a micro-batch")
+    threads: int = Field(2, gt=0, description="CPU threads of the measurements")
+    test: list[str] = Field(default_factory=list, description="labelled data that the model is measured on")
+
+    @model_validator(mode="after")
+    def _one_checkpoint(self) -> "ExportConfig":
+        if self.checkpoint and len(self.run) > 1:
+            raise ValueError("a checkpoint is of one run; give its run alone, or no checkpoint")
+        return self
 
 
 KINDS: Mapping[str, type[BaseModel]] = {

@@ -4,13 +4,14 @@ A worker serves the newest version of `models/<name>/`.
 """
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from inference.manifest import Manifest, file_digest, load_manifest
 from training.data.run_folder import RunRecord
-from training.export.export_model import EMBEDDER
 from training.export.fit_cascade import NGRAMS
+from training.export.source import EMBEDDER, parts
+from training.export.write_manifest import averaged
 from training.recipes.recipe import ExportConfig
 
 
@@ -31,15 +32,16 @@ def registered(config: ExportConfig) -> Path | None:
 
 
 def _made_of(manifest: Manifest, config: ExportConfig) -> bool:
-    record = RunRecord.read(config.run)
-    known = {key: value for key, value in manifest.training.items() if key != "export_command"}
-    parts = {NGRAMS: config.ngrams, EMBEDDER: config.embedder}
-    digests = {name: file_digest(folder / name) for name, folder in parts.items() if folder}
+    record = RunRecord.read(config.run[0])
+    known = {field.name: getattr(manifest.training, field.name) for field in fields(RunRecord)}
+    digests = {name: file_digest(folder / name) for folder, name in parts(config)}
     return (
         known == asdict(record)
+        and manifest.training.averaged == averaged(config)
         and manifest.precision == config.precision
         and manifest.max_tokens == (config.max_tokens or record.settings().max_tokens)
-        and {name: manifest.files.get(name) for name in parts} == {name: digests.get(name) for name in parts}
+        and {name: manifest.files.get(name) for name in (NGRAMS, EMBEDDER)}
+        == {name: digests.get(name) for name in (NGRAMS, EMBEDDER)}
     )
 
 

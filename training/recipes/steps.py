@@ -9,17 +9,15 @@ from dataclasses import asdict
 from typing import Any
 
 from inference.manifest import load_manifest
-from training.data.reviews import DataSource, load_reviews, short_name
 from training.data.run_folder import RunRecord, begun, ended, trained_weights
 from training.data.templates import write_sentences
 from training.errors import TrainingError
-from training.export.export_model import ExportRequest, export
-from training.export.measure import HeldOut
+from training.export.export_model import export
 from training.export.saved import upgrade
 from training.learn.architecture import check_max_tokens
 from training.learn.fit_embedder import fit_embedder
 from training.learn.fit_ngrams import fit_ngrams
-from training.learn.label import LabelRequest, label
+from training.learn.label import label
 from training.learn.model import base_config, load_trained
 from training.learn.pretrain import pretrain
 from training.learn.train import train
@@ -66,7 +64,7 @@ def run_step(step: RecipeStep, command: str) -> Outcome:
         case TrainConfig() as config:
             outcome = asdict(_trained(config) or train(config, resume=True, command=command))
         case LabelConfig() as config:
-            outcome = {"rows": label(LabelRequest(**dict(config))), "output": str(config.output)}
+            outcome = {"rows": label(config), "output": str(config.output)}
         case ExportConfig() as config:
             outcome = _register(config, command)
         case other:
@@ -106,11 +104,8 @@ def _register(config: ExportConfig, command: str) -> Outcome:
     target = registered(config)
     if target is None:
         target = versioned(config.target)
-        labels = RunRecord.read(config.run).labels
-        tests = [
-            HeldOut(short_name(place), "test", load_reviews(DataSource(place, "test", names=labels)))
-            for place in config.test
-        ]
-        options = {key: value for key, value in config if key != "test" and value is not None}
-        export(ExportRequest(**(options | {"target": target, "command": command})), tests)
-    return {"model": str(target), "metrics": load_manifest(target).model_dump(mode="json")["metrics"]}
+        export(config.model_copy(update={"target": target}), command=command)
+    return {
+        "model": str(target),
+        "metrics": load_manifest(target).model_dump(mode="json", exclude_none=True)["metrics"],
+    }
