@@ -29,10 +29,17 @@ def join(cascade: Cascade, network: Logits, ngram: Logits, tokens: Sequence[int]
     return np.where(ngram.any(axis=1, keepdims=True), joined, network)
 
 
+def settling_confidence(cascade: Cascade, ngram: Logits, tokens: Sequence[int]) -> NDArray[np.float64]:
+    """Return the highest threshold [reviews] at which the n-grams classify each review alone.
+
+    It is their confidence, and minus infinity for reviews of fewer than `settle_from` tokens.
+    """
+    return np.where(np.asarray(tokens) >= cascade.settle_from, softmax(ngram).max(axis=1), -np.inf)
+
+
 def settled_alone(cascade: Cascade, ngram: Logits, tokens: Sequence[int], threshold: float) -> NDArray[np.bool_]:
-    """Tell which reviews the n-grams answer alone: those that they are sure of, unless they are short."""
-    sure = softmax(ngram).max(axis=1) >= threshold
-    return np.asarray(sure & (np.asarray(tokens) >= cascade.settle_from))
+    """Return which reviews the n-grams classify alone at a threshold."""
+    return np.asarray(settling_confidence(cascade, ngram, tokens) >= threshold)
 
 
 class CascadeClassifier:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
@@ -45,12 +44,11 @@ class TorchClassifier:
         return predictions(batch, logits, self.info)
 
 
-def trained(run: Path, model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
-    """Return the network of a training run, with torch's own fused attention."""
+def trained(run: Path, tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
+    """Return the network of a training run with the fused attention of torch."""
     torch.set_num_threads(threads)
     network = load_trained(run, len(info.labels))
     network.base().set_attn_implementation("sdpa")
-    tokeniser = ReviewTokenizer(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, pad_id)
 
 
@@ -74,17 +72,16 @@ def of_run(run: Path, threads: int) -> Classifier:
     return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, record.pad_id)
 
 
-def distilbert_sized(model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
+def distilbert_sized(tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
     """Return a network of the shape of DistilBERT (6 layers, 768 wide, 12 heads); random weights are as fast."""
     torch.set_num_threads(threads)
     shape: Any = DistilBertConfig  # its signature lacks the parameters of its base class
     config = shape(
-        vocab_size=Tokenizer.from_file(str(model / TOKENIZER)).get_vocab_size(),
+        vocab_size=len(tokeniser.vocabulary()),
         max_position_embeddings=max(512, info.max_tokens),
         num_labels=len(info.labels),
         pad_token_id=pad_id,
     )
     network: Any = DistilBertForSequenceClassification(config)
     network.eval()
-    tokeniser = ReviewTokenizer(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask).logits, tokeniser, info, pad_id)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from inference import onnx
 from inference.batching import micro_batches
-from inference.classifier import Classifier, Encoded, softmax
+from inference.classifier import Classifier, Encoded
 from inference.loading import load_classifier, tokeniser_of
 from inference.manifest import load_manifest
 
@@ -48,21 +48,23 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class RungAnswers:
-    """Answers by row: probabilities [rows, labels], the seconds of forward pass that fall to each, who gave them.
+    """Answers by row: probabilities [rows, labels], seconds of forward pass, and tokens of the whole review.
 
-    `settled` says that the first stage did, and `first` is what that alone says (one-stage models: not a number).
+    `settled` marks the reviews that the first stage has classified alone. `first` has its calibrated logits [rows,
+    labels], NaN for models of one stage.
     """
 
     probabilities: NDArray[np.float64]
     first: NDArray[np.float64]
     settled: NDArray[np.bool_]
     forward: NDArray[np.float64]
+    tokens: NDArray[np.int64]
 
     @classmethod
     def none(cls, rows: int, labels: int) -> "RungAnswers":
         """Return an object without answers: NaN, so that a missing one is found."""
         empty = np.full((rows, labels), np.nan)
-        return cls(empty, empty.copy(), np.zeros(rows, dtype=np.bool_), np.zeros(rows))
+        return cls(empty, empty.copy(), np.zeros(rows, dtype=np.bool_), np.zeros(rows), np.zeros(rows, dtype=np.int64))
 
     def put(self, rows: Sequence[int] | slice, others: "RungAnswers") -> None:
         """Copy the answers to some rows from `others`."""
@@ -71,7 +73,7 @@ class RungAnswers:
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Return every column."""
-        return self.probabilities, self.first, self.settled, self.forward
+        return self.probabilities, self.first, self.settled, self.forward, self.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,14 @@ def opened(rung: Rung) -> Classifier:
         return load_classifier(rung.model, threads=rung.threads, point=rung.point)
     manifest = load_manifest(rung.model)
     info = replace(manifest.info(), stage="transformer")
+    tokeniser = tokeniser_of(rung.model, manifest)
     if rung.backend == "onnx":
-        tokeniser = tokeniser_of(rung.model, manifest)
         return onnx.load(rung.files, info, tokeniser, pad_id=manifest.pad_id, threads=rung.threads)
     from training import baselines  # noqa: PLC0415 - imports torch, which serving does not need
 
     if rung.backend == "torch":
-        return baselines.trained(rung.files, rung.model, info, manifest.pad_id, rung.threads)
-    return baselines.distilbert_sized(rung.model, info, manifest.pad_id, rung.threads)
+        return baselines.trained(rung.files, tokeniser, info, manifest.pad_id, rung.threads)
+    return baselines.distilbert_sized(tokeniser, info, manifest.pad_id, rung.threads)
 
 
 def measure(rung: Rung, texts: Sequence[str]) -> Timing:
@@ -141,11 +143,9 @@ def _judge(classifier: Classifier, batch: Sequence[Encoded]) -> RungAnswers:
     answers = RungAnswers.none(len(batch), logits.shape[1])
     for row, (review, answer) in enumerate(zip(batch, classifier.postprocess(batch, logits), strict=True)):
         answers.probabilities[row] = list(answer.probabilities.values())
-        answers.settled[row], answers.forward[row] = review.settled, seconds
+        answers.settled[row], answers.forward[row], answers.tokens[row] = review.settled, seconds, review.tokens
         if review.first is not None:
             answers.first[row] = review.first
-    if not np.isnan(answers.first).any():
-        answers.first[:] = softmax(answers.first.astype(np.float32))
     return answers
 
 
