@@ -72,19 +72,20 @@ def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | No
 
     if data:
         return short_name(data), sample(load_reviews(DataSource(data, split, names=manifest.labels)), limit, seed=0)
-    config = manifest.training.get("config")
+    config = manifest.training.config
     if not config:
         raise TrainingError("The model does not say what it was trained on; give --data.")
     known = {name: config[name] for name in DataConfig.model_fields if name in config}
-    _, validation = load_split(DataConfig.model_validate(known))
+    data_config = DataConfig.model_validate(known)
+    _, validation = load_split(data_config)
     if validation.names != manifest.labels:
-        raise TrainingError(f"The labels of {known['data']} are not the model's; give --data.")
-    return f"{short_name(known['data'])}, validation", sample(validation, limit, seed=0)
+        raise TrainingError(f"The labels of {data_config.data} are not the model's; give --data.")
+    return f"{short_name(data_config.data)}, validation", sample(validation, limit, seed=0)
 
 
 def _run_of(manifest: "Manifest") -> Path | None:
     """Return the folder the network was trained in, if it is here."""
     from training.data.run_folder import trained_weights
 
-    folder = Path(manifest.training.get("config", {}).get("output", ""))
+    folder = Path(str(manifest.training.config.get("output", "")))
     return folder if (folder / "run.json").is_file() and trained_weights(folder).is_file() else None

@@ -26,34 +26,27 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
 ) -> None:
     """Export the best checkpoint to ONNX, quantise and calibrate it, and write manifest and model card."""
     with one_line_errors():
-        from training.data.reviews import DataSource, load_reviews, short_name
-        from training.data.run_folder import RunRecord
-        from training.export.export_model import ExportRequest
         from training.export.export_model import export as run_export
-        from training.export.measure import HeldOut
+        from training.recipes.options import checked
+        from training.recipes.recipe import ExportConfig
         from training.run_log import on_screen
 
-        labels = RunRecord.read(run).labels
-        tests = [
-            HeldOut(short_name(place), "test", load_reviews(DataSource(place, "test", names=labels)))
-            for place in test or ()
-        ]
-        request = ExportRequest(
-            run=run,
-            target=target,
-            precision=precision,
-            checkpoint=checkpoint,
-            golden=golden,
-            ngrams=ngrams,
-            embedder=embedder,
-            max_tokens=max_tokens,
-            token_budget=token_budget,
-            threads=threads,
-            command=command_line(sys.argv),
-        )
+        given = {
+            "run": run,
+            "target": target,
+            "precision": precision,
+            "checkpoint": checkpoint,
+            "golden": golden,
+            "ngrams": ngrams,
+            "embedder": embedder,
+            "test": test or [],
+            "max_tokens": max_tokens,
+            "token_budget": token_budget,
+            "threads": threads,
+        }
         with on_screen(verbose=verbose):
-            manifest = run_export(request, tests)
-    values = manifest.model_dump(mode="json")
+            manifest = run_export(checked(ExportConfig, given), command=command_line(sys.argv))
+    values = manifest.model_dump(mode="json", exclude_none=True)
     parts = {key: values[key] for key in ("labels", "max_tokens", "calibration", "batching")}
     shown = values if json else parts | ({"points": manifest.cascade.points} if manifest.cascade else {})
     show(shown, title=f"{manifest.name} {manifest.version} in {target}", as_json=json)

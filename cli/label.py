@@ -24,8 +24,20 @@ def label(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
 ) -> None:
     """Write what a trained network says of every text of a file, part by part."""
     with one_line_errors():
-        from training.learn.label import LabelRequest
         from training.learn.label import label as run_label
+        from training.recipes.options import checked
+        from training.recipes.recipe import LabelConfig
 
-        rows = run_label(LabelRequest(run, data, output, checkpoint, text_column, max_tokens, unsure, below, limit))
+        given = {
+            "run": run,
+            "data": data,
+            "output": output,
+            "checkpoint": checkpoint,
+            "text_column": text_column,
+            "max_tokens": max_tokens,
+            "unsure": unsure,
+            "below": below,
+            "limit": limit,
+        }
+        rows = run_label(checked(LabelConfig, given))
     show({"rows": rows, "output": str(output)}, title="Judged texts", as_json=json)

@@ -29,7 +29,8 @@ def tune(
     with one_line_errors():
         from benchmarks.classifier.tune import TEXTS, TuneRequest, best, made_up
         from benchmarks.classifier.tune import tune as measure
-        from inference.manifest import FULL, load_manifest
+        from inference.manifest import load_manifest
+        from inference.stages import FULL
         from settings import WorkerSettings
         from training.data.reviews import load_texts
 

@@ -1,6 +1,6 @@
 """The model runtime: `inference.load("models/default").predict(["A warm and funny film."])`.
 
-It knows no queue, no store and no HTTP, so that any process that holds texts can use it.
+It needs no queue, no database and no HTTP, so any Python process can use it.
 """
 
 from inference.model import Model, load

@@ -1,4 +1,4 @@
-"""Two stages behind one classifier: n-grams settle the reviews they are sure of, the network reads the rest."""
+"""Two stages behind one classifier: n-grams classify the reviews they are sure of, the network reads the rest."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.classifier import Encoded, Prediction, predictions, softmax
-from inference.manifest import Cascade
 from inference.ngrams import NgramModel
 from inference.onnx import OnnxClassifier
+from inference.stages import Cascade
 
 Logits = NDArray[np.float32]
 
 
 def join(cascade: Cascade, network: Logits, ngram: Logits, tokens: Sequence[int]) -> Logits:
-    """Return the joined logits [reviews, labels] of the calibrated ones of both stages, by length in tokens.
+    """Return joined logits [reviews, labels] of the calibrated logits of both stages; `tokens` [reviews] are lengths.
 
-    Where the n-grams say nothing (zeros), the network's stand as they are: the bias of a stack is that of both.
+    The length of a review chooses its stack. Where the n-grams give no opinion (all zeros) the network's logits are
+    returned unchanged, because the bias of a stack was fitted for both stages together.
     """
     which = np.searchsorted(cascade.lengths, tokens)
     weights = np.array([[stack.network_weight, stack.ngram_weight] for stack in cascade.stacks], dtype=np.float32)[
@@ -28,16 +29,23 @@ def join(cascade: Cascade, network: Logits, ngram: Logits, tokens: Sequence[int]
     return np.where(ngram.any(axis=1, keepdims=True), joined, network)
 
 
+def settling_confidence(cascade: Cascade, ngram: Logits, tokens: Sequence[int]) -> NDArray[np.float64]:
+    """Return the highest threshold [reviews] at which the n-grams classify each review alone.
+
+    It is their confidence, and minus infinity for reviews of fewer than `settle_from` tokens.
+    """
+    return np.where(np.asarray(tokens) >= cascade.settle_from, softmax(ngram).max(axis=1), -np.inf)
+
+
 def settled_alone(cascade: Cascade, ngram: Logits, tokens: Sequence[int], threshold: float) -> NDArray[np.bool_]:
-    """Tell which reviews the n-grams answer alone: those that they are sure of, unless they are short."""
-    sure = softmax(ngram).max(axis=1) >= threshold
-    return np.asarray(sure & (np.asarray(tokens) >= cascade.settle_from))
+    """Return which reviews the n-grams classify alone at a threshold."""
+    return np.asarray(settling_confidence(cascade, ngram, tokens) >= threshold)
 
 
 class CascadeClassifier:
-    """Both models, how they are joined, and the confidence from which the n-grams answer alone.
+    """Both models, how they are joined, and the confidence from which the n-grams classify a review alone.
 
-    Its logits are calibrated already, so `info.temperature` is 1.
+    Its logits are already calibrated, so `info.temperature` is 1.
     """
 
     def __init__(self, network: OnnxClassifier, ngrams: NgramModel, cascade: Cascade, threshold: float) -> None:
@@ -48,7 +56,7 @@ class CascadeClassifier:
         self._threshold = threshold
 
     def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
-        """Tokenise each text once, judge the whole of it by its n-grams, and truncate what that does not settle."""
+        """Tokenise each text once, classify it by all its n-grams, and truncate those that are left to the network."""
         reviews = self._network.tokeniser.whole(texts)
         if not reviews:
             return []
@@ -62,7 +70,7 @@ class CascadeClassifier:
         ]
 
     def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Return calibrated logits [reviews, labels]: the first stage's where it settled a review, else both joined."""
+        """Return calibrated logits [reviews, labels]: of the first stage where it settled a review, else joined."""
         logits = np.array([review.first for review in batch], dtype=np.float32)
         due = [index for index, review in enumerate(batch) if not review.settled]
         if due:
@@ -71,12 +79,16 @@ class CascadeClassifier:
         return logits
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Return one calibrated prediction a review; raise `NonFiniteLogitsError` naming the first culprit."""
+        """Return one calibrated prediction for each review.
+
+        Raises:
+            NonFiniteLogitsError: a logit is NaN or infinite; names the first such review.
+        """
         return predictions(batch, logits, self.info)
 
 
 def join_stages(network: OnnxClassifier, ngrams: NgramModel, cascade: Cascade, threshold: float) -> CascadeClassifier:
-    """Return a classifier of both stages; the n-grams answer alone from `threshold` on."""
+    """Return a classifier of both stages; the n-grams classify alone from the confidence `threshold` on."""
     if (count := len(ngrams.logits([]))) != len(network.info.labels):
-        raise ValueError(f"its n-grams tell {count} labels apart, not {len(network.info.labels)}")
+        raise ValueError(f"its n-grams have {count} labels, its network has {len(network.info.labels)}")
     return CascadeClassifier(network, ngrams, cascade, threshold)

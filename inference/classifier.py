@@ -1,6 +1,6 @@
-"""The protocol of a classifier: tokenise, forward and post-process, in three named steps.
+"""The protocol of a classifier, in three steps: tokenise, forward and post-process.
 
-`inference.onnx` implements it, and `inference.cascade` in two stages.
+`inference.onnx` implements it with one network, `inference.cascade` with two stages.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ FIRST_STAGE = "ngram"
 
 
 class NonFiniteLogitsError(ValueError):
-    """The model gave a value that is not a number for a review."""
+    """The model returned NaN or infinity for a review; `index` is its place in the batch."""
 
     def __init__(self, index: int) -> None:
-        super().__init__(f"The model gave a non-finite value for review {index} of the batch.")
+        super().__init__(f"The model returned a non-finite value for review {index} of the batch.")
         self.index = index
 
 
@@ -25,8 +25,8 @@ class NonFiniteLogitsError(ValueError):
 class Encoded:
     """One tokenised review: `ids` are truncated, `tokens` counts the whole text; both include special tokens.
 
-    `foreign` marks a text in a language that the model does not know. In models of two stages `first` holds the first
-    one's calibrated logits [labels], and `whole` the ids that it read.
+    `foreign` marks a text in a language that the model was not trained on. In models of two stages `first` holds the
+    calibrated logits [labels] of the first stage, and `whole` the ids that it read.
     """
 
     ids: tuple[int, ...]
@@ -38,13 +38,13 @@ class Encoded:
 
     @property
     def settled(self) -> bool:
-        """Whether the first stage answers, so that no forward pass is due: such a review keeps no ids."""
+        """Return whether the first stage has classified the review; it then needs no forward pass and keeps no ids."""
         return self.first is not None and not self.ids
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one review; `confidence` is the calibrated probability of `sentiment`."""
+    """The prediction for one review; `confidence` is the calibrated probability of `sentiment`."""
 
     sentiment: str
     confidence: float
@@ -57,7 +57,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which model answers, as results, metrics and `/v1/models` name it."""
+    """The identity of a model, as results, metrics and `/v1/models` show it."""
 
     name: str
     version: str
@@ -70,7 +70,7 @@ class ModelInfo:
 
 
 class Classifier(Protocol):
-    """Three steps that may run on different threads; `forward` is the only costly one."""
+    """Three steps that may run on different threads; only `forward` is expensive."""
 
     info: ModelInfo
 
@@ -83,7 +83,11 @@ class Classifier(Protocol):
         ...
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Return one calibrated prediction a review; raise `NonFiniteLogitsError` naming the first culprit."""
+        """Return one calibrated prediction for each review.
+
+        Raises:
+            NonFiniteLogitsError: a logit is NaN or infinite; names the first such review.
+        """
         ...
 
 
@@ -105,9 +109,9 @@ def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDAr
 
 
 def predictions(batch: Sequence[Encoded], logits: NDArray[np.float32], info: ModelInfo) -> list[Prediction]:
-    """Return one `Prediction` a review: the shared post-processing of every backend."""
+    """Return one `Prediction` for each review; every backend shares this post-processing."""
     if logits.shape != (len(batch), len(info.labels)):
-        raise ValueError(f"The model answered {logits.shape} for {len(batch)} reviews and {len(info.labels)} labels.")
+        raise ValueError(f"The model returned {logits.shape} for {len(batch)} reviews and {len(info.labels)} labels.")
     finite = np.isfinite(logits).all(axis=1)
     if not finite.all():
         raise NonFiniteLogitsError(int(np.argmin(finite)))

@@ -1,6 +1,6 @@
-"""The one cleaning of a review's text, shared by training, evaluation and serving.
+"""Clean the text of a review: one function for training, evaluation and serving.
 
-Called by `inference.tokenizer` before every tokenisation, so that what a model learns and what it serves never differ.
+`inference.tokenizer` applies it before every tokenisation, so training and serving see the same text.
 """
 
 import html
@@ -8,7 +8,7 @@ import re
 
 from inference.symbols import spell_out
 
-# Only names that HTML gives to elements people meet in reviews: "<3" and "a < b" are the writer's own and stay.
+# Only HTML elements that occur in reviews: "<3" and "a < b" are the writer's own text and stay.
 _TAG = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|dd|del|div|dl|dt|em|font|h[1-6]|hr|i|img|ins|li|ol|p|pre|q|s"
     r"|small|span|strike|strong|sub|sup|table|tbody|td|th|thead|tr|tt|u|ul)\b[^<>]*>",
@@ -17,9 +17,9 @@ _TAG = re.compile(
 
 
 def clean(text: str, *, symbols: bool = False) -> str:
-    """Return the text with HTML entities decoded once, HTML tags as spaces, and runs of white space as one space.
+    """Return the text with HTML entities decoded once, tags replaced by spaces, and white space collapsed.
 
-    With `symbols`, emoji, emoticons and ratings are put into words, as models from version 3 on learn them.
+    With `symbols`, emoji, emoticons and ratings are replaced by words, as models from version 3 on expect.
     """
     if "&" in text:
         text = html.unescape(text)

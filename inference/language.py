@@ -1,4 +1,4 @@
-"""Mark texts in a language that the model does not know, or in none, and lower the confidence of their answers."""
+"""Mark texts in a language that the model was not trained on, or in none, and lower the confidence for them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,20 +10,20 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from inference.classifier import Classifier, Encoded, Prediction
 
 WARNING = "language"
-# Words that the tokenizer must split are rare in the language that its vocabulary was made for. Of 4,000 development
-# texts 1.2 % are marked by both limits together, of 52 sentences in 35 other languages all but one.
+# The tokenizer seldom splits words of the language that its vocabulary was made for. Both limits together mark 1.2 % of
+# 4,000 development texts, and 51 of 52 sentences in 35 other languages.
 LEAST_SPLIT = 0.1
 LEAST_PROBABILITY = 0.1
 BEGINNING_CHARS = 400
 CONTINUATION = "##"
 UNKNOWN = ("[UNK]", "<unk>")  # a whole word in a script that the vocabulary lacks
 SHORT_WORDS = frozenset("ai")  # English words of one letter
-# Answers to marked texts are right little more often than by chance: their logits are multiplied by this.
+# Predictions for marked texts are hardly better than chance: their logits are multiplied by this.
 DOUBT = 0.25
 
 
 class LanguageCheck:
-    """A classifier that marks texts which are not in `language` (ISO 639-1); its other steps are those of `inner`."""
+    """A classifier that marks texts not in `language` (ISO 639-1), and otherwise does as `inner`."""
 
     def __init__(self, inner: Classifier, language: str, vocabulary: Sequence[str]) -> None:
         self.info = inner.info
@@ -46,7 +46,7 @@ class LanguageCheck:
         return self._inner.forward(batch)
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Return one prediction a review, of little confidence and with a warning where the text is marked."""
+        """Return one prediction for each review; a marked text gets low confidence and a warning."""
         foreign = np.array([review.foreign for review in batch], dtype=bool)
         doubted = np.where(foreign[:, None], logits * np.float32(DOUBT), logits)
         answers = self._inner.postprocess(batch, doubted)

@@ -1,148 +1,65 @@
-"""The manifest of a model folder: every field and the sha256 of every file, checked when it is read.
+"""The manifest of a model folder: every field, and the sha256 of every file, is checked when it is read.
 
-A folder is immutable: another model is another version.
+A folder never changes: a changed model is a new version.
 """
 
 import hashlib
 import json
-import math
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from inference.classifier import ModelInfo
+from inference.figures import GroupFigures, Metrics, Training
+from inference.stages import Cascade, Neutral, Part
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
-# The operating point that any model of two stages has: the network reads every review.
-FULL = "full"
 
 
 class ModelError(Exception):
     """A model folder cannot be served; the message is one sentence that names the folder."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
-
-
-class Calibration(_Part):
-    """Logits are divided by `temperature` before the softmax."""
+class Calibration(Part):
+    """Logits are divided by `temperature` before the softmax; `fitted_on` names the data set of the fit."""
 
     temperature: float = Field(gt=0, allow_inf_nan=False)
+    fitted_on: str = ""
 
 
-class Golden(_Part):
-    """A sentence that any fit model must judge right."""
+class Golden(Part):
+    """A sentence that the model must classify as `sentiment`, or it is not served."""
 
     text: str
     sentiment: str
 
 
-class StageFigures(_Part):
-    """The share of the reviews that a stage answered, and how many of those it answered right."""
+class Batching(Part):
+    """The padded tokens of a micro-batch, and the effect of other reviews in the batch, measured on `n` reviews.
 
-    share: float
-    accuracy: float
-
-
-class Metrics(_Part):
-    """Figures of one evaluation and what they were measured on, `point` and `stages` in models of two stages."""
-
-    dataset: str
-    split: str
-    date: str
-    n: int
-    accuracy: float
-    point: str | None = None
-    stages: dict[str, StageFigures] = {}
-
-
-class Batching(_Part):
-    """Padded tokens a micro-batch may hold, and how far batch-mates may move a probability (largest seen in `n`)."""
+    The effect is the largest and the mean change of a probability, and the number of changed labels.
+    """
 
     token_budget: int = Field(gt=0)
-    largest_probability_change: float
     n: int
+    largest_probability_change: float
+    mean_probability_change: float = 0.0
+    changed_verdicts: int = 0
 
 
-class Stack(_Part):
-    """How calibrated logits of both stages are joined: `network_weight * network + ngram_weight * ngram + bias`.
+class Manifest(Part):
+    """All properties of a model that a worker needs; `files` maps each other file to its sha256.
 
-    `bias` holds one number a label.
+    `symbols`: emoji, emoticons and ratings are replaced by words. `truncation`: the part of a long review that is kept.
+    `language`: the ISO 639-1 code of the texts it was trained on; the model warns of texts in other languages.
+    `neutral`: when a prediction is neutral, if that is requested.
     """
 
-    network_weight: FiniteFloat
-    ngram_weight: FiniteFloat
-    bias: list[FiniteFloat]
-
-
-class Cascade(_Part):
-    """The first stage's file, how its logits join the network's, and from which confidence on it answers alone.
-
-    `stacks[i]` holds for reviews of at most `lengths[i]` tokens, the last one for longer ones. Reviews shorter than
-    `settle_from` tokens are never left to the n-grams: the network costs little there, and they are often wrong.
-    """
-
-    ngrams: str
-    settle_from: int = 0
-    lengths: list[int] = []
-    stacks: list[Stack]
-    points: dict[str, FiniteFloat]
-    default: str
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_stack(cls, values: Any) -> Any:
-        """Read manifests before version 3 of the default model, which have the same weights for every length."""
-        if isinstance(values, dict) and "stacks" not in values:
-            stack = {name: values[name] for name in Stack.model_fields if name in values}
-            return {name: value for name, value in values.items() if name not in stack} | {"stacks": [stack]}
-        return values
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Cascade":
-        if FULL in self.points:
-            raise ValueError(f"{FULL} is the point at which no threshold applies")
-        if self.default not in {*self.points, FULL}:
-            raise ValueError(f"the default point {self.default} is none of the points")
-        if len(self.stacks) != len(self.lengths) + 1 or sorted(self.lengths) != self.lengths:
-            raise ValueError("stacks must be one more than lengths, which must ascend")
-        return self
-
-    def threshold(self, point: str | None) -> float:
-        """Return the confidence from which the first stage settles a review, infinite at `full`; None: the default.
-
-        Raises:
-            ModelError: the model has no such point.
-        """
-        name = point or self.default
-        if name == FULL:
-            return math.inf
-        if name not in self.points:
-            raise ModelError(f"The operating point is one of {', '.join([*self.points, FULL])}, not {name}.")
-        return self.points[name]
-
-
-class Neutral(_Part):
-    """The share of an answer that goes to `neutral` is logistic in `offset - slope * |log odds of the two labels|`."""
-
-    slope: FiniteFloat = Field(gt=0)
-    offset: FiniteFloat
-
-
-class Manifest(_Part):
-    """Everything a worker must know of a model; `files` maps each other file to its sha256.
-
-    `symbols` says that emoji, emoticons and ratings are put into words; `truncation`, what is kept of a long review;
-    `language`, an ISO 639-1 code, that of texts that it knows, if it is to warn of others; `neutral`, when an answer is
-    neutral where that is asked for.
-    """
-
-    format: Literal[1]
+    format: Literal[1] = FORMAT
     name: str
     version: str
     created: datetime
@@ -162,10 +79,10 @@ class Manifest(_Part):
     batching: Batching
     cascade: Cascade | None = None
     embedder: str | None = None
-    metrics: list[Metrics] = []
-    domains: list[dict[str, Any]] = []
-    lengths: list[dict[str, Any]] = []
-    training: dict[str, Any] = {}
+    metrics: list[Metrics] = Field(default_factory=list)
+    domains: list[GroupFigures] = Field(default_factory=list)
+    lengths: list[GroupFigures] = Field(default_factory=list)
+    training: Training = Training()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
@@ -189,7 +106,7 @@ class Manifest(_Part):
         return self
 
     def info(self) -> ModelInfo:
-        """Return what results and metrics name."""
+        """Return the identity of the model, for results and metrics."""
         return ModelInfo(
             name=self.name,
             version=self.version,

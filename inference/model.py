@@ -1,4 +1,4 @@
-"""A model in one call, for a notebook, a script, or a data pipeline that has the texts already."""
+"""Load and use a model in one call, for a notebook, a script or a data pipeline."""
 
 import os
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Model:
         """Return one prediction for each text, in order.
 
         Raises:
-            NonFiniteLogitsError: the model fails on one of the texts.
+            NonFiniteLogitsError: the model returns NaN or infinity for one of the texts.
         """
         encoded = self._classifier.tokenise(texts)
         found: dict[int, Prediction] = {}
@@ -39,10 +39,10 @@ class Model:
 
 
 def load(path: str | Path, *, threads: int | None = None, point: str | None = None) -> Model:
-    """Load a model folder; of a folder of versions, the newest.
+    """Load a model folder, or the newest version in a folder of versions.
 
-    `threads` are those of the inference, by default one for each CPU. `point` is an operating point of a model of two
-    stages, by default the model's own.
+    `threads` is the number of inference threads, by default one for each CPU. `point` is an operating point of a model
+    of two stages, by default the one in its manifest.
 
     Raises:
         ModelError: the folder holds no model that can be served.

@@ -1,4 +1,4 @@
-"""Answer "neutral" where a model of two labels is torn: a third label, for those who ask for it."""
+"""Add `neutral` as a third label to a model of two labels: predicted where both are about equally likely."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.classifier import Classifier, Encoded, ModelInfo, Prediction
-from inference.manifest import Neutral
+from inference.stages import Neutral
 
 LABEL = "neutral"
-# Results name the version, so that nobody takes answers with and without the third label for the same model's.
+# Results name the version, so that predictions with and without the third label are not attributed to one model.
 SUFFIX = "+neutral"
 
 
 def three_way(probabilities: NDArray[np.float64], neutral: Neutral) -> NDArray[np.float64]:
-    """Return probabilities [reviews, 3] of [reviews, 2]: a logistic share of how torn the two are goes to neutral."""
+    """Return probabilities [reviews, 3] from [reviews, 2]: the closer the two are, the larger the share of neutral."""
     chance = np.clip(probabilities, 1e-9, 1)
     margin = np.abs(np.log(chance[:, 1]) - np.log(chance[:, 0]))
     share = 1 / (1 + np.exp(neutral.slope * margin - neutral.offset))
@@ -23,7 +23,7 @@ def three_way(probabilities: NDArray[np.float64], neutral: Neutral) -> NDArray[n
 
 
 class ThreeWayClassifier:
-    """A classifier of two labels with `neutral` as a third; all but the post-processing is that of `inner`."""
+    """A classifier of two labels with `neutral` as a third; only the post-processing differs from that of `inner`."""
 
     def __init__(self, inner: Classifier, neutral: Neutral) -> None:
         self.info: ModelInfo = replace(
@@ -41,7 +41,11 @@ class ThreeWayClassifier:
         return self._inner.forward(batch)
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Return one prediction a review over three labels; raise `NonFiniteLogitsError` naming the first culprit."""
+        """Return one prediction over three labels for each review.
+
+        Raises:
+            NonFiniteLogitsError: a logit is NaN or infinite; names the first such review.
+        """
         answers = self._inner.postprocess(batch, logits)
         if not answers:
             return []

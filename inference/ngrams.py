@@ -1,6 +1,6 @@
-"""A linear classifier over hashed n-grams of token ids: it reads the whole review, and costs microseconds.
+"""A linear classifier over hashed n-grams of token ids; it reads the whole review in microseconds.
 
-It is the first stage of a cascade, and chooses the sentences that the network reads of a long review.
+It is the first stage of a cascade, and it chooses the sentences of a long review that the network reads.
 """
 
 from bisect import bisect_left
@@ -11,25 +11,25 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-# 2^64 over the golden ratio spreads like keys apart (Knuth, The Art of Computer Programming 3, section 6.4).
+# 2^64 over the golden ratio separates similar keys (Knuth, The Art of Computer Programming 3, section 6.4).
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 TOKEN_BITS = np.uint64(21)
 
 
 def buckets(ids: Sequence[int], order: int, bits: int) -> NDArray[np.int64]:
-    """Return the distinct buckets, of 2^bits, that a review's n-grams of 1 to `order` (at most 3) tokens fall into.
+    """Return the distinct buckets, of 2^bits, of the n-grams of a review; n-grams have 1 to `order` (at most 3) tokens.
 
-    Special tokens take part: they mark where a review begins and ends.
+    Special tokens are included: they mark where a review begins and ends.
     """
     found = np.sort(np.concatenate(_by_length(ids, order, bits)))
-    # As np.unique, which hashes and takes five times as long for 900 n-grams.
+    # The same as np.unique, which takes five times as long for 900 n-grams.
     return found[np.concatenate([[True], found[1:] != found[:-1]])] if len(found) else found
 
 
 def _by_length(ids: Sequence[int], order: int, bits: int) -> list[NDArray[np.int64]]:
     """Return the buckets of the n-grams of each length, in the order of the text.
 
-    Trigrams of 21-bit ids fill 63 bits, so n-grams meet in a bucket only, never in a key.
+    Trigrams of 21-bit ids fill 63 bits, so two n-grams can share a bucket but never a key.
     """
     tokens = np.asarray(ids, dtype=np.uint64) + np.uint64(1)
     keys, found = tokens, []
@@ -43,10 +43,11 @@ def _by_length(ids: Sequence[int], order: int, bits: int) -> list[NDArray[np.int
 
 @dataclass(frozen=True, slots=True)
 class NgramModel:
-    """`weights` [2^bits, columns] are int8 in units of `scale`; two labels share one column, the second's lead.
+    """The fitted model: `weights` [2^bits, columns] are int8 in units of `scale` [columns].
 
-    Logits are divided by one of `temperatures`, by the text's length in tokens: the first for at most `lengths[0]`, the
-    last for more than all `lengths`. Of a text of fewer than `min_tokens` the model says nothing.
+    With two labels there is one column: the logit of the second label minus that of the first. Logits are divided by
+    one of `temperatures`, chosen by the length in tokens: the first up to `lengths[0]`, the last above all `lengths`.
+    The model gives no opinion on a text of fewer than `min_tokens`.
     """
 
     weights: NDArray[np.int8]
@@ -58,9 +59,9 @@ class NgramModel:
     min_tokens: int = 0
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return calibrated logits [labels]: the sum of the review's weights over the root of their number.
+        """Return calibrated logits [labels]: the sum of the weights of the n-grams over the root of their number.
 
-        All are 0 of a text of fewer than `min_tokens`.
+        All are 0 for a text of fewer than `min_tokens`.
         """
         if len(ids) < self.min_tokens:
             return np.zeros(max(2, self.weights.shape[1]), dtype=np.float32)
@@ -71,9 +72,9 @@ class NgramModel:
         return np.concatenate([[0.0], scores] if len(scores) == 1 else [scores]).astype(np.float32)
 
     def weight_of_tokens(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return how much each token [tokens] takes part in a verdict, towards any label.
+        """Return how much each token [tokens] contributes to the logits, whichever the label.
 
-        An n-gram's weight is shared out evenly among its tokens; the result is the absolute sum of each token's shares.
+        The weight of an n-gram is divided evenly among its tokens; the result is the absolute sum for each token.
         """
         total = np.zeros((len(ids), self.weights.shape[1]), dtype=np.float32)
         grams = _by_length(ids, self.order, self.weights.shape[0].bit_length() - 1)
@@ -84,7 +85,7 @@ class NgramModel:
         return np.asarray(np.abs(total).sum(axis=1), dtype=np.float32)
 
     def judge(self, reviews: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Return calibrated logits [reviews, labels]; there must be a review."""
+        """Return calibrated logits [reviews, labels] for at least one review."""
         return np.stack([self.logits(ids) for ids in reviews])
 
     def write(self, path: Path) -> None:
@@ -93,7 +94,7 @@ class NgramModel:
 
     @classmethod
     def read(cls, path: Path) -> "NgramModel":
-        """Read what `write` has written; files before version 3 of the default model hold one `temperature`."""
+        """Read a file made by `write`; files before version 3 of the default model hold one `temperature`."""
         with np.load(path) as values:
             temperatures = values["temperatures"] if "temperatures" in values else values["temperature"].reshape(1)
             return cls(

@@ -1,4 +1,4 @@
-"""A classifier on ONNX Runtime: the CPU default, needing neither torch nor transformers."""
+"""A classifier on ONNX Runtime, the default on CPUs; it needs neither torch nor transformers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 class OnnxClassifier:
-    """One session and its tokenizer; the steps are safe to call from several threads."""
+    """One session and its tokenizer; several threads may call the steps at once."""
 
     def __init__(self, session: ort.InferenceSession, tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int) -> None:
         self.info = info
@@ -33,26 +33,30 @@ class OnnxClassifier:
         return np.asarray(logits, dtype=np.float32)
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Return one calibrated prediction a review; raise `NonFiniteLogitsError` naming the first culprit."""
+        """Return one calibrated prediction for each review.
+
+        Raises:
+            NonFiniteLogitsError: a logit is NaN or infinite; names the first such review.
+        """
         return predictions(batch, logits, self.info)
 
 
 def load(folder: Path, info: ModelInfo, tokeniser: ReviewTokenizer, *, pad_id: int, threads: int) -> OnnxClassifier:
-    """Return a classifier from `model.onnx`; `threads` includes the calling one."""
-    # A GPU is used where the build of ONNX Runtime knows one (the image with the extra of CUDA).
+    """Return a classifier from `model.onnx`; `threads` includes the calling thread."""
+    # A GPU is used if this build of ONNX Runtime supports one (the image with the extra for CUDA).
     providers = [each for each in PROVIDERS if each in ort.get_available_providers()]
     session = ort.InferenceSession(str(folder / "model.onnx"), session_options(threads), providers=providers)
     return OnnxClassifier(session, tokeniser, info, pad_id)
 
 
 def session_options(threads: int) -> ort.SessionOptions:
-    """Return the options every session runs under."""
+    """Return the options of every session."""
     options = ort.SessionOptions()
-    # ONNX Runtime counts the machine's cores and knows no cgroup quota, so the caller must say.
+    # By default ONNX Runtime counts the cores of the machine and ignores a cgroup quota.
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
-    # Spinning threads take the CPU from the store and the API beside them: a lone review costs 62 ms of it, 33 without.
+    # Spinning threads take CPU time from PostgreSQL and the API: one review costs 62 ms of it with them, 33 ms without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -1,7 +1,7 @@
-"""Shorten a long review to the sentences that carry its sentiment, as linear n-grams weigh them.
+"""Shorten a long review to the sentences that carry its sentiment, as weighed by linear n-grams.
 
-Of 1,525 validation reviews the network of version 2 judged 92.5 % right on 128 tokens chosen so, 90.8 % on the first
-and last 64 tokens, and 92.1 % on the first and last 128, at twice the cost.
+On 1,525 validation reviews the network of version 2 had an accuracy of 92.5 % with 128 tokens chosen this way, 90.8 %
+with the first and last 64 tokens, and 92.1 % with the first and last 128, at twice the cost.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from inference.ngrams import NgramModel
 
 SENTENCE_ENDS = (".", "!", "?", ";")
-# A sentence without end is cut into pieces, so that one of them fits.
+# A longer sentence is cut into pieces, so that some of it fits.
 LONGEST, PIECE = 48, 32
 # Between the sum of the weights, which favours long sentences, and their mean, which favours single words.
 LENGTH_EXPONENT = 0.7
@@ -27,7 +27,7 @@ class Sentences:
     ends: frozenset[int]
 
     def choose(self, ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
-        """Return at most `max_tokens` ids in order: the special first and last, and the weightiest sentences."""
+        """Return at most `max_tokens` ids in order: the special first and last, and the sentences of most weight."""
         if len(ids) <= max_tokens:
             return tuple(ids)
         body = ids[1:-1]
@@ -43,7 +43,7 @@ class Sentences:
         return (ids[0], *(token for begin, end in sorted(kept) for token in body[begin:end]), ids[-1])
 
     def _spans(self, body: Sequence[int]) -> list[tuple[int, int]]:
-        """Return where each sentence begins and ends; marks that follow one another end one sentence."""
+        """Return begin and end of each sentence; consecutive punctuation marks end one sentence."""
         spans, begin = [], 0
         for place, token in enumerate(body, start=1):
             last = place == len(body)

@@ -1,6 +1,6 @@
-"""Put emoji, emoticons and ratings into words, which a word-piece vocabulary would otherwise drop as unknown.
+"""Replace emoji, emoticons and ratings by words; a word-piece vocabulary maps most of them to the unknown token.
 
-"Great 👎" and "Great 👍" are the same token ids without it, and "★☆☆☆☆" says nothing.
+Without it "Great 👎" and "Great 👍" have the same token ids, and "★☆☆☆☆" carries no sentiment.
 """
 
 import re
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 
 import emoji
 
-# Names as in Unicode's annotations; the skin tone of a hand says nothing about a verdict.
+# Names are those of Unicode's annotations; the skin tone of a hand carries no sentiment.
 _SKIN_TONE = re.compile(r"_(?:light|medium-light|medium|medium-dark|dark)_skin_tone")
 _STARS = re.compile(r"[★⭐🌟✭✮⯪☆✩✰]\ufe0f?(?:\s?[★⭐🌟✭✮⯪☆✩✰]\ufe0f?)+")
 _EMPTY_STARS = "☆✩✰"
 _EMOTICON = re.compile(r"(?<![^\s.,!?])(?P<face><3+|</3|[:;=]['\u2019]?-?(?:[)\]DpP]+|[(\[/\\|]+))(?=[\s.,!?]|$)")
 _RATING = re.compile(r"(?<![\d/.,])(?P<points>\d{1,3}(?:[.,]\d)?)\s?/\s?(?P<scale>5|10|100)(?![\d/]|[.,]\d)")
-# From this share of the highest rating on; the shares are those of one to five stars.
+# The word for a rating from this share of the highest on; the shares are those of one to five stars.
 _WORDS = ((0.9, "excellent"), (0.7, "good"), (0.5, "mediocre"), (0.3, "poor"), (0.0, "terrible"))
 _MOST_STARS = 5
 

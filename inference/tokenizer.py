@@ -1,7 +1,4 @@
-"""Text to token ids: cleaning, tokenisation and head+tail truncation, the same in training and serving.
-
-Called by the classifier backends and by `training`; wraps one `tokenizer.json`.
-"""
+"""Text to token ids: cleaning, tokenisation and truncation, the same in training and serving."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,14 +11,14 @@ from inference.cleaning import clean
 from inference.ngrams import NgramModel
 from inference.sentences import SENTENCE_ENDS, Sentences
 
-# For who reads whole reviews.
+# A limit that no review reaches, for callers that need all tokens.
 NO_LIMIT = 1_000_000
 
 
 def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
-    """Return at most `max_tokens` ids: the first half and the last half, since reviews judge at both ends.
+    """Return at most `max_tokens` ids: the first and the last half, since reviews state their opinion at both ends.
 
-    The special tokens stand at the two ends, so they survive. An odd limit gives the head the extra token.
+    The special tokens are at the two ends, so they are kept. With an odd limit the head gets the extra token.
     """
     if len(ids) <= max_tokens:
         return tuple(ids)
@@ -30,13 +27,13 @@ def head_tail(ids: Sequence[int], max_tokens: int) -> tuple[int, ...]:
 
 
 class ReviewTokenizer:
-    """One tokenizer with its length limit (tokens, special ones included).
+    """A `tokenizer.json` with a length limit in tokens, special ones included.
 
-    Of a longer review the sentences that `ngrams` weigh most are kept, or without them its beginning and end.
+    A longer review is cut to the sentences of most weight by `ngrams`, or without them to its beginning and end.
     """
 
     def __init__(self, path: Path, max_tokens: int, *, symbols: bool = False, ngrams: NgramModel | None = None) -> None:
-        # One thread: the cores belong to the inference that runs beside it, and the pool warns after a fork.
+        # One thread: inference runs at the same time and needs the cores, and the thread pool warns after a fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         self._tokenizer = Tokenizer.from_file(str(path))
         self._tokenizer.no_truncation()
@@ -49,22 +46,22 @@ class ReviewTokenizer:
             self._shorten = Sentences(ngrams, frozenset(end for end in ends if end is not None)).choose
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Return one `Encoded` a text, in order; texts are cleaned first."""
+        """Clean each text and return one `Encoded` for each, in order."""
         return [self.cut(ids) for ids in self.whole(texts)]
 
     def whole(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return all token ids of each text, in order; texts are cleaned first."""
-        # encode_batch_fast leaves out the character offsets, which nobody reads.
+        """Clean each text and return all its token ids, in order."""
+        # encode_batch_fast skips the character offsets, which are not needed.
         return [
             each.ids
             for each in self._tokenizer.encode_batch_fast([clean(text, symbols=self.symbols) for text in texts])
         ]
 
     def cut(self, ids: Sequence[int]) -> Encoded:
-        """Return a whole review's ids within the limit."""
+        """Return the ids of a whole review cut to the limit."""
         return Encoded(self._shorten(ids, self.max_tokens), tokens=len(ids), truncated=len(ids) > self.max_tokens)
 
     def vocabulary(self) -> list[str]:
-        """Return every token, at the place of its id."""
+        """Return all tokens, ordered by id."""
         places = self._tokenizer.get_vocab()
         return sorted(places, key=places.__getitem__)

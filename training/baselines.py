@@ -1,4 +1,4 @@
-"""Float32 networks in torch: what is usually deployed, to be measured against, and a training run's own."""
+"""Float32 networks in torch: a common deployment as a baseline, and the network of a training run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
@@ -20,7 +19,7 @@ from training.learn.preprocessing import tokeniser_of
 
 
 class TorchClassifier:
-    """A torch network behind the three steps; its texts are cleaned, tokenised and cut as the served model's are."""
+    """A torch network as a classifier; texts are cleaned, tokenised and cut as for the served model."""
 
     def __init__(
         self, network: Callable[[Tensor, Tensor], Tensor], tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int
@@ -41,21 +40,20 @@ class TorchClassifier:
             return np.asarray(self._network(torch.from_numpy(ids), torch.from_numpy(mask)), dtype=np.float32)
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Return one prediction a review."""
+        """Return one prediction for each review."""
         return predictions(batch, logits, self.info)
 
 
-def trained(run: Path, model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
-    """Return the network of a training run, with torch's own fused attention."""
+def trained(run: Path, tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
+    """Return the network of a training run with the fused attention of torch."""
     torch.set_num_threads(threads)
     network = load_trained(run, len(info.labels))
     network.base().set_attn_implementation("sdpa")
-    tokeniser = ReviewTokenizer(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, pad_id)
 
 
 def of_run(run: Path, threads: int) -> Classifier:
-    """Return the network of a run as it was trained: its own preparation of texts, and no calibration."""
+    """Return the network of a run as it was trained: with its own preprocessing and no calibration."""
     torch.set_num_threads(threads)
     record = RunRecord.read(run)
     settings, labels = record.settings(), tuple(record.labels)
@@ -74,17 +72,16 @@ def of_run(run: Path, threads: int) -> Classifier:
     return TorchClassifier(lambda ids, mask: network(ids, mask)["logits"], tokeniser, info, record.pad_id)
 
 
-def distilbert_sized(model: Path, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
-    """Return a network of DistilBERT's shape (6 layers, 768 wide, 12 heads) with random weights, which are as fast."""
+def distilbert_sized(tokeniser: ReviewTokenizer, info: ModelInfo, pad_id: int, threads: int) -> Classifier:
+    """Return a network of the shape of DistilBERT (6 layers, 768 wide, 12 heads); random weights are as fast."""
     torch.set_num_threads(threads)
-    shape: Any = DistilBertConfig  # its signature lacks what its base takes
+    shape: Any = DistilBertConfig  # its signature lacks the parameters of its base class
     config = shape(
-        vocab_size=Tokenizer.from_file(str(model / TOKENIZER)).get_vocab_size(),
+        vocab_size=len(tokeniser.vocabulary()),
         max_position_embeddings=max(512, info.max_tokens),
         num_labels=len(info.labels),
         pad_token_id=pad_id,
     )
     network: Any = DistilBertForSequenceClassification(config)
     network.eval()
-    tokeniser = ReviewTokenizer(model / TOKENIZER, info.max_tokens)
     return TorchClassifier(lambda ids, mask: network(ids, mask).logits, tokeniser, info, pad_id)

@@ -1,5 +1,5 @@
-"""The one error that a user of `verdict train`, `export` or `evaluate` meets; its message is one line."""
+"""The only error that `verdict train`, `export` and `evaluate` show a user; its message is one line."""
 
 
 class TrainingError(Exception):
-    """Training, export or evaluation cannot go on as asked."""
+    """Training, export or evaluation cannot continue; the message says why."""

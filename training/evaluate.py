@@ -1,7 +1,4 @@
-"""Measure a model folder on labelled reviews, through the very classifier that serves; needs no torch.
-
-Called by `verdict evaluate` and by `training.export.export_model`; calls `inference.manifest` and `training.metrics`.
-"""
+"""Measure a model folder on labelled reviews, with the classifier of a worker; needs no torch."""
 
 import sys
 import time
@@ -25,10 +22,10 @@ WORDS = ((0, 10), (11, 30), (31, 100), (101, sys.maxsize))
 
 @dataclass(frozen=True, slots=True)
 class ModelEvaluation:
-    """The figures of one model on one data set; speed is tokenise + forward + postprocess, model loading left out.
+    """The figures of one model on one data set; speed covers tokenise, forward and postprocess, not model loading.
 
-    `point` is the operating point of a model of two stages; `stages` has share and accuracy of each that answered.
-    `groups` are those of the reviews, if they have some; `lengths` are by the number of words.
+    `point` is the operating point of a model of two stages; `stages` holds the share and accuracy of each stage.
+    `groups` has the figures of each group of reviews, `lengths` those by number of words.
     """
 
     model: str
@@ -49,7 +46,7 @@ class ModelEvaluation:
 def evaluate(
     model_dir: Path, reviews: Reviews, *, threads: int, token_budget: int | None = None, point: str | None = None
 ) -> ModelEvaluation:
-    """Classify all reviews in sorted micro-batches; `reviews.names` must be the model's labels, in its order."""
+    """Classify all reviews in sorted micro-batches; `reviews.names` must be the labels of the model, in its order."""
     manifest = load_manifest(model_dir)
     if point and not manifest.cascade:
         raise TrainingError(f"The model in {model_dir} has one stage, and so no operating points.")
@@ -77,14 +74,14 @@ def evaluate(
 
 
 def length_of(text: str) -> str:
-    """Return the name of a text's range of words."""
+    """Return the name of the range that the number of words falls into."""
     words = len(text.split())
     least, most = next((least, most) for least, most in WORDS if words <= most)
     return f"{least:>3} to {most} words" if most < sys.maxsize else f"{least:>3} words and more"
 
 
 def classify(classifier: Classifier, texts: Sequence[str], token_budget: int) -> list[Prediction]:
-    """Return one prediction a text, in order."""
+    """Return one prediction for each text, in order."""
     encoded = classifier.tokenise(texts)
     return classifier.postprocess(encoded, forward(classifier, encoded, micro_batches(encoded, token_budget)))
 

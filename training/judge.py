@@ -1,4 +1,4 @@
-"""Predictions of a model folder or a training run for a few texts, in this process."""
+"""Classify a few texts in this process with a model folder or a training run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from training.errors import TrainingError
 
 
 def judge(folder: Path, texts: Sequence[str], *, threads: int, point: str | None = None) -> list[Prediction]:
-    """Return a prediction a text.
+    """Return one prediction for each text.
 
     Raises:
         ModelError, TrainingError: the folder holds no model, or a text is empty.
     """
     if any(not text.strip() for text in texts):
-        raise TrainingError("An example is empty; there is nothing to judge.")
+        raise TrainingError("A text is empty; there is nothing to classify.")
     classifier = _opened(folder, threads, point)
     encoded = classifier.tokenise(texts)
     return classifier.postprocess(encoded, classifier.forward(encoded))
@@ -24,7 +24,7 @@ def judge(folder: Path, texts: Sequence[str], *, threads: int, point: str | None
 
 def _opened(folder: Path, threads: int, point: str | None) -> Classifier:
     if not (folder / MANIFEST).is_file() and (folder / "run.json").is_file():
-        from training.baselines import of_run  # noqa: PLC0415 - torch, which a model folder needs not
+        from training.baselines import of_run  # noqa: PLC0415 - imports torch, which a model folder does not need
 
         return of_run(folder, threads)
     return load_classifier(folder, threads=threads, point=point)

@@ -1,4 +1,4 @@
-"""How good a classifier is, from its probabilities and the true labels; numpy only."""
+"""Accuracy, precision, recall, F1 and calibration from probabilities and true labels; needs numpy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Matrix = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Every figure of one evaluation; `files.scores` defines them."""
+    """All figures of one evaluation; `files.scores` defines them."""
 
     n: int
     accuracy: float
@@ -64,7 +64,7 @@ def score(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: l
 
 @dataclass(frozen=True, slots=True)
 class GroupScore:
-    """The figures of one group of reviews; `recalls` are by label, 0 of a label that the group lacks."""
+    """The figures of one group of reviews; `recalls` are by label, 0 for a label that the group lacks."""
 
     group: str
     n: int
@@ -87,6 +87,6 @@ def by_group(
 
 
 def by_stage(stages: Sequence[str], right: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
-    """Return of each stage the share of the reviews that it answered, and its accuracy on them."""
+    """Return for each stage the share of the reviews that it classified, and its accuracy on them."""
     chosen = {stage: np.array([each == stage for each in stages]) for stage in sorted(set(stages))}
     return {stage: {"share": float(own.mean()), "accuracy": float(right[own].mean())} for stage, own in chosen.items()}

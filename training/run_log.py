@@ -1,4 +1,4 @@
-"""The log of a training command: everything goes into a file, what concerns the user to the terminal as well."""
+"""The log of a training command: all records go into a file, those of interest to the user also to the terminal."""
 
 import io
 import logging
@@ -9,13 +9,13 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 LOG = logging.getLogger("training")
-# Of these every record is kept, whatever they would print by themselves.
+# Every record of these libraries is kept, even below the level that they print.
 LIBRARIES = ("transformers", "datasets", "torch", "optuna")
 
 
 @contextmanager
 def on_screen(*, verbose: bool) -> Iterator[None]:
-    """Print the log on stderr until the block ends: evaluations and results, or with `verbose` all that is recorded."""
+    """Print the log on stderr until the block ends: evaluations and results, or with `verbose` every record."""
     screen = logging.StreamHandler(sys.stderr)
     screen.setLevel(logging.DEBUG if verbose else logging.INFO)
     with _attached(screen):
@@ -24,7 +24,7 @@ def on_screen(*, verbose: bool) -> Iterator[None]:
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Append all that is recorded until the block ends to a file, with its time, and the warnings of libraries."""
+    """Append every record until the block ends to a file, with its time."""
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     try:
@@ -47,7 +47,7 @@ def _attached(handler: logging.Handler) -> Iterator[None]:
 
 
 class _Notes(logging.Handler):
-    """Hands records of other loggers on to the log of training."""
+    """Forwards records of other loggers to the log of training."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name.split(".")[0] == LOG.name:
@@ -57,7 +57,7 @@ class _Notes(logging.Handler):
 
 @contextmanager
 def notes_of_libraries(part: str) -> Iterator[None]:
-    """Record what libraries warn of, log and print in the block, instead of printing it amid a command's output."""
+    """Log the warnings, records and output of libraries in the block, so that a command prints only its own lines."""
     log, printed, notes = LOG.getChild(part), io.StringIO(), _Notes()
     loggers = [logging.getLogger(name) for name in (None, *LIBRARIES)]
     handlers = [each.handlers[:] for each in loggers]

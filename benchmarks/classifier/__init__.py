@@ -1,1 +1,1 @@
-"""The classifier against other models, and the settings of a worker: `verdict benchmark`, `verdict tune`."""
+"""Measure the classifier against other deployments (`verdict benchmark`), and find settings (`verdict tune`)."""

@@ -1,8 +1,7 @@
-"""The ladder from what is usually deployed to what is served here, measured in one run, rung against rung in turns.
+"""Measure the ladder in one run: deployments (rungs) from the usual one to the served model, a part of each in turn.
 
-Called by `verdict benchmark`; calls `benchmarks.classifier.team` for the measurements. `benchmarks.classifier.frontier`
-and
-`benchmarks.classifier.robustness` draw conclusions, `benchmarks.classifier.benchmark_report` writes them down.
+`benchmarks.classifier.team` takes the measurements, `frontier` and `robustness` evaluate them, and `benchmark_report`
+writes them down.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,8 @@ from benchmarks.classifier.ladder import INT8, rungs
 from benchmarks.classifier.robustness import HardKind, load_kinds
 from benchmarks.classifier.rungs import Rung, RungAnswers, Timing
 from benchmarks.classifier.team import Team
-from inference.manifest import FULL, Manifest, load_manifest
+from inference.manifest import Manifest, load_manifest
+from inference.stages import FULL
 from training.data.reviews import Reviews
 
 Rows = NDArray[np.int64]
@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRequest:
-    """The model folder, the reviews to judge and the training run of its network (None: no rung needs one)."""
+    """The model folder, the reviews to classify, and the training run of the network (None: its rungs are left out)."""
 
     model: Path
     reviews: Reviews
@@ -40,7 +40,7 @@ class BenchmarkRequest:
 
 @dataclass(slots=True)
 class MeasuredRung:
-    """A rung and what it has shown so far, round by round; `answers` are to all reviews, where it judged all."""
+    """A rung and its measurements, round by round; `answers` has NaN for reviews that it did not classify."""
 
     rung: Rung
     answers: RungAnswers
@@ -49,7 +49,7 @@ class MeasuredRung:
     peak_memory: int = 0
 
     def add(self, rows: Rows, timing: Timing) -> None:
-        """Count one round in."""
+        """Add the timing of one round of reviews."""
         self.answers.put(rows.tolist(), timing.answers)
         self.counts.append(len(rows))
         self.seconds.append(timing.ended - timing.began)
@@ -57,18 +57,18 @@ class MeasuredRung:
 
     @property
     def rate(self) -> float:
-        """Reviews a second, over all rounds."""
+        """Return reviews per second over all rounds."""
         return sum(self.counts) / sum(self.seconds)
 
     @property
     def rates(self) -> list[float]:
-        """Reviews a second in each round."""
+        """Return reviews per second in each round."""
         return [count / seconds for count, seconds in zip(self.counts, self.seconds, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Everything that one run has measured; `tried` holds the answers of rungs to each kind of hostile review."""
+    """All measurements of one run; `tried` holds the answers of some rungs to each kind of hard review."""
 
     manifest: Manifest
     request: BenchmarkRequest
@@ -78,12 +78,12 @@ class Benchmark:
 
     @property
     def served(self) -> str:
-        """The rung of what a worker serves when nobody says otherwise."""
+        """Return the key of the rung that a worker serves by default."""
         return _served(self.manifest)
 
 
 def benchmark(request: BenchmarkRequest, say: Say) -> Benchmark:
-    """Measure every rung, a round of each in turn, and ask those that judge alike the hostile reviews."""
+    """Measure every rung, a round of each in turn, then classify the hard reviews with each part of the model."""
     manifest = load_manifest(request.model)
     kinds = load_kinds(manifest.labels)
     teams: dict[str, Team] = {}
@@ -123,12 +123,12 @@ def _climb(
 
 
 def rounds(lengths: NDArray[np.int64], rung: Rung, count: int, seed: int) -> list[Rows]:
-    """Return the rows of each round, in random order and of about the same mix of lengths in each."""
+    """Return the rows of each round, in random order, with about the same mix of lengths in each round."""
     chance = np.random.default_rng(seed)
     by_length = np.argsort(lengths, kind="stable")
     if rung.each_round:
         return [chance.permutation(by_length) for _ in range(count)]
     wanted = min(max(rung.reviews or len(lengths), count), len(lengths))
-    # The middles of equal parts: neither the shortest nor the longest review stands for its neighbours.
+    # The middles of equal parts, so that neither the shortest nor the longest review of a part represents it.
     chosen = by_length[((np.arange(wanted) + 0.5) * len(lengths) / wanted).astype(np.int64)]
     return [chance.permutation(chosen[start::count]) for start in range(count)]

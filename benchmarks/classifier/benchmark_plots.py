@@ -1,7 +1,4 @@
-"""A benchmark's plots: the ladder, the frontier of accuracy and speed, and how far a confidence can be believed.
-
-Called by `verdict benchmark` with what `benchmarks.classifier.benchmark` has measured.
-"""
+"""The plots of a benchmark: the ladder, the frontier of accuracy and speed, and the reliability of confidence."""
 
 from pathlib import Path
 
@@ -13,13 +10,13 @@ from numpy.typing import NDArray
 from benchmarks.classifier.benchmark import Benchmark
 from benchmarks.classifier.frontier import frontier, right
 from benchmarks.classifier.ladder import DISTILBERT, INT8, INT8_SORTED, TWO_PROCESSES
-from inference.manifest import FULL
+from inference.stages import FULL
 
 BINS = 10
 
 
 def draw(found: Benchmark, folder: Path) -> list[Path]:
-    """Write every plot that the model allows into a folder, and return their paths."""
+    """Write the plots into a folder and return their paths; a model of one stage has no frontier."""
     plots = {"ladder": ladder_plot, "reliability": reliability_plot}
     if FULL in found.ladder:
         plots["frontier"] = frontier_plot
@@ -30,7 +27,7 @@ def draw(found: Benchmark, folder: Path) -> list[Path]:
 
 
 def ladder_plot(found: Benchmark) -> Figure:
-    """Draw a bar a rung: reviews a second, with the span of the rounds, and the factor over the slowest."""
+    """Plot a bar for each rung: reviews per second, the span of its rounds, and the factor over the slowest."""
     rungs = list(found.ladder.values())
     rates = [each.rate for each in rungs]
     figure = Figure(figsize=(9, 0.42 * len(rungs) + 1.2), layout="constrained")
@@ -42,7 +39,7 @@ def ladder_plot(found: Benchmark) -> Figure:
         words = f"  {each.rate:.1f}  ({each.rate / found.ladder[DISTILBERT].rate:.1f} times)"
         panel.text(max(each.rates), place, words, va="center", fontsize=8)
     panel.set_yticks(range(len(rungs)), [each.rung.title for each in rungs], fontsize=8)
-    panel.invert_yaxis()  # the slowest on top, as in the table
+    panel.invert_yaxis()  # the slowest rung on top, as in the table
     panel.set_xlim(0, 1.3 * max(max(each.rates) for each in rungs))
     panel.set_xlabel("reviews a second")
     panel.grid(axis="x", alpha=0.3)
@@ -50,7 +47,7 @@ def ladder_plot(found: Benchmark) -> Figure:
 
 
 def frontier_plot(found: Benchmark) -> Figure:
-    """Draw accuracy over reviews a second: the line of all thresholds, the operating points, other rungs beside."""
+    """Plot accuracy over reviews per second: a line for all thresholds, dots for operating points and other rungs."""
     truth = np.asarray(found.request.reviews.labels)
     line, full = frontier(found, truth), found.ladder[FULL]
     figure = Figure(figsize=(9, 5.5), layout="constrained")
@@ -82,7 +79,7 @@ def frontier_plot(found: Benchmark) -> Figure:
 
 
 def reliability_plot(found: Benchmark) -> Figure:
-    """Draw how often the served model is right where it says that it is so sure, and how many reviews that is."""
+    """Plot the accuracy of the served model by confidence, and the number of reviews by confidence."""
     truth, answers = np.asarray(found.request.reviews.labels), found.ladder[found.served].answers
     confidence, good = answers.probabilities.max(axis=1), right(answers, truth)
     lowest = 1 / answers.probabilities.shape[1]
@@ -105,7 +102,7 @@ def reliability_plot(found: Benchmark) -> Figure:
 
 
 def _share(good: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the share of what is right and its standard error, which a few that are all right have too."""
+    """Return the share of correct answers and its standard error, which is above 0 even if all are correct."""
     count = len(good)
     smoothed = (good.sum() + 1) / (count + 2)
     return float(good.mean()), float(np.sqrt(smoothed * (1 - smoothed) / count))

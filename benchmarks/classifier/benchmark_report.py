@@ -1,8 +1,4 @@
-"""A benchmark written down: Markdown tables, put into a document between its marks, and JSON.
-
-Called by `verdict benchmark` with what `benchmarks.classifier.benchmark` has measured; calls
-`benchmarks.classifier.benchmark_tables`.
-"""
+"""Write a benchmark as JSON, and as Markdown tables between the marks of a document."""
 
 import json
 import os
@@ -30,12 +26,12 @@ from benchmarks.classifier.benchmark_tables import (
     stage_rows,
 )
 from benchmarks.classifier.frontier import stages
-from inference.manifest import FULL
+from inference.stages import FULL
 from training.errors import TrainingError
 
 
 def tables(found: Benchmark) -> dict[str, str]:
-    """Return every table as Markdown, by the name that a document marks its place with."""
+    """Return every table as Markdown, by the name in the mark of a document."""
     rows = {"setting": setting_rows(found), "ladder": ladder_rows(found), "groups": group_rows(found)}
     if found.kinds:
         rows["robustness"] = robustness_rows(found)
@@ -45,13 +41,13 @@ def tables(found: Benchmark) -> dict[str, str]:
 
 
 def require_marks(document: Path) -> None:
-    """Refuse, before anything is measured, a document that has no place for a table."""
+    """Raise `TrainingError`, before anything is measured, for a document that has no place for a table."""
     if not document.is_file() or "<!-- benchmark: " not in document.read_text(encoding="utf-8"):
-        raise TrainingError(f"{document} has no <!-- benchmark: NAME --> to put a table under.")
+        raise TrainingError(f"{document} has no mark <!-- benchmark: NAME --> to put a table under.")
 
 
 def fill(document: Path, made: Mapping[str, str]) -> None:
-    """Put each table into the document between `<!-- benchmark: NAME -->` and `<!-- end -->`, in place of the last."""
+    """Replace the table between `<!-- benchmark: NAME -->` and `<!-- end -->` in the document, for each table."""
     text = document.read_text(encoding="utf-8")
     for name, table in made.items():
         mark = f"<!-- benchmark: {name} -->\n"
@@ -61,12 +57,12 @@ def fill(document: Path, made: Mapping[str, str]) -> None:
 
 
 def write_json(found: Benchmark, path: Path) -> None:
-    """Write every figure for machines."""
+    """Write all figures as JSON."""
     path.write_text(json.dumps(figures(found), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def figures(found: Benchmark) -> dict[str, Any]:
-    """Return every figure for machines."""
+    """Return all figures, ready for JSON."""
     truth = np.asarray(found.request.reviews.labels)
     return {
         "setting": dict(setting_rows(found)[2:]),
@@ -94,7 +90,7 @@ def _by_head(rows: Rows) -> list[dict[str, str]]:
 
 
 def setting_rows(found: Benchmark) -> list[tuple[str, str]]:
-    """Return what was measured, on what, with what and when."""
+    """Return model, reviews, machine, software and date of the measurement."""
     request, manifest = found.request, found.manifest
     return [
         ("what", "value"),

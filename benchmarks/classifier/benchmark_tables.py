@@ -1,8 +1,4 @@
-"""The Markdown tables of a benchmark, each as rows of cells.
-
-Called by `benchmarks.classifier.benchmark_report` with what `benchmarks.classifier.benchmark` has measured; calls
-`benchmarks.classifier.frontier`.
-"""
+"""The Markdown tables of a benchmark, each as rows of cells."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,16 +7,16 @@ import numpy as np
 from benchmarks.classifier.benchmark import Benchmark, MeasuredRung
 from benchmarks.classifier.frontier import accuracy, groups, right, stages, views
 from benchmarks.classifier.ladder import DISTILBERT, INT8, INT8_SORTED, INT8_TWO_PROCESSES, TWO_PROCESSES
-from inference.manifest import FULL
+from inference.stages import FULL
 from training.metrics import calibration_error
 
 MEBI = 2**20
-# The first row is the head, the second says how columns are set.
+# The first row is the head, the second the alignment of the columns.
 Rows = Sequence[Sequence[str]]
 
 
 def ladder_rows(found: Benchmark) -> Rows:
-    """Return a row a rung; seconds for all reviews stand in brackets where fewer were judged."""
+    """Return a row for each rung; the seconds for all reviews are in brackets if it classified only a part of them."""
     every = len(found.request.reviews)
     head = ["rung", "reviews judged", "reviews/s (lowest to highest round)", f"seconds for {every:,}", "factor"]
     rows = [[*head, "accuracy", "ECE", "memory, MiB"], ["---", *["---:"] * 7]]
@@ -44,7 +40,7 @@ def ladder_rows(found: Benchmark) -> Rows:
 
 
 def quality(found: Benchmark, measured: MeasuredRung) -> dict[str, float | None]:
-    """Return accuracy and calibration error of a rung that judged every review, and did so with trained weights."""
+    """Return accuracy and calibration error of a rung with trained weights that has classified every review."""
     truth, answers = np.asarray(found.request.reviews.labels), measured.answers
     if measured.rung.key == DISTILBERT or np.isnan(answers.probabilities).any():
         return {"accuracy": None, "ece": None}
@@ -54,7 +50,7 @@ def quality(found: Benchmark, measured: MeasuredRung) -> dict[str, float | None]
 
 
 def check_rows(found: Benchmark) -> Rows:
-    """Return how much faster the cascade is than what it is to beat, and how much less accurate than both stages."""
+    """Return the speed of the cascade against other rungs, and its accuracy against both stages on every review."""
     ladder, mine = found.ladder, [found.served, TWO_PROCESSES]
     rows = [["against", f"cascade, {found.served}", "in two processes"], ["---", "---:", "---:"]]
     for key in (DISTILBERT, INT8, INT8_SORTED, INT8_TWO_PROCESSES, FULL):
@@ -75,7 +71,7 @@ def points(found: Benchmark) -> list[str]:
 
 
 def stage_rows(found: Benchmark) -> Rows:
-    """Return a row an operating point: the share of either stage, and how much of it is right."""
+    """Return a row for each operating point: the share and the accuracy of either stage."""
     truth, cascade = np.asarray(found.request.reviews.labels), found.manifest.cascade
     head = ["point", "threshold", "answered by n-grams", "of these right", "of the transformer's right", "in all"]
     rows = [head, ["---", *["---:"] * 5]]
@@ -97,7 +93,7 @@ def stage_rows(found: Benchmark) -> Rows:
 
 
 def group_rows(found: Benchmark) -> Rows:
-    """Return a row a group of reviews: each part as a judge of all of it, then what was answered as served."""
+    """Return a row for each group of reviews: the accuracy of each part on all of it, then that of the served model."""
     truth = np.asarray(found.request.reviews.labels)
     parts = views({key: each.answers for key, each in found.ladder.items()}, found.served)
     settled = found.ladder[found.served].answers.settled
@@ -119,7 +115,7 @@ def group_rows(found: Benchmark) -> Rows:
 
 
 def robustness_rows(found: Benchmark) -> Rows:
-    """Return a row a kind of hostile review: how many each part judged right, how many the first stage settled."""
+    """Return a row for each kind of hard review: correct answers of each part, and reviews settled by n-grams."""
     return list(_kinds(found))
 
 

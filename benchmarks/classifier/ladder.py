@@ -1,7 +1,4 @@
-"""The rungs of the ladder, from what is usually deployed to what is served here.
-
-Called by `benchmarks.classifier.benchmark`; a rung is `benchmarks.classifier.rungs`'.
-"""
+"""The rungs of the ladder, from the usual deployment to the served model."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,20 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.classifier.rungs import CLAIM, Rung
-from inference.manifest import FULL, Manifest
+from inference.manifest import Manifest
+from inference.stages import FULL
 
-# Reviews of the slow rungs over all rounds: about ten seconds each on two cores.
+# Reviews of the slow rungs over all rounds: about ten seconds for each rung on two cores.
 DISTILBERT_REVIEWS = 60
 TORCH_REVIEWS = 120
 BATCHED_REVIEWS = 240
 BATCH = 8
-# Rungs that others are compared with.
+# The keys of the rungs that others are compared with.
 DISTILBERT, INT8, INT8_SORTED, INT8_TWO_PROCESSES = "distilbert", "int8", "int8-sorted", "int8-two-processes"
 TWO_PROCESSES = "two-processes"
 
 
 def rungs(model: Path, manifest: Manifest, run: Path | None, threads: int, scratch: Path) -> list[Rung]:
-    """Return the rungs, slowest first; those before the export need the training run of the network."""
+    """Return the rungs, slowest first; the float32 ones need the training run of the network."""
     int8 = Rung(INT8, "int8, one at a time", "onnx", model=model, files=model, threads=threads)
     distilbert = replace(
         int8,
@@ -37,7 +35,7 @@ def rungs(model: Path, manifest: Manifest, run: Path | None, threads: int, scrat
 
 
 def _before_export(int8: Rung, run: Path, manifest: Manifest, scratch: Path) -> Iterator[Rung]:
-    from training.export.graph import write_float32  # noqa: PLC0415 - torch, which the other rungs need not
+    from training.export.graph import write_float32  # noqa: PLC0415 - imports torch, which the other rungs do not need
     from training.learn.model import load_trained  # noqa: PLC0415
 
     torch = replace(int8, backend="torch", files=run)
@@ -50,7 +48,7 @@ def _before_export(int8: Rung, run: Path, manifest: Manifest, scratch: Path) -> 
 
 
 def _served(windows: Rung, manifest: Manifest) -> Iterator[Rung]:
-    """Yield what sorts reviews by length as a worker does; the cascade's points are quick, so each round takes all."""
+    """Yield the rungs that sort reviews by length as a worker does; the fast ones take all reviews in each round."""
     halved = replace(windows, processes=2, threads=max(windows.threads // 2, 1))
     yield replace(windows, key=INT8_SORTED, title="int8, sorted by length")
     yield replace(halved, key=INT8_TWO_PROCESSES, title="int8, sorted by length, in two processes")

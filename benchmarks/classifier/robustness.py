@@ -1,7 +1,4 @@
-"""Reviews of our own that are hard in a known way, by kind; `robustness.yaml` holds them.
-
-Called by `benchmarks.classifier.benchmark`.
-"""
+"""Reviews written to be hard in a known way, by kind; `robustness.yaml` holds them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +45,7 @@ def _places(items: Sequence[Golden], labels: Sequence[str]) -> list[int]:
 
 
 def lengthened(text: str, filler: Sequence[str], words: int) -> str:
-    """Return the text with sentences of `filler` in its mark's place until it has at least `words` words."""
+    """Return the text with its mark replaced by sentences of `filler`, so that it has at least `words` words."""
     if FILLER not in text:
         return text
     missing = words - len(text.replace(FILLER, "").split())

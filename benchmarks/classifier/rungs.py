@@ -1,8 +1,4 @@
-"""A rung of the benchmark's ladder: one way to serve, loaded and timed in a process of its own.
-
-Called in their processes by `benchmarks.classifier.benchmark` and `benchmarks.classifier.tune`; calls the classifier
-that serves and, for what is usually deployed, `training.baselines`.
-"""
+"""A rung of the benchmark's ladder: one way to serve, loaded and timed in a separate process."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,22 +14,22 @@ from numpy.typing import NDArray
 
 from inference import onnx
 from inference.batching import micro_batches
-from inference.classifier import Classifier, Encoded, softmax
+from inference.classifier import Classifier, Encoded
 from inference.loading import load_classifier, tokeniser_of
 from inference.manifest import load_manifest
 
-# Reviews a worker claims at a time at most (CLAIM_REVIEWS), and so sorts among one another.
+# The most reviews that a worker claims, and so sorts, at a time (CLAIM_REVIEWS).
 CLAIM = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One way to judge reviews with the model folder `model`, and how it is measured.
+    """One way to classify reviews with the model folder `model`, and how it is measured.
 
-    `files` holds what is loaded: a model folder, or a training run for torch. `window` reviews are tokenised at a
-    time; with a token budget they are sorted into micro-batches while the next window is tokenised, as a worker does,
-    and without one they are forwarded as they come. `reviews` (None: all) are judged once over all rounds; with
-    `each_round` all reviews are judged in each of them.
+    `files` is the folder to load: a model folder, or a training run for torch. `window` reviews are tokenised at a
+    time. With a token budget they are sorted into micro-batches while the next window is tokenised, as a worker does;
+    without one they are forwarded in their order. `reviews` (None: all) are classified once over all rounds; with
+    `each_round` all reviews are classified in each round.
     """
 
     key: str
@@ -52,35 +48,37 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class RungAnswers:
-    """Answers by row: probabilities [rows, labels], the seconds of forward pass that fall to each, who gave them.
+    """Answers by row: probabilities [rows, labels], seconds of forward pass, and tokens of the whole review.
 
-    `settled` says that the first stage did, and `first` is what that alone says (one-stage models: not a number).
+    `settled` marks the reviews that the first stage has classified alone. `first` has its calibrated logits [rows,
+    labels], NaN for models of one stage.
     """
 
     probabilities: NDArray[np.float64]
     first: NDArray[np.float64]
     settled: NDArray[np.bool_]
     forward: NDArray[np.float64]
+    tokens: NDArray[np.int64]
 
     @classmethod
     def none(cls, rows: int, labels: int) -> "RungAnswers":
-        """Return room for answers: not a number, so that one that is missing is seen."""
+        """Return an object without answers: NaN, so that a missing one is found."""
         empty = np.full((rows, labels), np.nan)
-        return cls(empty, empty.copy(), np.zeros(rows, dtype=np.bool_), np.zeros(rows))
+        return cls(empty, empty.copy(), np.zeros(rows, dtype=np.bool_), np.zeros(rows), np.zeros(rows, dtype=np.int64))
 
     def put(self, rows: Sequence[int] | slice, others: "RungAnswers") -> None:
-        """Take over the answers to some rows."""
+        """Copy the answers to some rows from `others`."""
         for mine, theirs in zip(self.arrays(), others.arrays(), strict=True):
             mine[rows] = theirs
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Return every column."""
-        return self.probabilities, self.first, self.settled, self.forward
+        return self.probabilities, self.first, self.settled, self.forward, self.tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When some reviews were judged, in seconds of the machine's monotonic clock, and at what memory, in bytes."""
+    """Begin and end of a measurement in seconds of the monotonic clock, the peak memory in bytes, and the answers."""
 
     began: float
     ended: float
@@ -90,23 +88,23 @@ class Timing:
 
 @cache
 def opened(rung: Rung) -> Classifier:
-    """Return the rung's classifier, loaded once a process."""
+    """Return the classifier of a rung, loaded once in each process."""
     if rung.backend == "served":
         return load_classifier(rung.model, threads=rung.threads, point=rung.point)
     manifest = load_manifest(rung.model)
     info = replace(manifest.info(), stage="transformer")
+    tokeniser = tokeniser_of(rung.model, manifest)
     if rung.backend == "onnx":
-        tokeniser = tokeniser_of(rung.model, manifest)
         return onnx.load(rung.files, info, tokeniser, pad_id=manifest.pad_id, threads=rung.threads)
-    from training import baselines  # noqa: PLC0415 - torch, which serving needs not
+    from training import baselines  # noqa: PLC0415 - imports torch, which serving does not need
 
     if rung.backend == "torch":
-        return baselines.trained(rung.files, rung.model, info, manifest.pad_id, rung.threads)
-    return baselines.distilbert_sized(rung.model, info, manifest.pad_id, rung.threads)
+        return baselines.trained(rung.files, tokeniser, info, manifest.pad_id, rung.threads)
+    return baselines.distilbert_sized(tokeniser, info, manifest.pad_id, rung.threads)
 
 
 def measure(rung: Rung, texts: Sequence[str]) -> Timing:
-    """Judge texts as the rung says and return answers and times; the loading of the model is left out."""
+    """Classify texts as the rung describes and return answers and times, without the loading of the model."""
     classifier = opened(rung)
     answers = RungAnswers.none(len(texts), len(classifier.info.labels))
     place = 0
@@ -126,7 +124,7 @@ def _tokenised(classifier: Classifier, rung: Rung, texts: Sequence[str]) -> Iter
 
 
 def _ahead(step: Callable[[Sequence[str]], list[Encoded]], windows: Iterator[Sequence[str]]) -> Iterator[list[Encoded]]:
-    """Yield `step(window)` of each, while the next one is under way on another thread."""
+    """Yield `step(window)` of each window, while another thread computes the next one."""
     with ThreadPoolExecutor(1) as thread:
         pending = [thread.submit(step, window) for window in islice(windows, 2)]
         while pending:
@@ -145,17 +143,15 @@ def _judge(classifier: Classifier, batch: Sequence[Encoded]) -> RungAnswers:
     answers = RungAnswers.none(len(batch), logits.shape[1])
     for row, (review, answer) in enumerate(zip(batch, classifier.postprocess(batch, logits), strict=True)):
         answers.probabilities[row] = list(answer.probabilities.values())
-        answers.settled[row], answers.forward[row] = review.settled, seconds
+        answers.settled[row], answers.forward[row], answers.tokens[row] = review.settled, seconds, review.tokens
         if review.first is not None:
             answers.first[row] = review.first
-    if not np.isnan(answers.first).any():
-        answers.first[:] = softmax(answers.first.astype(np.float32))
     return answers
 
 
 def peak_memory() -> int:
-    """Return the most memory this process has held, in bytes."""
-    # Not getrusage: what it says survives exec, so a child would report its parent's.
+    """Return the peak memory of this process, in bytes."""
+    # Not getrusage: its value survives exec, so a child process would report the memory of its parent.
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

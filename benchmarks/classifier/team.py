@@ -1,8 +1,4 @@
-"""The processes of one rung: they share reviews evenly and answer together.
-
-Called by `benchmarks.classifier.benchmark` and `benchmarks.classifier.tune`; each process runs
-`benchmarks.classifier.rungs`.
-"""
+"""The processes of one rung, which share its reviews evenly."""
 
 import multiprocessing
 import os
@@ -14,12 +10,12 @@ from typing import Self
 
 from benchmarks.classifier.rungs import Rung, RungAnswers, Timing, measure
 
-# Reviews that warm up what the first pass of a network allocates.
+# Reviews to warm up with: the first forward pass allocates buffers.
 WARM_UP = 2
 
 
 def end_with_parent() -> None:
-    """End this process when its parent has: a pool's processes otherwise outlive a parent that was killed."""
+    """End this process when its parent ends; the processes of a pool otherwise outlive a parent that was killed."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -31,10 +27,10 @@ def end_with_parent() -> None:
 
 
 class Team:
-    """One executor a process, so that each gets its share; a block that ends them all."""
+    """One executor for each process, so that each gets its share; a context manager that ends them all."""
 
     def __init__(self, rung: Rung) -> None:
-        # A fork after use of torch or onnxruntime can hang, and would count the parent's memory.
+        # A fork after the use of torch or onnxruntime can hang, and would count the memory of the parent.
         context = multiprocessing.get_context("spawn")
         self.rung = rung
         self._processes = [ProcessPoolExecutor(1, context, end_with_parent) for _ in range(rung.processes)]
@@ -47,12 +43,12 @@ class Team:
             process.shutdown(cancel_futures=True)
 
     def warm_up(self, texts: Sequence[str]) -> None:
-        """Load the model in every process, and judge a few texts."""
+        """Load the model in every process, and classify a few texts."""
         for task in [process.submit(measure, self.rung, texts[:WARM_UP]) for process in self._processes]:
             task.result()
 
     def judge(self, texts: Sequence[str]) -> Timing:
-        """Judge texts, every process its share, and return what that took from the first start to the last end."""
+        """Classify texts, each process its share, and return the timing from the first start to the last end."""
         count = min(len(self._processes), len(texts))
         shares = [slice(start, None, count) for start in range(count)]
         tasks = [

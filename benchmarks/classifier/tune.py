@@ -1,6 +1,6 @@
-"""Which worker processes, threads and micro-batches judge the most reviews on this machine, by trying them.
+"""Find the fastest number of worker processes, threads and tokens of a micro-batch on this machine, by measuring.
 
-Called by `verdict tune`; calls `benchmarks.classifier.team` for the measurements. Needs no torch.
+Needs no torch.
 """
 
 import random
@@ -14,22 +14,22 @@ from benchmarks.classifier.rungs import CLAIM, Rung
 from benchmarks.classifier.team import Team
 from inference.manifest import Manifest, load_manifest
 
-# Padded tokens of a micro-batch; answers do not depend on it (`batching` in the manifest).
+# Padded tokens of a micro-batch; predictions do not depend on it (`batching` in the manifest).
 BUDGETS = (640, 1280, 2560, 5120)
-# The middles of the ten tenths of IMDb reviews, by their number of words.
+# The numbers of words of IMDb reviews at the middle of each tenth.
 WORDS_IN_REVIEW = (62, 107, 126, 141, 161, 186, 220, 276, 372, 587)
 TEXTS = 320
-# Judged one after the other; each has its share of every length.
+# Parts that the texts are classified in; each has the same mix of lengths.
 PARTS = 5
-# Reviews that are judged alone, one after another.
+# Reviews that are classified alone, one after another.
 LONE = 20
-# Rates nearer to the best than this are one another's noise.
+# Rates within this share of the best are equal within noise.
 EQUAL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What `.env` may say: WORKERS, WORKER_THREADS, MICRO_BATCH_TOKENS."""
+    """The settings WORKERS, WORKER_THREADS and MICRO_BATCH_TOKENS of `.env`."""
 
     workers: int
     threads: int
@@ -38,7 +38,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class TuneTrial:
-    """What a setting has shown: reviews/s, mean milliseconds of a review that comes alone, bytes of all processes."""
+    """The measurement of a setting: reviews/s, mean milliseconds of a single review, bytes of all processes."""
 
     setting: Setting
     rate: float
@@ -48,7 +48,7 @@ class TuneTrial:
 
 @dataclass(frozen=True, slots=True)
 class TuneRequest:
-    """The model folder at an operating point (None: its default), texts to judge, and how long all may take."""
+    """The model folder at an operating point (None: its default), texts to classify, and the total time."""
 
     model: Path
     point: str | None
@@ -58,7 +58,7 @@ class TuneRequest:
 
 
 def tune(request: TuneRequest, say: Callable[[str], None]) -> list[TuneTrial]:
-    """Try how the cores are shared, then with the best of these the size of micro-batches; in the order tried."""
+    """Try each number of processes, then with the best of them each size of micro-batch; return trials in order."""
     budget = load_manifest(request.model).batching.token_budget
     layouts = [Setting(workers, request.cores // workers, budget) for workers in shares(request.cores)]
     each = request.seconds / (len(layouts) + len(BUDGETS))
@@ -69,12 +69,12 @@ def tune(request: TuneRequest, say: Callable[[str], None]) -> list[TuneTrial]:
 
 
 def shares(cores: int) -> list[int]:
-    """Return the numbers of processes worth trying: doubled until each has one core."""
+    """Return the numbers of processes to try: doubled until each process has one core."""
     return [count for count in (1 << power for power in range(cores.bit_length())) if count <= cores]
 
 
 def best(trials: Sequence[TuneTrial]) -> TuneTrial:
-    """Return the trial of the highest rate; of those as good within noise, the quickest for a lone review."""
+    """Return the trial of the highest rate, or among equal ones the fastest for a single review."""
     highest = max(trial.rate for trial in trials)
     return min((each for each in trials if each.rate >= (1 - EQUAL) * highest), key=lambda each: each.lone)
 
@@ -106,14 +106,14 @@ def _try(request: TuneRequest, setting: Setting, seconds: float, say: Callable[[
 
 
 def _timed(team: Team, texts: Sequence[str], turn: int) -> tuple[float, int]:
-    """Judge the next part of the texts, of about the same lengths as every part; return reviews/s and bytes."""
+    """Classify the next part of the texts; return reviews/s and bytes."""
     part = texts[turn % PARTS :: PARTS]
     timing = team.judge(part)
     return len(part) / (timing.ended - timing.began), timing.peak_memory
 
 
 def made_up(manifest: Manifest, count: int = TEXTS) -> list[str]:
-    """Return reviews as long as real ones: sentences of the model's golden set, in random order."""
+    """Return made-up reviews of realistic length: sentences of the golden set, in random order."""
     draw = random.Random(0)
     sentences = [item.text for item in manifest.golden] or ["word"]
     return [_of_length(draw, sentences, WORDS_IN_REVIEW[place % len(WORDS_IN_REVIEW)]) for place in range(count)]

@@ -1,4 +1,4 @@
-"""The benchmark's samples, arithmetic, tables and plots, on figures made by hand, and its processes on a real model."""
+"""Samples, arithmetic, tables and plots of the benchmark on figures made by hand; its processes on a real model."""
 
 import json
 import os
@@ -15,23 +15,29 @@ from typer.testing import CliRunner
 
 from benchmarks.classifier.benchmark import Benchmark, BenchmarkRequest, MeasuredRung, rounds
 from benchmarks.classifier.benchmark_report import fill, tables, write_json
-from benchmarks.classifier.frontier import frontier, groups, stages
-from benchmarks.classifier.ladder import rungs
+from benchmarks.classifier.frontier import frontier, groups, settled_at, stages
+from benchmarks.classifier.ladder import INT8, rungs
 from benchmarks.classifier.robustness import load_kinds
-from benchmarks.classifier.rungs import Rung, RungAnswers
+from benchmarks.classifier.rungs import Rung, RungAnswers, measure
 from benchmarks.classifier.team import Team
+from benchmarks.classifier.tune import made_up
 from cli.benchmark import benchmark as command
+from inference.cascade import join, settled_alone
+from inference.classifier import softmax
 from inference.loading import load_classifier
-from inference.manifest import FULL, Cascade, Manifest, load_manifest
+from inference.manifest import Manifest, load_manifest
+from inference.stages import FULL, Cascade
 from tests.conftest import WAIT_SECONDS
 from training.data.reviews import Reviews
 from training.evaluate import classify, probabilities
 
 SHIPPED = Path("models/default/1")
+TWO_STAGES = Path("models/default/3")
 TEXTS = ["A superb, moving film.", "Dull.", "I laughed and I cried, and I left happy.", "A mess.", "Great, but bad."]
 TRUTH = [1, 0, 1, 0, 0]
 # The first stage is sure of the first two reviews; it errs on the last two, the network on the fourth only.
 FIRST = np.array([[0.01, 0.99], [0.95, 0.05], [0.4, 0.6], [0.3, 0.7], [0.45, 0.55]])
+TOKENS = np.array([7, 4, 12, 5, 6])
 BOTH = np.array([[0.1, 0.9], [0.9, 0.1], [0.1, 0.9], [0.4, 0.6], [0.9, 0.1]])
 
 
@@ -42,7 +48,7 @@ def rung(**changes: Any) -> Rung:
 
 @pytest.fixture(scope="module")
 def found() -> Benchmark:
-    """A run of five reviews: a forward pass takes a second, what every review costs a tenth."""
+    """Return a run of five reviews: a forward pass takes a second, all other work a tenth for each review."""
     points = {"fast": 0.58, "balanced": 0.65, "accurate": 0.9}
     weights = {"network_weight": 0.5, "ngram_weight": 0.5, "bias": [0.0, 0.0]}
     cascade = Cascade.model_validate({"ngrams": "ngrams.npz", **weights, "points": points, "default": "balanced"})
@@ -59,15 +65,17 @@ def _run(manifest: Manifest) -> Benchmark:
 
 
 def _measured(rung: Rung, manifest: Manifest) -> MeasuredRung:
-    threshold = manifest.cascade.threshold(rung.point) if manifest.cascade and rung.backend == "served" else np.inf
-    settled = FIRST.max(axis=1) >= threshold
-    answers = RungAnswers(np.where(settled[:, None], FIRST, BOTH), FIRST, settled, np.where(settled, 0.0, 1.0))
+    cascade = manifest.cascade
+    threshold = cascade.threshold(rung.point) if cascade and rung.backend == "served" else np.inf
+    settled = (FIRST.max(axis=1) >= threshold) & ((cascade.settle_from if cascade else 0) <= TOKENS)
+    probabilities = np.where(settled[:, None], FIRST, BOTH)
+    answers = RungAnswers(probabilities, np.log(FIRST), settled, np.where(settled, 0.0, 1.0), TOKENS)
     return MeasuredRung(rung, answers, [3, 2], [0.3 + 3 - settled[:3].sum(), 0.2 + 2 - settled[3:].sum()], 2**20)
 
 
 def _answers(count: int) -> RungAnswers:
     rows = np.tile([0.2, 0.8], (count, 1))
-    return RungAnswers(rows, rows, np.zeros(count, dtype=np.bool_), np.zeros(count))
+    return RungAnswers(rows, np.log(rows), np.zeros(count, dtype=np.bool_), np.zeros(count), np.full(count, 9))
 
 
 def test_slow_rungs_judge_reviews_of_every_length_once() -> None:
@@ -124,7 +132,48 @@ def test_the_frontier_passes_through_the_points_that_were_measured(found: Benchm
     assert line.thresholds.tolist() == pytest.approx([np.inf, 0.99, 0.95, 0.7, 0.6, 0.55])
 
 
-def test_a_stage_is_judged_by_what_it_answered(found: Benchmark) -> None:
+def test_short_reviews_are_left_to_the_network_at_every_threshold(found: Benchmark) -> None:
+    assert found.manifest.cascade is not None
+    cascade = found.manifest.cascade.model_copy(update={"settle_from": 6})
+    line = frontier(_run(found.manifest.model_copy(update={"cascade": cascade})), np.array(TRUTH))
+    assert line.thresholds.tolist() == pytest.approx([np.inf, 0.99, 0.6, 0.55])
+    assert line.accuracy.tolist() == [0.8, 0.8, 0.8, 0.6]
+    assert line.rates == pytest.approx([5 / 5.5, 5 / 4.5, 5 / 3.5, 5 / 2.5])
+
+
+def test_the_benchmark_and_the_cascade_agree_on_every_review() -> None:
+    manifest = load_manifest(TWO_STAGES)
+    cascade, texts = manifest.cascade, [*TEXTS, *made_up(manifest, 10)]
+    assert cascade is not None
+    assert cascade.settle_from > 0
+    assert len(cascade.stacks) > 1
+    truth = np.arange(len(texts)) % 2
+    ladder = {}
+    for each in rungs(TWO_STAGES, manifest, None, 1, Path()):
+        if each.key in {INT8, FULL, *cascade.points}:
+            ladder[each.key] = MeasuredRung(each, RungAnswers.none(len(texts), 2), [], [])
+            ladder[each.key].add(np.arange(len(texts)), measure(each, texts))
+    request = BenchmarkRequest(TWO_STAGES, Reviews(texts, truth.tolist(), manifest.labels, [], 0), "ours", None, 1)
+    found = Benchmark(manifest, request, ladder, [], {})
+    full = ladder[FULL].answers
+    tokens, first = full.tokens.tolist(), full.first.astype(np.float32)
+    shares = []
+    for point in (*cascade.points, FULL):
+        settled = ladder[point].answers.settled
+        shares.append(settled.mean())
+        assert settled.tolist() == settled_at(found, cascade, point).tolist()
+        assert stages(ladder[point], truth)[0].share == settled.mean()
+    assert max(shares) > min(shares) == 0
+    network = np.log(ladder[INT8].answers.probabilities).astype(np.float32)
+    assert full.probabilities == pytest.approx(softmax(join(cascade, network, first, tokens)), abs=1e-4)
+    line = frontier(found, truth)
+    for threshold, share in zip(line.thresholds, line.accuracy, strict=True):
+        settled = settled_alone(cascade, first, tokens, threshold)
+        answers = np.where(settled[:, None], first, full.probabilities).argmax(axis=1)
+        assert share == pytest.approx((answers == truth).mean())
+
+
+def test_a_stage_is_measured_on_the_reviews_that_it_classified(found: Benchmark) -> None:
     first, second = stages(found.ladder["balanced"], np.array(TRUTH))
     assert (first.share, first.accuracy) == pytest.approx((3 / 5, 2 / 3))
     assert (second.share, second.accuracy) == pytest.approx((2 / 5, 1))

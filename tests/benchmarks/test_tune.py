@@ -1,4 +1,4 @@
-"""How `verdict tune` chooses, and that what it writes is what `verdict run` reads."""
+"""The choice of `verdict tune`, and its settings read by `verdict run`."""
 
 import os
 from pathlib import Path
@@ -56,7 +56,7 @@ def test_a_run_reads_the_file_where_the_environment_says_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("PORT", "WORKERS"):
-        monkeypatch.setenv(name, "1")  # so that what the file sets is undone
+        monkeypatch.setenv(name, "1")  # so that the values of the file are undone
     monkeypatch.delenv("WORKERS")
     (tmp_path / ".env").write_text("PORT=70000\nWORKERS=none\n", encoding="utf-8")
     with pytest.raises(CommandError, match=r"^WORKERS: [^;]*$"):

@@ -1,4 +1,4 @@
-"""Two stages: n-grams answer what they are sure of, the network of the shipped model reads the rest."""
+"""Two stages: n-grams classify the reviews they are sure of, the network of the shipped model the others."""
 
 import shutil
 from dataclasses import replace
@@ -12,8 +12,9 @@ from inference.batching import micro_batches
 from inference.cascade import join
 from inference.classifier import Classifier
 from inference.loading import load_classifier
-from inference.manifest import Cascade, ModelError, file_digest, load_manifest
+from inference.manifest import ModelError, file_digest, load_manifest
 from inference.ngrams import NgramModel, buckets
+from inference.stages import Cascade
 from inference.tokenizer import ReviewTokenizer
 from tests.manifests import edit
 from training.evaluate import classify
@@ -24,7 +25,7 @@ EASY, HARD = "A superb film.", "It has its moments, and just as many that it has
 
 
 def words(order: int, temperature: float = 1.0) -> NgramModel:
-    """An n-gram model that knows the words of `SURE` and nothing else."""
+    """Return an n-gram model with weights for the words of `SURE` only."""
     weights = np.zeros((1 << 12, 1), dtype=np.int8)
     for ids, weight in zip(
         ReviewTokenizer(SHIPPED / "tokenizer.json", 512).whole(list(SURE)), SURE.values(), strict=True
@@ -175,7 +176,7 @@ def test_no_review_is_no_work(classifier: Classifier) -> None:
 def test_the_operating_point_says_how_sure_the_n_grams_must_be(
     model: Path, point: str | None, expected: list[str]
 ) -> None:
-    edit(model, lambda values: values.update(golden=[]))  # at `fast` these n-grams answer everything
+    edit(model, lambda values: values.update(golden=[]))  # at `fast` these n-grams classify every review
     assert stages(load_classifier(model, threads=1, point=point), EASY, HARD) == expected
 
 
@@ -188,8 +189,8 @@ def test_a_model_of_one_stage_ignores_the_point() -> None:
     assert stages(load_classifier(SHIPPED, threads=1, point="fast"), EASY) == ["transformer"]
 
 
-def test_a_point_at_which_the_golden_set_is_judged_wrong_is_not_served(shipped: Path) -> None:
-    with pytest.raises(ModelError, match="judges"):
+def test_a_point_that_misclassifies_the_golden_set_is_not_served(shipped: Path) -> None:
+    with pytest.raises(ModelError, match="classifies"):
         load_classifier(shipped, threads=1, point="fast")
 
 
@@ -235,7 +236,7 @@ def test_n_grams_over_other_labels_are_refused(model: Path) -> None:
     model_of_three = replace(words(order=1), weights=np.zeros((4, 3), dtype=np.int8), scale=three, bias=three)
     model_of_three.write(model / "ngrams.npz")
     edit(model, lambda values: values["files"].update({"ngrams.npz": file_digest(model / "ngrams.npz")}))
-    with pytest.raises(ModelError, match="tell 3 labels apart, not 2"):
+    with pytest.raises(ModelError, match="n-grams have 3 labels, its network has 2"):
         load_classifier(model, threads=1)
 
 

@@ -1,4 +1,4 @@
-"""Embeddings: near for the same theme and verdict, read from a model folder, never longer than they say."""
+"""Embeddings: close for the same topic and sentiment, read from a model folder, of the stated size."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def similarities(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     return embeddings @ embeddings.T
 
 
-def test_a_theme_is_nearer_than_another_and_a_verdict_than_the_other(embedder: Embedder) -> None:
+def test_the_same_topic_and_the_same_sentiment_are_nearer_than_others(embedder: Embedder) -> None:
     texts = ["pirates at sea", "a ship of pirates", "robots in space"]
     same_verdict = similarities(embedder.embed(texts, SURE[[0, 0, 0]]))
     assert same_verdict[0] == pytest.approx([1, 1, 0.2], abs=1e-3)
@@ -36,13 +36,13 @@ def test_a_theme_is_nearer_than_another_and_a_verdict_than_the_other(embedder: E
     assert other_verdict[0] == pytest.approx([1, 0.6, -0.2], abs=1e-3)
 
 
-def test_a_review_that_nothing_is_sure_of_is_as_near_to_either_verdict(embedder: Embedder) -> None:
+def test_an_unsure_prediction_is_as_near_to_either_sentiment(embedder: Embedder) -> None:
     near = similarities(embedder.embed(["pirates", "pirates", "pirates"], SURE))
     assert near[2, 0] == pytest.approx(near[2, 1])
     assert near[2, 2] == pytest.approx(0.8, abs=1e-3)
 
 
-def test_words_that_nobody_knows_are_about_nothing(embedder: Embedder) -> None:
+def test_unknown_words_have_no_topic(embedder: Embedder) -> None:
     near = similarities(embedder.embed(["", "unheard of", "pirates"], SURE[[0, 0, 0]]))
     assert near[0] == pytest.approx([0.2, 0.2, 0.2], abs=1e-3)
 

@@ -1,4 +1,4 @@
-"""Texts that the model cannot know: in another language, or in none."""
+"""Texts that the model was not trained for: in another language, or in none."""
 
 from pathlib import Path
 

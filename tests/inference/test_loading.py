@@ -1,4 +1,4 @@
-"""A model folder that was tampered with, or is of another make, is refused with one sentence."""
+"""A corrupt or unknown model folder is refused with one sentence."""
 
 import shutil
 from pathlib import Path
@@ -77,9 +77,9 @@ def test_a_temperature_that_is_no_number_is_refused(model: Path) -> None:
     assert "temperature" in refusal(model)
 
 
-def test_a_model_that_judges_its_golden_set_wrong_is_refused(model: Path) -> None:
+def test_a_model_that_misclassifies_its_golden_set_is_refused(model: Path) -> None:
     edit(model, lambda values: values["golden"][0].update(sentiment="negative"))
-    assert "judges" in refusal(model)
+    assert "classifies" in refusal(model)
 
 
 def test_a_graph_that_does_not_load_is_refused(model: Path) -> None:

@@ -1,4 +1,4 @@
-"""Neutral as a third label: where it is asked for, and only of answers that are torn."""
+"""Neutral as a third label: only on request, and only where both labels are about equally likely."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from inference.classifier import Encoded, ModelInfo, Prediction, predictions
-from inference.manifest import Neutral
 from inference.neutral import ThreeWayClassifier, three_way
+from inference.stages import Neutral
 
 INFO = ModelInfo("m", "3", "int8", ("negative", "positive"), 160, "onnx", "transformer", temperature=1.0)
 EVEN_BELOW_1 = Neutral(slope=4, offset=4)
@@ -29,14 +29,14 @@ class Echo:
         return predictions(batch, logits, self.info)
 
 
-def judged(*log_odds: float) -> list[Prediction]:
+def predicted(*log_odds: float) -> list[Prediction]:
     classifier = ThreeWayClassifier(Echo(), EVEN_BELOW_1)
     batch = classifier.tokenise([str(each) for each in log_odds])
     return classifier.postprocess(batch, classifier.forward(batch))
 
 
 def test_a_torn_answer_is_neutral_and_a_sure_one_keeps_its_label() -> None:
-    assert [answer.sentiment for answer in judged(-5, -0.2, 0, 0.2, 5)] == [
+    assert [answer.sentiment for answer in predicted(-5, -0.2, 0, 0.2, 5)] == [
         "negative",
         "neutral",
         "neutral",
@@ -46,7 +46,7 @@ def test_a_torn_answer_is_neutral_and_a_sure_one_keeps_its_label() -> None:
 
 
 def test_probabilities_are_of_three_labels_and_add_up() -> None:
-    for answer in judged(-3, 0.1, 1.0):
+    for answer in predicted(-3, 0.1, 1.0):
         assert list(answer.probabilities) == ["negative", "positive", "neutral"]
         assert sum(answer.probabilities.values()) == pytest.approx(1)
         assert answer.confidence == max(answer.probabilities.values())
@@ -56,7 +56,7 @@ def test_results_name_a_version_of_their_own() -> None:
     assert ThreeWayClassifier(Echo(), EVEN_BELOW_1).info.version == "3+neutral"
 
 
-def test_a_certain_answer_is_no_number_trouble() -> None:
+def test_a_probability_of_one_gives_finite_values() -> None:
     assert np.isfinite(three_way(np.array([[0.0, 1.0], [1.0, 0.0]]), EVEN_BELOW_1)).all()
 
 

@@ -1,4 +1,4 @@
-"""The features of the first stage: which buckets a review's n-grams fall into."""
+"""The features of the first stage: the buckets of a review's n-grams."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The shipped model, as a worker runs it."""
+"""The shipped model on ONNX Runtime, as in a worker."""
 
 import subprocess
 import sys
@@ -23,13 +23,13 @@ def classifier() -> Classifier:
     return load_classifier(SHIPPED, threads=2)
 
 
-def test_the_golden_set_is_judged_right(classifier: Classifier) -> None:
+def test_the_golden_set_is_classified_correctly(classifier: Classifier) -> None:
     golden = load_manifest(SHIPPED).golden
     assert len(golden) >= 8
     check_golden(classifier, golden)
 
 
-def test_tokens_count_the_whole_text_and_truncation_is_told(classifier: Classifier) -> None:
+def test_tokens_count_the_whole_text_and_truncation_is_reported(classifier: Classifier) -> None:
     short, long = classifier.tokenise(["good", "good " * 500])
     assert (len(short.ids), short.tokens, short.truncated) == (3, 3, False)
     assert (len(long.ids), long.tokens, long.truncated) == (classifier.info.max_tokens, 502, True)
@@ -75,8 +75,8 @@ def test_serving_imports_no_training_library() -> None:
 
 @pytest.mark.timeout(400)  # 5 s on idle cores; 80 s were seen on cores that a benchmark shared
 @pytest.mark.skipif(not TRAIN.exists(), reason="the reviews are not at ../shared/data/imdb")
-def test_reviews_held_out_from_training_are_judged_right(classifier: Classifier) -> None:
-    config = load_manifest(SHIPPED).training["config"]
+def test_held_out_reviews_are_classified_correctly(classifier: Classifier) -> None:
+    config = load_manifest(SHIPPED).training.config
     reviews = load_reviews(DataSource(str(TRAIN), group_column=config["group_column"]))
     _, validation = split_reviews(reviews, config["validation_size"], config["seed"])
     part = sample(validation, 200, seed=0)

@@ -11,7 +11,7 @@ GOOD, DULL = 100, 7
 
 
 def weights(order: int = 1) -> NgramModel:
-    """N-grams that know one word."""
+    """Return n-grams with a weight for one word."""
     table: NDArray[np.int8] = np.zeros((1 << 12, 1), dtype=np.int8)
     table[buckets([GOOD], 1, 12)] = 100
     one = np.ones(1, dtype=np.float32)
@@ -28,7 +28,7 @@ def test_a_short_review_is_read_whole() -> None:
     assert SENTENCES.choose(ids, 12) == tuple(ids)
 
 
-def test_the_sentence_that_judges_is_kept_wherever_it_stands() -> None:
+def test_the_sentence_with_the_sentiment_is_kept_at_any_place() -> None:
     for place in range(5):
         parts = [PLAIN] * 5
         parts[place] = STRONG

@@ -1,4 +1,4 @@
-"""Emoji, emoticons and ratings in words: what the model would otherwise read as nothing, or the wrong way round."""
+"""Emoji, emoticons and ratings become words; without that the model ignores or misreads them."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_symbol_becomes_words(text: str, spelled: str) -> None:
     "text",
     ["10/10/2020", "24/7", "3/4 of it", "12/5", "1/2", "http://a.example/b", "a: b; c = d", "© 2020 ™", "café", "(8)"],
 )
-def test_what_is_no_verdict_stays(text: str) -> None:
+def test_text_without_a_symbol_is_unchanged(text: str) -> None:
     assert clean(text, symbols=True) == text
 
 

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks as much of a model hub's API as an upload needs, and keeps what it is sent."""
+"""A server on loopback with the part of a model hub's API that an upload needs; it keeps the uploaded files."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ TOKEN = "hf_of_the_test"
 
 
 class FakeHub(ThreadingHTTPServer):
-    """Repositories as they were created, and their files by path."""
+    """The created repositories, and their files by path."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Requests)

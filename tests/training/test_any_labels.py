@@ -1,4 +1,4 @@
-"""Labels of the data's own making, from a CSV through training, both stages and export to the service's answers."""
+"""Any labels, from a CSV file through training, both stages and export to the results of the service."""
 
 import csv
 import json
@@ -18,7 +18,8 @@ from db.engine import Engine, transaction
 from db.registrations import NewModel
 from inference.classifier import Classifier
 from inference.loading import load_classifier
-from inference.manifest import FULL, load_manifest
+from inference.manifest import load_manifest
+from inference.stages import FULL
 from settings import WorkerSettings
 from tests.api.steps import post, submit
 from tests.conftest import serve
@@ -42,7 +43,7 @@ def verdict(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def models(base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the three commands make of a CSV file, as a worker's MODELS_DIR."""
+    """Return the MODELS_DIR that the three commands make from a CSV file."""
     folder = tmp_path_factory.mktemp("moods")
     with (folder / "moods.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -65,7 +66,7 @@ def models(base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def point() -> str | None:
-    """Where the model is served; the model's own choice."""
+    """Return the operating point: None for the default of the model."""
     return None
 
 

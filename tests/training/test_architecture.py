@@ -1,4 +1,4 @@
-"""What architectures call their settings: dropout has an effect or is refused, and no text is longer than they read."""
+"""Settings of architectures: dropout has an effect or is refused, and texts are no longer than the network reads."""
 
 # ruff: noqa: E402 - the skips must come before the libraries that may be absent
 
@@ -12,12 +12,12 @@ transformers = pytest.importorskip("transformers", reason="the training extra is
 from tests.training.conftest import recipe
 from tests.training.test_folder import OTHERS, other_base
 from training.errors import TrainingError
-from training.export.export_model import ExportRequest, export
+from training.export.export_model import export
 from training.learn.architecture import check_max_tokens, dropout_options, token_limit
 from training.learn.model import load_base, load_encoder
 from training.learn.pretrain import pretrain
 from training.learn.train import train
-from training.recipes.recipe import RecipeStep
+from training.recipes.recipe import ExportConfig, RecipeStep
 from training.recipes.steps import check
 
 
@@ -71,7 +71,7 @@ def test_more_tokens_than_the_network_reads_get_one_line_everywhere(
     done = tmp_path / "done"
     train(recipe(base_model, sentences, done, epochs=1, evaluations=1))
     with pytest.raises(TrainingError, match=said):
-        export(ExportRequest(done, tmp_path / "m" / "1", max_tokens=33))
+        export(ExportConfig(run=[done], target=tmp_path / "m" / "1", max_tokens=33))
 
 
 def test_pretraining_windows_fit_the_network(base_model: Path, sentences: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The three commands as a user meets them: figures as JSON, and one line with exit code 2 for every mistake."""
+"""The three commands of a user: figures as JSON, and one line with exit code 2 for every mistake."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def test_validate_prints_sentiment_and_confidence_without_a_service() -> None:
 
 def test_mistakes_of_validate_get_one_line(tmp_path: Path) -> None:
     assert "manifest.json is missing" in mistake("validate", str(tmp_path), "--examples", "Fine.")
-    assert "An example is empty" in mistake("validate", MODEL, "--examples", " ")
+    assert "A text is empty" in mistake("validate", MODEL, "--examples", " ")
 
 
 def run(*arguments: str) -> Result:

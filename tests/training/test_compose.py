@@ -17,11 +17,11 @@ from tests.training.conftest import recipe
 from training.data.reviews import DataSource, load_reviews
 from training.errors import TrainingError
 from training.evaluate import evaluate
-from training.export.export_model import ExportRequest, export
-from training.export.measure import HeldOut
+from training.export.export_model import export
 from training.learn.fit_ngrams import fit_ngrams
 from training.learn.train import train
 from training.recipes.options import NgramConfig
+from training.recipes.recipe import ExportConfig
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,16 @@ def model(run: Path, ngrams: Path, sentences: Path, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("models")
     (folder / "embedder").mkdir()
     (folder / "embedder" / "embedder.npz").write_bytes(b"an embedder")
-    test = HeldOut("sentences", "test", load_reviews(DataSource(str(sentences))))
-    request = ExportRequest(
-        run, folder / "tiny" / "1", ngrams=ngrams, embedder=folder / "embedder", token_budget=64, threads=1
+    request = ExportConfig(
+        run=[run],
+        target=folder / "tiny" / "1",
+        ngrams=ngrams,
+        embedder=folder / "embedder",
+        token_budget=64,
+        threads=1,
+        test=[str(sentences)],
     )
-    export(request, [test])
+    export(request)
     return request.target
 
 
@@ -110,7 +115,7 @@ def test_the_card_tells_the_share_of_each_stage(model: Path) -> None:
 
 
 def test_an_embedder_joins_a_model_of_one_stage(run: Path, model: Path, tmp_path: Path) -> None:
-    export(ExportRequest(run, tmp_path / "tiny" / "1", embedder=model, token_budget=64, threads=1))
+    export(ExportConfig(run=[run], target=tmp_path / "tiny" / "1", embedder=model, token_budget=64, threads=1))
     manifest = load_manifest(tmp_path / "tiny" / "1")
     assert (manifest.backend, manifest.cascade, manifest.embedder) == ("onnx", None, "embedder.npz")
 
@@ -127,16 +132,16 @@ def test_n_grams_over_other_tokens_are_refused(run: Path, ngrams: Path, tmp_path
     tokenizer["model"]["vocab"]["quite"] = 1_000
     (other / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(TrainingError, match="differ"):
-        export(ExportRequest(run, tmp_path / "tiny" / "1", ngrams=other))
+        export(ExportConfig(run=[run], target=tmp_path / "tiny" / "1", ngrams=other))
 
 
 def test_a_folder_without_the_part_is_named(run: Path, tmp_path: Path) -> None:
     shutil.copyfile(run / "tokenizer.json", tmp_path / "tokenizer.json")
     target = tmp_path / "tiny" / "1"
     with pytest.raises(TrainingError, match=r"holds no ngrams\.npz"):
-        export(ExportRequest(run, target, ngrams=tmp_path))
+        export(ExportConfig(run=[run], target=target, ngrams=tmp_path))
     with pytest.raises(TrainingError, match=r"holds no embedder\.npz"):
-        export(ExportRequest(run, target, embedder=tmp_path))
+        export(ExportConfig(run=[run], target=target, embedder=tmp_path))
     assert not target.exists()
 
 
@@ -145,5 +150,5 @@ def test_n_grams_over_other_labels_are_refused(run: Path, ngrams: Path, tmp_path
     with np.load(ngrams / "ngrams.npz") as values:
         two = {name: values[name][..., :1] if name in {"weights", "scale", "bias"} else values[name] for name in values}
     np.savez(other / "ngrams.npz", **two)
-    with pytest.raises(TrainingError, match="tell 2 labels apart, the network 3"):
-        export(ExportRequest(run, tmp_path / "tiny" / "1", ngrams=other, token_budget=64, threads=1))
+    with pytest.raises(TrainingError, match="have 2 labels, the network 3"):
+        export(ExportConfig(run=[run], target=tmp_path / "tiny" / "1", ngrams=other, token_budget=64, threads=1))

@@ -1,4 +1,4 @@
-"""Reading labelled reviews: what is found by itself, and one line for each mistake."""
+"""Reading labelled reviews: columns and labels that are recognised, and one line for each mistake."""
 
 import gzip
 from collections import Counter

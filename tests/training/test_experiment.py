@@ -1,4 +1,4 @@
-"""Losses against each other: the table, the plot, and that what has ended is not run again."""
+"""Comparison of losses: the table, the plot, and that ended runs are not repeated."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How two stages are joined, and from which confidence on the first may answer alone."""
+"""How two stages are joined, and the confidence from which the first one classifies alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from inference.cascade import join
 from inference.classifier import softmax
-from inference.manifest import FULL
+from inference.stages import FULL
 from training.export.fit_cascade import (
     LENGTHS,
     LOSSES,
@@ -98,7 +98,7 @@ def test_points_keep_what_they_promise(labels: int) -> None:
     full = answer(cascade, network, ngram, long(truth), FULL)
     assert not full.settled.any()
     for point, share in LOSSES.items():
-        # What is expected to be lost; what is lost strays by the root of the reviews judged differently.
+        # The expected loss; the actual one deviates by the root of the number of reviews classified differently.
         assert right[point].mean() >= (full.rows.argmax(axis=1) == truth).mean() - share - 0.002
     settled = answer(cascade, network, ngram, long(truth), "accurate").settled
     assert settled.mean() > 0.1

@@ -24,12 +24,12 @@ from inference.tokenizer import ReviewTokenizer
 from tests.training.conftest import recipe
 from training.data.run_folder import MEAN_POOLED, RunRecord, trained_weights
 from training.errors import TrainingError
-from training.export.export_model import ExportRequest, export
+from training.export.export_model import export
 from training.export.portable import portable
 from training.learn.model import MeanPooledClassifier, load_trained
 from training.learn.train import train
 from training.recipes.options import TrainConfig
-from training.recipes.recipe import RecipeStep
+from training.recipes.recipe import ExportConfig, RecipeStep
 from training.recipes.steps import run_step
 
 TEXTS = ["the film was very very dull", "superb", "the film was okay", "the lovely film was very very very weak"]
@@ -62,7 +62,7 @@ def other_base(kind: str, base_model: Path, folder: Path) -> Path:
 
 
 def own_logits(folder: Path, texts: list[str]) -> Any:
-    """Return what Verdict's own network says."""
+    """Return the logits of Verdict's own network."""
     record = RunRecord.read(folder)
     encoded = ReviewTokenizer(folder / "tokenizer.json", 16).encode(texts)
     ids, mask = map(torch.from_numpy, pad(encoded, record.pad_id))
@@ -71,7 +71,7 @@ def own_logits(folder: Path, texts: list[str]) -> Any:
 
 
 def plain_logits(folder: Path, texts: list[str]) -> Any:
-    """Return what transformers alone makes of the folder."""
+    """Return the logits of the folder loaded with transformers alone."""
     network, told = transformers.AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
     assert not told["missing_keys"]
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -98,7 +98,7 @@ def test_other_architectures_train_their_own_head_and_load_and_export_alike(
     output = tmp_path / "run"
     train(recipe(base, sentences, output, epochs=1, evaluations=1))
     np.testing.assert_allclose(plain_logits(output, TEXTS), own_logits(output, TEXTS), atol=1e-5)
-    export(ExportRequest(output, tmp_path / "m" / "1", precision="float32", token_budget=64, threads=1))
+    export(ExportConfig(run=[output], target=tmp_path / "m" / "1", precision="float32", token_budget=64, threads=1))
     classifier = load_classifier(tmp_path / "m" / "1", threads=1)
     found = classifier.forward(classifier.tokenise([TEXTS[0]]))
     np.testing.assert_allclose(found, own_logits(output, [TEXTS[0]]), atol=1e-4)
@@ -146,7 +146,7 @@ def test_a_run_of_an_earlier_version_is_read_and_brought_up_to_date(run: Path, t
 
 def test_the_model_folder_has_the_layout_of_optimum(run: Path, tmp_path: Path) -> None:
     target = tmp_path / "tiny" / "1"
-    export(ExportRequest(run, target, precision="float32", token_budget=64, threads=1))
+    export(ExportConfig(run=[run], target=target, precision="float32", token_budget=64, threads=1))
     assert {"config.json", "tokenizer.json", "tokenizer_config.json", "model.onnx"} <= set(load_manifest(target).files)
     assert transformers.AutoConfig.from_pretrained(target).id2label == {0: "bad", 1: "fair", 2: "good"}
     tokens = transformers.AutoTokenizer.from_pretrained(target)(TEXTS, padding=True, return_tensors="np")
@@ -160,7 +160,7 @@ def test_the_model_folder_has_the_layout_of_optimum(run: Path, tmp_path: Path) -
 
 
 def test_what_the_exporter_and_the_quantiser_note_stands_in_the_log(run: Path, tmp_path: Path) -> None:
-    export(ExportRequest(run, tmp_path / "tiny" / "1", token_budget=64, threads=1))
+    export(ExportConfig(run=[run], target=tmp_path / "tiny" / "1", token_budget=64, threads=1))
     text = (run / "export.log").read_text(encoding="utf-8")
     assert "training.export.quantise" in text
     assert "pre-processing before quantization" in text
@@ -193,4 +193,4 @@ def test_a_preprocessing_that_no_worker_applies_is_not_exported(
     output = tmp_path / "run"
     train(recipe(base_model, sentences, output, preprocessing={"truncation": "tail"}, epochs=1, evaluations=1))
     with pytest.raises(TrainingError, match="a worker does not apply"):
-        export(ExportRequest(output, tmp_path / "m" / "1"))
+        export(ExportConfig(run=[output], target=tmp_path / "m" / "1"))

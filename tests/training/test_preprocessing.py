@@ -1,4 +1,4 @@
-"""Ways to prepare texts: what each does to a review, and the experiment that compares them."""
+"""Ways to prepare texts: the effect of each on a review, and the experiment that compares them."""
 
 from pathlib import Path
 from typing import Any

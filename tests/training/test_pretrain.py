@@ -1,4 +1,4 @@
-"""Masked-language training: what is hidden, in which order, and that a resumed run ends as it would have."""
+"""Masked-language training: the hidden tokens, the order of windows, and that a resumed run gives the same result."""
 
 # ruff: noqa: E402 - the skips must come before the libraries that may be absent
 

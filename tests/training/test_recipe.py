@@ -1,14 +1,18 @@
-"""A recipe of many steps, or of one run and its export: what holds where, and that mistakes are found at once."""
+"""A recipe of many steps, or of one run and its export: precedence of settings, and mistakes found at once."""
 
 import json
 import re
-from dataclasses import fields
+from collections.abc import Callable
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
+from cli.export import export
+from cli.label import label
 from training.errors import TrainingError
 from training.recipes.options import NgramConfig, TrainConfig
 from training.recipes.recipe import ExportConfig, LabelConfig, load_recipe
@@ -32,7 +36,7 @@ def test_a_run_with_an_export_is_two_steps_that_fit_together(tmp_path: Path) -> 
     assert isinstance(run.config, TrainConfig)
     assert isinstance(export.config, ExportConfig)
     assert (run.config.max_tokens, export.config.max_tokens) == (64, 128)
-    assert export.config.run == run.config.output
+    assert export.config.run == [run.config.output]
 
 
 @pytest.mark.parametrize("key", ["learning_rate", "train.learning_rate", "training.learning_rate"])
@@ -84,6 +88,13 @@ def test_an_override_below_a_shared_value_leaves_other_steps_alone(tmp_path: Pat
         ({"steps": [{"grow": {}}]}, [], "Step 1 must be one of"),
         ({"steps": [{"ngram": None}]}, [], "step 1: "),
         ({"steps": [STEPS[0], {"train": {"dat": "b.csv"}}]}, [], "step 2, train.data: "),
+        ({"steps": [{"export": {"run": [], "target": "m"}}]}, [], "step 1, export.run: "),
+        (
+            {"steps": [{"export": {"run": ["a", "b"], "target": "m", "checkpoint": "c"}}]},
+            [],
+            "checkpoint is of one run",
+        ),
+        ({"data": "a.csv", "start": {"a": 1}}, [], "start: "),
         ({"steps": [{"ngram": "none.yaml"}]}, [], "Cannot read none.yaml"),
         ({"steps": STEPS, "sed": 1}, [], "sed: "),
         ({"steps": STEPS}, ["ordr=2"], "ordr: "),
@@ -112,10 +123,23 @@ def test_a_shipped_recipe_reads_nothing_that_no_earlier_step_has_written(name: s
     assert (step.kind, step.config.target) == ("export", Path(f"models/{name}"))
 
 
-def test_a_recipe_can_tell_what_the_commands_can() -> None:
-    pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-    from training.export.export_model import ExportRequest  # noqa: PLC0415 - both need torch
-    from training.learn.label import LabelRequest  # noqa: PLC0415
+@pytest.mark.parametrize(("command", "config"), [(export, ExportConfig), (label, LabelConfig)])
+def test_a_command_has_the_options_and_defaults_of_its_step(
+    command: Callable[..., None], config: type[BaseModel]
+) -> None:
+    options = {name: each for name, each in signature(command).parameters.items() if name not in {"json", "verbose"}}
+    assert set(options) <= set(config.model_fields)
+    given = {name: each.default for name, each in options.items() if each.default is not Parameter.empty}
+    assert {name: config.model_fields[name].get_default(call_default_factory=True) or None for name in given} == given
 
-    assert set(LabelConfig.model_fields) == {field.name for field in fields(LabelRequest)}
-    assert set(ExportConfig.model_fields) - {"test"} == {field.name for field in fields(ExportRequest)} - {"command"}
+
+def test_an_export_averages_a_list_of_runs(tmp_path: Path) -> None:
+    steps = [STEPS[1], {"export": {"run": ["runs/t", "runs/u"], "target": "models/mine"}}]
+    *_, export = load_recipe(written(tmp_path, steps=steps))
+    assert export.config.run == [Path("runs/t"), Path("runs/u")]
+
+
+def test_a_run_starts_from_one_folder_or_a_list_of_them(tmp_path: Path) -> None:
+    for given, start in (("runs/a", ["runs/a"]), (["runs/a", "models/b/2"], ["runs/a", "models/b/2"]), (None, [])):
+        (run,) = load_recipe(written(tmp_path, data="a.csv", start=given))
+        assert run.config.start == list(map(Path, start))

@@ -28,11 +28,11 @@ from training.data.run_folder import MEAN_POOLED, RunRecord, trained_weights
 from training.data.soft_targets import Judgement
 from training.errors import TrainingError
 from training.evaluate import evaluate
-from training.export.export_model import ExportRequest, export
-from training.export.measure import HeldOut
+from training.export.export_model import export
 from training.learn.clock import CheckpointClock
-from training.learn.label import LabelRequest, label
+from training.learn.label import label
 from training.learn.train import train
+from training.recipes.recipe import ExportConfig, LabelConfig
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,7 @@ def run(base_model: Path, sentences: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def model(run: Path, sentences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("models") / "tiny" / "3"
-    test = HeldOut("sentences", "test", load_reviews(DataSource(str(sentences))))
-    export(ExportRequest(run, target, token_budget=64, threads=1), [test])
+    export(ExportConfig(run=[run], target=target, test=[str(sentences)], token_budget=64, threads=1))
     return target
 
 
@@ -67,7 +66,7 @@ def test_an_interrupted_run_ends_with_the_same_weights_when_resumed(
     (output / "model.safetensors").unlink()
     *_, last = sorted((output / "checkpoints").iterdir(), key=lambda folder: int(folder.name.split("-")[1]))
     shutil.rmtree(last)
-    (output / "checkpoints" / "checkpoint-999").mkdir()  # what a kill amid writing leaves is passed over
+    (output / "checkpoints" / "checkpoint-999").mkdir()  # the remains of an interrupted save are ignored
     config = recipe(base_model, sentences, output)
     with pytest.raises(TrainingError, match="--resume"):
         train(config)
@@ -110,14 +109,14 @@ def test_a_student_learns_from_a_teacher_what_its_own_labels_do_not_tell(
     run: Path, base_model: Path, sentences: Path, tmp_path: Path
 ) -> None:
     answers = tmp_path / "answers"
-    assert label(LabelRequest(run, str(sentences), answers)) == 48
+    assert label(LabelConfig(run=run, data=str(sentences), output=answers)) == 48
     few = tmp_path / "few.csv"  # "fair" is not among its words
     few.write_text("text,label\n" + "the film was awful,bad\nthe film was superb,good\n" * 8, encoding="utf-8")
     distil = {"data": str(sentences), "teachers": [{"logits": str(answers)}]}
     labels = ["bad", "fair", "good"]
     output = tmp_path / "student"
     train(recipe(base_model, few, output, labels=labels, validation_size=2, distil=distil))
-    label(LabelRequest(output, str(sentences), tmp_path / "again"))
+    label(LabelConfig(run=output, data=str(sentences), output=tmp_path / "again"))
     teacher, student = Judgement.read(answers), Judgement.read(tmp_path / "again")
     assert (teacher.logits.argmax(axis=1) == student.logits.argmax(axis=1)).all()
 
@@ -126,7 +125,7 @@ def test_labelling_goes_on_where_it_was_ended_and_only_where_another_is_unsure(
     run: Path, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.learn.label.PART_ROWS", 10)
-    request = LabelRequest(run, str(sentences), tmp_path / "all")
+    request = LabelConfig(run=run, data=str(sentences), output=tmp_path / "all")
     label(request)
     whole = Judgement.read(request.output)
     (request.output / "00002.parquet").unlink()
@@ -136,7 +135,7 @@ def test_labelling_goes_on_where_it_was_ended_and_only_where_another_is_unsure(
     assert (request.output / "00001.parquet").stat().st_mtime_ns == kept
     sure = softmax(whole.logits).max(axis=1)
     middle = float(np.median(sure))
-    unsure = LabelRequest(run, str(sentences), tmp_path / "unsure", unsure=request.output, below=middle)
+    unsure = LabelConfig(run=run, data=str(sentences), output=tmp_path / "unsure", unsure=request.output, below=middle)
     assert label(unsure) == (sure < middle).sum()
     assert (sure[Judgement.read(unsure.output).rows] < middle).all()
 
@@ -181,7 +180,7 @@ def test_the_model_card_names_the_command_and_each_split(model: Path) -> None:
 def test_a_version_is_never_overwritten(run: Path, model: Path) -> None:
     before = (model / "manifest.json").read_bytes()
     with pytest.raises(TrainingError, match="never changes"):
-        export(ExportRequest(run, model))
+        export(ExportConfig(run=[run], target=model))
     assert (model / "manifest.json").read_bytes() == before
 
 
@@ -189,8 +188,8 @@ def test_a_model_that_fails_its_golden_set_is_not_written(run: Path, tmp_path: P
     golden = tmp_path / "golden.yaml"
     golden.write_text(json.dumps([{"text": "the film was superb", "sentiment": "bad"}]))
     target = tmp_path / "tiny" / "1"
-    with pytest.raises(Exception, match="judges"):
-        export(ExportRequest(run, target, golden=golden, token_budget=64, threads=1))
+    with pytest.raises(Exception, match="classifies"):
+        export(ExportConfig(run=[run], target=target, golden=golden, token_budget=64, threads=1))
     assert not target.exists()
     assert not list(target.parent.iterdir())
 
@@ -199,12 +198,12 @@ def test_a_run_that_has_not_ended_needs_a_checkpoint(run: Path, tmp_path: Path) 
     shutil.copytree(run, tmp_path / "run")
     trained_weights(tmp_path / "run").unlink()
     with pytest.raises(TrainingError, match="--checkpoint"):
-        export(ExportRequest(tmp_path / "run", tmp_path / "tiny" / "1"))
+        export(ExportConfig(run=[tmp_path / "run"], target=tmp_path / "tiny" / "1"))
 
 
 def test_a_folder_that_is_no_run_gets_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds no training run"):
-        export(ExportRequest(tmp_path, tmp_path / "tiny" / "1"))
+        export(ExportConfig(run=[tmp_path], target=tmp_path / "tiny" / "1"))
 
 
 def test_a_base_model_that_is_not_there_gets_one_line(sentences: Path, tmp_path: Path) -> None:

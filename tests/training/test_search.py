@@ -1,4 +1,4 @@
-"""Hyper-parameter search: trials, table, plot and the best recipe; it goes on, and does not mix two searches."""
+"""Hyper-parameter search: trials, table, plot and the best recipe; it resumes, and does not mix two searches."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""From nothing to a model that a worker loads: one command, gone on with after a stop, the same when repeated."""
+"""One command from a data set to a model that a worker loads: resumed after a stop, the same when repeated."""
 
 import json
 import shutil

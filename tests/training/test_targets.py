@@ -1,4 +1,4 @@
-"""What a text is to be answered with, by its label or by teachers."""
+"""The target of a text, from its label or from teachers."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_reviews_that_a_cheaper_model_is_sure_of_are_left_out_but_for_a_share(tm
     some = focused(FocusConfig(answers=answers, below=0.9, keep=0.2), reviews, seed=1)
     assert set(hard.texts) < set(some.texts)
     assert 220 < len(some) < 340
-    with pytest.raises(TrainingError, match="does not judge the 999 training reviews"):
+    with pytest.raises(TrainingError, match="does not hold the 999 training reviews"):
         focused(FocusConfig(answers=answers), reviews.take(range(999)), seed=1)
 
 
@@ -66,7 +66,7 @@ def test_mistakes_get_one_line(texts: Path, tmp_path: Path) -> None:
     first, second = judged(tmp_path / "a.parquet", {0: [1, 0]}), judged(tmp_path / "b.parquet", {1: [1, 0]})
     with pytest.raises(TrainingError, match="no row in common"):
         taught(recipe(texts, (first, 1.0), (second, 1.0)), labels=2)
-    with pytest.raises(TrainingError, match="other than 3 labels"):
+    with pytest.raises(TrainingError, match="has 2 labels, this recipe 3"):
         taught(recipe(texts, (first, 1.0)), labels=3)
     with pytest.raises(TrainingError, match="verdict label writes them"):
         taught(recipe(texts, (texts, 1.0)), labels=2)

@@ -1,4 +1,4 @@
-"""What one training run makes of its recipe, beyond the round trip to a served model."""
+"""The settings of one training run, beyond the round trip to a served model."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""The reviews that training reads, their splits and targets."""
+"""The reviews for training, their splits and their targets."""

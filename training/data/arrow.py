@@ -1,4 +1,4 @@
-"""Parquet files and hub data sets as the cells that training needs; pyarrow, and `datasets` for hub names."""
+"""Read Parquet files with pyarrow, and data sets of a hub with `datasets`, as cells."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from training.data.cells import Cell, Cells
 from training.errors import TrainingError
 
 Values: TypeAlias = Mapping[str, Sequence[str]]  # by column
-SAMPLE_ROWS = 200  # by which the text column is chosen, as in an uploaded file
+SAMPLE_ROWS = 200  # the text column is chosen by these rows, as in an uploaded file
 
 
 def parquet_table(path: Path) -> pa.Table:
@@ -31,20 +31,20 @@ def parquet_table(path: Path) -> pa.Table:
 
 
 def hub_table(name: str, split: str) -> pa.Table:
-    """Load a split of a data set of the hub."""
+    """Load one split of a data set on the hub."""
     try:
-        import datasets  # noqa: PLC0415 - files need no such library
+        import datasets  # noqa: PLC0415 - local files do not need it
     except ImportError as exc:
         raise TrainingError(f"There is no file {name}; to read hub data sets: pip install 'verdict[train]'.") from exc
     try:
         return datasets.load_dataset(name, split=split).with_format("arrow")[:]
-    except Exception as exc:  # the hub's errors share no base class
+    except Exception as exc:  # the errors of the hub have no common base class
         reason = (str(exc).splitlines() or [type(exc).__name__])[0]
         raise TrainingError(f"Neither a file nor a readable data set on the hub: {name} ({reason})") from exc
 
 
 def filtered(table: pa.Table, only: Values, without: Values) -> pa.Table:
-    """Return the rows whose columns hold one of the values in `only`, and none of those in `without`."""
+    """Return the rows that have one of the values in `only`, column by column, and none of those in `without`."""
     for chosen, kept in ((only, True), (without, False)):
         for name, values in chosen.items():
             if name not in table.column_names:
@@ -55,7 +55,7 @@ def filtered(table: pa.Table, only: Values, without: Values) -> pa.Table:
 
 
 def arrow_cells(table: pa.Table, wanted: WantedColumns) -> Cells:
-    """Return the cells of a table, its columns chosen as in any other file."""
+    """Return the cells of a table; its columns are chosen as in any other file."""
     names = table.column_names
     head = table.slice(0, SAMPLE_ROWS)
     sample = list(zip(*(map(_cell, head[name].to_pylist()) for name in names), strict=True))

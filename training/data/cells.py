@@ -1,4 +1,4 @@
-"""The cells of a file that training needs."""
+"""The cells of a data set: text, label and group of each row."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from files.row import RowError
 
 
 class Cell(NamedTuple):
-    """One row: its line, text, label and group, empty where there is none, and why it cannot be used, if anything."""
+    """One row: line number, text, label and group (empty if missing), and the fault of an unusable row."""
 
     line: int
     text: str
@@ -18,7 +18,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """All rows; `classes` are the names that the file's own schema gives to the numbers of its labels."""
+    """All rows; `classes` are the names that the schema of the file gives to its numbered labels."""
 
     rows: list[Cell]
     label_column: str

@@ -1,6 +1,6 @@
-"""Labelled reviews from a file or a hub data set, read as the service reads an uploaded file.
+"""Labelled reviews from a file or a hub data set, read like a file that is uploaded to the service.
 
-Parquet files and hub data sets come as Arrow tables; everything else goes through `files.reader`.
+Parquet files and hub data sets are read as Arrow tables, all other files by `files.reader`.
 """
 
 import logging
@@ -26,22 +26,22 @@ NO_LIMIT = Limits(bytes=sys.maxsize, rows=sys.maxsize, review_chars=sys.maxsize)
 CHUNK_BYTES = 1 << 20
 MOST_SHOWN = 10
 USUAL = {NEGATIVE, NEUTRAL, POSITIVE}
-UNLABELLED = -1  # in data sets of the hub, which number their classes from 0
+UNLABELLED = -1  # the value in data sets of the hub, whose classes are numbered from 0
 
 log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=100)
 def warn_once(message: str) -> None:
-    """Log a warning that the next step of a recipe, which reads the same file, need not repeat."""
+    """Log a warning once; later steps of a recipe read the same file and would repeat it."""
     log.warning(message)
 
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Labelled reviews: `labels` index into `names`; `groups` is empty when no column was asked for.
+    """Labelled reviews: `labels` index into `names`; `groups` is empty when no group column is configured.
 
-    `dropped` rows of the file are not among them, for these `reasons`, counted.
+    `dropped` rows of the file could not be used; `reasons` counts them by error code.
     """
 
     texts: list[str]
@@ -66,11 +66,11 @@ class Reviews:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where labelled reviews lie: a file or a hub name, whose columns are found by their usual names when not given.
+    """The location of labelled reviews: a file or a hub name; columns not given are found by their usual names.
 
-    `names` fixes the label names and their order, as a model or a config knows them; `label_map` says what values of
-    the label column mean where they do not tell it themselves. Of an Arrow table the rows are read whose columns
-    hold one of the values in `only`, and none of those in `without`.
+    `names` fixes the label names and their order, as in a model or a configuration. `label_map` maps values of the
+    label column to labels where the values are ambiguous. `only` and `without` choose rows of an Arrow table by column
+    value.
     """
 
     location: str
@@ -85,15 +85,15 @@ class DataSource:
 
 
 def short_name(location: str) -> str:
-    """Return the last two parts of a path or hub name, which tell data sets apart on any machine."""
+    """Return the last two parts of a path or hub name, which identify a data set on any machine."""
     return "/".join(Path(location).parts[-2:])
 
 
 def load_reviews(source: DataSource) -> Reviews:
-    """Read labelled reviews; each row that cannot be used is dropped, counted and named with its reason.
+    """Read labelled reviews; unusable rows are dropped, counted, and logged with the reason.
 
     Raises:
-        TrainingError: the file cannot be read, or what its labels mean is not certain.
+        TrainingError: the file cannot be read, or its labels are ambiguous.
     """
     columns: Columns = {
         "text_column": source.text_column,
@@ -135,29 +135,29 @@ def load_reviews(source: DataSource) -> Reviews:
 
 
 def _spelled(value: str, label: str, spellings: Counter[str]) -> str:
-    """Return a label of the data's own as they write it, in small letters if they write it in several ways."""
+    """Return a label in the spelling of the data, or in lower case if the data has several spellings of it."""
     return next(iter(spellings)) if value == label and label not in USUAL and len(spellings) == 1 else label
 
 
 def _fault(cell: Cell, cells: Cells) -> RowError | None:
-    """Why a row is dropped, if it is."""
+    """Return the reason to drop a row, or None."""
     if cell.fault or not cell.text.strip():
         return cell.fault or RowError("empty_text", "The text is empty or blank.")
     if not cell.label.strip():
         return RowError("no_label", "The label is empty.")
     if cells.classes is not None and cell.label == str(UNLABELLED):
-        return RowError("no_label", "The label is -1, which among numbered classes stands for none.")
+        return RowError("no_label", "The label is -1, which means unlabelled among numbered classes.")
     return None
 
 
 def _class_name(label: str, cells: Cells) -> str:
-    """The name that the file's own schema gives to a number, or the label as it is."""
+    """Return the name that the schema of the file gives to a number, or the label unchanged."""
     classes = cells.classes or []
     return classes[int(label)] if label.isdecimal() and int(label) < len(classes) else label
 
 
 def _meanings(source: DataSource, cells: Cells, values: Counter[str], names: Sequence[str] | None) -> Mapping[str, str]:
-    """The label of each value, all of which must have one."""
+    """Return the label of each value; raise `TrainingError` if one has none."""
     told = None if source.label_map is None else {folded(key): label for key, label in source.label_map.items()}
     try:
         found = meanings(values, names, column=cells.label_column, told=told, option="label_map")
@@ -171,7 +171,7 @@ def _meanings(source: DataSource, cells: Cells, values: Counter[str], names: Seq
         known = ", ".join(names) if names is not None else ", ".join(sorted(set(found.of.values())))
         raise TrainingError(
             f"{source.location}: the labels {', '.join(unknown[:MOST_SHOWN])}{rest} are none of {known}; "
-            "say with label_map what they mean."
+            "map them with label_map."
         )
     if names is None and len(set(found.of.values())) < 2:
         raise TrainingError(f"The data have only one label ({min(found.of.values())}); at least two are needed.")
@@ -181,13 +181,13 @@ def _meanings(source: DataSource, cells: Cells, values: Counter[str], names: Seq
 def load_texts(
     location: str, text_column: str | None = None, *, only: Values | None = None, without: Values | None = None
 ) -> list[str]:
-    """Return the texts of a file, in its order and whether labelled or not; a null is an empty text."""
+    """Return the texts of all rows of a file in order, labelled or not; a null is an empty text."""
     wanted = WantedColumns("csv", text_column, null_words="keep")
     return [row.text for row in _cells(location, "train", wanted, only, without).rows]
 
 
 def load_grouped(location: str, text_column: str | None, group_column: str | None) -> tuple[list[str], list[str]]:
-    """Return every text of a file and its group, empty where no column was asked for."""
+    """Return every text of a file and its group, which is empty when no group column is given."""
     wanted = WantedColumns("csv", text_column, id_column=group_column, null_words="keep")
     rows = _cells(location, "train", wanted).rows
     return [row.text for row in rows], [row.group for row in rows]
@@ -210,7 +210,7 @@ def _cells(
     if path.suffix == ".parquet":
         return arrow_cells(filtered(parquet_table(path), only or {}, without or {}), wanted)
     if only or without:
-        raise TrainingError(f"{location}: rows are chosen by `only` and `without` in Parquet files and hub data sets.")
+        raise TrainingError(f"{location}: `only` and `without` need a Parquet file or a hub data set.")
     said = named(path.name)
     if said is None:
         known = ", ".join(f".{suffix}" for suffix in SUFFIXES)

@@ -1,8 +1,8 @@
-"""The folder of one training run: what it was told, its tokenizer and weights, and the split it used.
+"""The folder of one training run: its settings, tokenizer, weights and data split.
 
-It holds `run.json`, `config.yaml` (the recipe), `train.log`, the tokenizer, `checkpoints/` and, when training has
-ended, the network for plain transformers (`config.json`, `model.safetensors`), `mean_pooled/` (the same network as it
-was trained), `loss.png`, `README.md` and, with test data, `metrics_test.json`.
+It holds `run.json`, `config.yaml` (the recipe), `train.log`, the tokenizer and `checkpoints/`. When training has ended
+it also holds the network for plain transformers (`config.json`, `model.safetensors`), `mean_pooled/` (the same network
+as it was trained), `loss.png`, `README.md` and, with test data, `metrics_test.json`.
 """
 
 import importlib.metadata
@@ -19,8 +19,8 @@ from training.data.split import split_reviews
 from training.errors import TrainingError
 from training.recipes.options import DataConfig, RowsConfig, TrainConfig, checked
 
-# Folder in a run that holds a mean-pooled network as it was trained. Its weights do not bear the name that transformers
-# looks for: loaded as an architecture of transformers they would give random answers without an error.
+# Folder in a run that holds a mean-pooled network as it was trained. Its weights do not have the file name that
+# transformers looks for: loaded into an architecture of transformers they would predict at random without an error.
 MEAN_POOLED = "mean_pooled"
 MEAN_POOLED_WEIGHTS = "weights.safetensors"
 LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy")
@@ -28,7 +28,7 @@ LIBRARIES = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "n
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a reader needs to repeat a run, and how it went; `result` is empty until training has ended."""
+    """The command, settings and figures of a run; `result` is empty until training has ended."""
 
     command: str
     config: dict[str, Any]
@@ -44,19 +44,19 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: Path) -> "RunRecord":
-        """Read `run.json`; a folder without one is no run."""
+        """Read `run.json`; raise `TrainingError` if the folder has none."""
         try:
             return cls(**json.loads((folder / "run.json").read_text(encoding="utf-8")))
         except (OSError, TypeError, json.JSONDecodeError) as exc:
             raise TrainingError(f"{folder} holds no training run (run.json is missing or unreadable).") from exc
 
     def settings(self) -> TrainConfig:
-        """Return the run's configuration."""
+        """Return the configuration of the run."""
         return checked(TrainConfig, self.config)
 
 
 def ended(config: TrainConfig) -> RunRecord | None:
-    """Return the record of a run that has ended; a folder with checkpoints of another recipe is refused."""
+    """Return the record of the run if it has ended; raise `TrainingError` if the folder is of another recipe."""
     if not (config.output / "run.json").exists():
         return None
     record = RunRecord.read(config.output)
@@ -68,29 +68,29 @@ def ended(config: TrainConfig) -> RunRecord | None:
 
 
 def trained_weights(run: Path) -> Path:
-    """Return the file of a run's trained weights, whether it exists or not."""
+    """Return the path of the trained weights of a run; the file may be missing."""
     own = run / MEAN_POOLED / MEAN_POOLED_WEIGHTS
     return own if own.parent.is_dir() else run / "model.safetensors"
 
 
 def begun(config: TrainConfig) -> bool:
-    """Say whether there are weights, be it of a checkpoint half written."""
+    """Return whether there are weights, even of an incomplete checkpoint."""
     return any(config.output.glob("checkpoints/checkpoint-*")) or trained_weights(config.output).exists()
 
 
 def _learnt(config: TrainConfig) -> dict[str, Any]:
-    """Return the settings that shape the weights."""
+    """Return the settings that influence the weights."""
     return config.model_dump(exclude={"threads", "checkpoint_minutes"})
 
 
 def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
-    """Return the run's (training, validation) reviews: the same rows each time, for training and calibration."""
+    """Return the (training, validation) reviews of a run, the same rows each time, for training and calibration."""
     training, validation = _learnt_and_validation(config)
     return _without_test(config, training)[0], validation
 
 
 def load_test(config: TrainConfig) -> Reviews | None:
-    """Return the reviews that only the last figures are computed on: a data set of its own, or held-out rows."""
+    """Return the reviews for the final test figures: a separate data set, or held-out rows; None without either."""
     if not (config.test or config.test_size):
         return None
     training, _ = _learnt_and_validation(config)
@@ -120,7 +120,7 @@ def _learnt_and_validation(config: DataConfig) -> tuple[Reviews, Reviews]:
 
 
 def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:
-    """Return the reviews and the rows of further files, which know no groups."""
+    """Return the reviews and the rows of further files, which have no groups."""
     texts, labels, dropped = list(reviews.texts), list(reviews.labels), reviews.dropped
     for rows in more:
         source = DataSource(
@@ -152,5 +152,5 @@ def write_config(config: TrainConfig) -> None:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that shape the weights."""
+    """Return the versions of the libraries that influence the weights."""
     return {name: importlib.metadata.version(name) for name in LIBRARIES}

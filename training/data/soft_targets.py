@@ -1,6 +1,6 @@
-"""What the network is taught about each text: a smoothed true label, or what teachers say of it.
+"""The training target of each text: its smoothed true label, or the predictions of teacher models.
 
-Called by `training.learn.train`; the teachers' files are written by `training.learn.label` and `training.ngram`.
+`training.learn.label` and `training.learn.fit_ngrams` write the files of the teachers.
 """
 
 import random
@@ -24,7 +24,7 @@ from training.recipes.options import DistilConfig, FocusConfig, RowsConfig, Targ
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Texts and what to answer for each: `targets` [texts, labels], every row a distribution."""
+    """Texts and their `targets` [texts, labels]; every row is a probability distribution."""
 
     texts: list[str]
     targets: NDArray[np.float32]
@@ -35,13 +35,13 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one model says of rows of a file: `rows` index into it, `logits` [rows, labels]."""
+    """The predictions of one model for rows of a file: `rows` index into it, `logits` [rows, labels]."""
 
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
 
     def write(self, path: Path) -> None:
-        """Write a Parquet file, whole or not at all."""
+        """Write a Parquet file atomically."""
         scratch = path.with_name(f".{path.name}")
         pq.write_table(pa.table({"row": self.rows, "logits": list(self.logits)}), scratch)
         scratch.rename(path)
@@ -54,11 +54,11 @@ class Judgement:
             logits = np.asarray(table["logits"].to_pylist(), dtype=np.float32)
             return cls(np.asarray(table["row"], dtype=np.int64), logits)
         except (OSError, KeyError, pa.ArrowInvalid) as exc:
-            raise TrainingError(f"{path} holds no teacher's logits; verdict label writes them.") from exc
+            raise TrainingError(f"{path} holds no logits of a teacher; verdict label writes them.") from exc
 
 
 def examples(config: TargetsConfig, reviews: Reviews) -> Examples:
-    """Return all that a recipe learns from: labelled reviews, texts that lean to no label, and teachers' answers."""
+    """Return all training examples of a recipe: labelled reviews, texts without a leaning, and texts with teachers."""
     labels = len(reviews.names)
     found = true_labels(reviews, config.label_smoothing)
     if config.even:
@@ -77,7 +77,7 @@ def true_labels(reviews: Reviews, smoothing: float) -> Examples:
 
 
 def even(rows: Sequence[RowsConfig], labels: int, seed: int) -> Examples:
-    """Return texts that lean to no label: each label is as likely."""
+    """Return texts without a leaning, such as neutral ones: their target gives each label the same probability."""
     texts: list[str] = []
     for each in rows:
         found = load_texts(each.data, each.text_column, only=each.only, without=each.without)
@@ -88,36 +88,36 @@ def even(rows: Sequence[RowsConfig], labels: int, seed: int) -> Examples:
 
 
 def focused(config: FocusConfig, reviews: Reviews, seed: int) -> Reviews:
-    """Return the reviews that the answers are not sure of, and a share of the others drawn with the seed."""
+    """Return the reviews with an unsure prediction in `config.answers`, and a random share of the others."""
     judgement = Judgement.read(config.answers)
     if not np.array_equal(judgement.rows, np.arange(len(reviews))):
-        raise TrainingError(f"{config.answers} does not judge the {len(reviews)} training reviews of this recipe.")
+        raise TrainingError(f"{config.answers} does not hold the {len(reviews)} training reviews of this recipe.")
     hard = softmax(judgement.logits).max(axis=1) < config.below
     lucky = np.random.default_rng(seed).random(len(reviews)) < config.keep
     return reviews.take(np.flatnonzero(hard | lucky).tolist())
 
 
 def taught(config: DistilConfig, labels: int) -> Examples:
-    """Return the texts that every teacher has judged, with the softmax of the weighted sum of their logits."""
+    """Return the texts that every teacher has labelled, with the softmax of the weighted sum of their logits."""
     texts = load_texts(config.data, config.text_column)
     judgements = [_judgement(teacher.logits, texts) for teacher in config.teachers]
     rows = _shared_rows([judgement.rows for judgement in judgements])
     total = np.zeros((len(rows), labels), dtype=np.float32)
     for teacher, judgement in zip(config.teachers, judgements, strict=True):
         if judgement.logits.shape[1:] != (labels,):
-            raise TrainingError(f"{teacher.logits} judges other than {labels} labels.")
+            raise TrainingError(f"{teacher.logits} has {judgement.logits.shape[1]} labels, this recipe {labels}.")
         places = {int(row): place for place, row in enumerate(judgement.rows)}
         total += teacher.weight * judgement.logits[[places[int(row)] for row in rows]]
     return Examples([texts[row] for row in rows], softmax(total).astype(np.float32))
 
 
 def _judgement(teacher: Path, texts: Sequence[str]) -> Judgement:
-    """Return a teacher's answers, from its file or, of a served model, as its n-grams give them now."""
+    """Return the logits of a teacher, read from its file or computed by the n-grams of a served model."""
     if not (teacher / MANIFEST).is_file():
         return Judgement.read(teacher)
     manifest = load_manifest(teacher)
     if manifest.cascade is None:
-        raise TrainingError(f"The model in {teacher} has no n-grams that could judge {len(texts)} texts.")
+        raise TrainingError(f"The model in {teacher} has no n-grams to label {len(texts)} texts with.")
     ngrams, tokeniser = NgramModel.read(teacher / manifest.cascade.ngrams), tokeniser_of(teacher, manifest)
     return Judgement(np.arange(len(texts)), ngrams.judge(tokeniser.whole(texts)))
 

@@ -1,4 +1,4 @@
-"""Which labelled reviews are held out to choose the checkpoint and to calibrate."""
+"""Split labelled reviews into training and validation, which serves to choose the checkpoint and to calibrate."""
 
 import math
 import random
@@ -7,17 +7,17 @@ from collections import Counter, defaultdict
 from training.data.reviews import Reviews, warn_once
 from training.errors import TrainingError
 
-SMALL_SHARE = 0.2  # held out where the set is too small for the size that was asked for
-_TRIES = 50  # draws of groups until every label stands on both sides
+SMALL_SHARE = 0.2  # held out where the set is too small for the configured size
+_TRIES = 50  # draws of groups until both sides have every label
 
 
 def split_reviews(reviews: Reviews, validation_size: int, seed: int) -> tuple[Reviews, Reviews]:
     """Return (training, validation); whole groups go to validation until it holds at least `validation_size` rows.
 
-    Where that is more than half of the rows, a fifth is held out, of each label, with a warning.
+    If that is more than half of the rows, a fifth of each label is held out instead, with a warning.
 
     Raises:
-        TrainingError: a label has too few rows, or groups, to stand on both sides.
+        TrainingError: a label has too few rows, or groups, for both sides.
     """
     if 2 * validation_size <= len(reviews):
         held = _draw(reviews, validation_size, seed)
@@ -34,7 +34,7 @@ def split_reviews(reviews: Reviews, validation_size: int, seed: int) -> tuple[Re
 
 
 def _draw(reviews: Reviews, size: int, seed: int) -> set[int]:
-    """Places of whole groups, drawn until there are as many rows."""
+    """Return the places of the rows of whole groups, drawn until there are at least `size` rows."""
     groups = reviews.groups or [str(place) for place in range(len(reviews))]
     order = sorted(set(groups))
     random.Random(seed).shuffle(order)  # noqa: S311 - a repeatable draw, not a secret

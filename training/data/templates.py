@@ -1,6 +1,6 @@
-"""Make labelled sentences from patterns of our own: what real data sets hardly hold, such as praise by negation.
+"""Generate labelled sentences from patterns, of kinds that are rare in real data sets, such as praise by negation.
 
-`templates.yaml` has the patterns, those for training and, apart from them, those for measuring.
+`templates.yaml` has the patterns: some for training, and others for measuring only.
 """
 
 import random
@@ -19,9 +19,9 @@ from training.recipes.options import TemplatesConfig
 
 PATTERNS = Path(__file__).with_name("templates.yaml")
 SLOT = re.compile(r"\{(\w+)\}")
-# An article before a word that was put into its slot.
+# The article before a slot: "a" becomes "an" before a vowel.
 ARTICLE = re.compile(r"\b([Aa]) (?=[aeiouAEIOU])")
-# Draws that repeat a sentence are dropped; a pattern of few words gives fewer sentences than asked for.
+# Draws for each sentence; repeated sentences are dropped, so a pattern with few words gives fewer sentences.
 TRIES = 3
 
 Part = Literal["train", "held_out"]
@@ -49,7 +49,7 @@ class Patterns(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One made sentence, its sentiment and the kind of its pattern."""
+    """One generated sentence, its sentiment and the kind of its pattern."""
 
     text: str
     sentiment: str
@@ -62,7 +62,7 @@ def load_patterns(path: Path = PATTERNS) -> Patterns:
 
 
 def sentences(part: Part, per_pattern: int, seed: int) -> list[Sentence]:
-    """Return at most `per_pattern` distinct sentences of each pattern of a part; the same seed gives the same ones."""
+    """Return at most `per_pattern` distinct sentences for each pattern of a part; the seed makes them repeatable."""
     patterns = load_patterns()
     draw = random.Random(seed)  # noqa: S311 - a repeatable draw, not a secret
     made: dict[str, Sentence] = {}
@@ -74,9 +74,9 @@ def sentences(part: Part, per_pattern: int, seed: int) -> list[Sentence]:
 
 
 def write_sentences(config: TemplatesConfig) -> dict[str, int]:
-    """Write each part as a Parquet file with the columns text, sentiment and kind; return how many rows each has.
+    """Write each part as a Parquet file with the columns text, sentiment and kind; return the rows of each.
 
-    The part for measuring is drawn with the next seed.
+    The part for measuring is drawn with `seed + 1`.
     """
     config.output.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}

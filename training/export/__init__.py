@@ -1,1 +1,1 @@
-"""Make a served model folder of what was learned: graph, int8, calibration, figures, model card."""
+"""Export a trained network as a model folder: graph, int8, calibration, figures, manifest and model card."""

@@ -1,7 +1,7 @@
-"""How far a review's probabilities depend on the reviews that share its batch.
+"""Measure how far the probabilities of a review depend on the other reviews in its batch.
 
-Called by `training.export.measure`. With ranges fixed at export they do not; with ranges taken from each batch (dynamic
-quantisation) they would, and padding and float rounding are checked along the way.
+With ranges fixed at export they do not; with ranges taken from each batch (dynamic quantisation) they would. The
+measurement includes the effects of padding and float rounding.
 """
 
 import random
@@ -19,7 +19,7 @@ MIXED_BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class BatchMates:
-    """Largest and mean change of a probability against the review alone, and how many verdicts changed, over `n`."""
+    """Largest and mean change of a probability against the review alone, and changed labels, of `n` reviews."""
 
     n: int
     largest_probability_change: float
@@ -28,7 +28,7 @@ class BatchMates:
 
 
 def measure_batch_mates(classifier: Classifier, encoded: Sequence[Encoded], token_budget: int, seed: int) -> BatchMates:
-    """Compare each review alone with length-sorted micro-batches and with padded batches of eight at random."""
+    """Compare each review alone with length-sorted micro-batches and with random padded batches of eight."""
     order = list(range(len(encoded)))
     random.Random(seed).shuffle(order)  # noqa: S311 - a repeatable draw, not a secret
     mixed = [order[start : start + MIXED_BATCH] for start in range(0, len(order), MIXED_BATCH)]

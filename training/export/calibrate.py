@@ -1,8 +1,4 @@
-"""Fit the one number that makes confidence honest: the temperature the logits are divided by.
-
-Called by `training.export.export_model` with the logits of the exported model on the validation split, never on test
-data.
-"""
+"""Fit the temperature that logits are divided by, so that confidence equals accuracy; on validation reviews only."""
 
 import math
 
@@ -11,7 +7,7 @@ from numpy.typing import NDArray
 
 from inference.classifier import softmax
 
-# The likelihood has one minimum in the temperature, so a section search finds it; outside this range no model is fit.
+# The likelihood has one minimum in the temperature, so a section search finds it; usable models are in this range.
 LOWEST, HIGHEST = 0.05, 20.0
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -23,7 +19,7 @@ def negative_log_likelihood(logits: NDArray[np.float32], truth: NDArray[np.int64
 
 
 def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Return the temperature of least negative log likelihood for logits [n, labels] (Guo et al. 2017, section 4.2)."""
+    """Return the temperature of least negative log likelihood of logits [n, labels] (Guo et al. 2017, section 4.2)."""
     low, high = math.log(LOWEST), math.log(HIGHEST)
     while high - low > 1e-4:
         left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)

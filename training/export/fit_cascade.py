@@ -1,8 +1,7 @@
-"""Join the n-grams with the network, and choose from which confidence on they may answer without it; numpy only.
+"""Join the n-grams with the network, and choose the confidence from which they classify a review alone; numpy only.
 
-Called by `training.export.export_model` with calibrated logits [reviews, labels] of the validation split. Weights and
-thresholds are fitted on that split, so the figures it reports of them are cross-fitted: each fold judged by what the
-others fit.
+All logits are calibrated, [reviews, labels], of the validation split. Weights and thresholds are fitted on that split,
+so reported figures are cross-fitted: each fold is classified with weights and thresholds fitted on the other folds.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from inference.cascade import join, settled_alone
 from inference.classifier import FIRST_STAGE, softmax
-from inference.manifest import FULL, Cascade, Stack
+from inference.stages import FULL, Cascade, Stack
 from training.metrics import by_stage
 
 Logits = NDArray[np.float32]
@@ -22,14 +21,14 @@ Lengths = NDArray[np.int64]
 
 NGRAMS = "ngrams.npz"
 DEFAULT_POINT = "balanced"
-# Share of all reviews that the cascade is expected to judge worse than both stages together would.
+# Share of all reviews that the cascade is expected to misclassify and both stages together would not.
 LOSSES = {"fast": 0.01, "balanced": 0.002}
-# Share of the reviews it settles that the first stage may judge wrong at the point `accurate`.
+# Share of the reviews settled by the first stage that it may misclassify at the point `accurate`.
 ERRORS = 0.01
 FOLDS = 5
-NEVER = 1.01  # a confidence that none reaches
+NEVER = 1.01  # a confidence that no review reaches
 PRIOR = 1.0  # weight of every prior, in reviews
-# Both stages err in other ways on a sentence than on a page: reviews are weighed by their length in tokens.
+# Both stages make other errors on a sentence than on a page, so each range of lengths in tokens has its own weights.
 LENGTHS = (16, 32, 64, 160)
 BAND_PRIOR = 20.0
 
@@ -42,7 +41,7 @@ class StageAnswers:
     settled: NDArray[np.bool_]
 
     def stages(self, truth: Truth, second: str) -> dict[str, dict[str, float]]:
-        """Return share and accuracy of each stage that answered."""
+        """Return share and accuracy of each stage."""
         names = np.where(self.settled, FIRST_STAGE, second)
         return by_stage(names.tolist(), self.rows.argmax(axis=1) == truth)
 
@@ -50,7 +49,7 @@ class StageAnswers:
 def fit_cascade(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths, settle_from: int = 0) -> Cascade:
     """Return the stacks of both stages for each length, and the operating points.
 
-    The n-grams never answer alone for reviews shorter than `settle_from` tokens; the points are chosen on the others.
+    The n-grams never classify reviews shorter than `settle_from` tokens alone; the points are chosen on the others.
     """
     joined = np.empty_like(network)
     for fold, others in _folds(len(truth)):
@@ -65,13 +64,13 @@ def fit_cascade(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths, s
 
 
 def _folds(count: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield each fold and all that is not in it, as indices; the same each time."""
+    """Yield the indices of each fold and those of all other reviews; the folds are the same each time."""
     for fold in np.array_split(np.random.default_rng(0).permutation(count), min(FOLDS, count)):
         yield fold, np.setdiff1d(np.arange(count), fold)
 
 
 def fit_stacks(network: Logits, ngram: Logits, truth: Truth, tokens: Lengths) -> Cascade:
-    """Return a stack for reviews of each length, without points; of few reviews it stays near the stack of all."""
+    """Return a stack for each range of lengths, without points; with few reviews it stays near the overall stack."""
     labels = network.shape[1]
     overall = _fit_stack(network, ngram, truth, np.array([0.5, 0.5] + [0.0] * labels), PRIOR)
     which = np.searchsorted(LENGTHS, tokens)
@@ -90,9 +89,9 @@ def _stack(theta: NDArray[np.float64]) -> Stack:
 def _fit_stack(
     network: Logits, ngram: Logits, truth: Truth, prior: NDArray[np.float64], weight: float
 ) -> NDArray[np.float64]:
-    """Return the weights of least cross entropy: network's, n-grams', one bias a label.
+    """Return the parameters of least cross entropy: weight of the network, weight of the n-grams, a bias a label.
 
-    Stacked generalisation (Wolpert 1992); a prior keeps the weights finite where all reviews are told apart.
+    Stacked generalisation (Wolpert 1992); a prior keeps the weights finite where the reviews are separable.
     """
     labels = network.shape[1]
     each_label = np.broadcast_to(np.eye(labels), (len(network), labels, labels))
@@ -105,12 +104,12 @@ def regression(
 ) -> NDArray[np.float64]:
     """Return the weights of a logistic regression by Newton's method; `design` is [reviews, labels, weights].
 
-    The prior counts as much as `weight` reviews.
+    The prior has the weight of `weight` reviews.
     """
     theta = prior
     for _ in range(50):
         change = _newton(design, theta, truth, prior, weight)
-        # A whole step may overshoot where all is nearly certain.
+        # A whole step may overshoot where all probabilities are near 0 or 1.
         now = _objective(design, theta, truth, prior, weight)
         while _objective(design, theta + change, truth, prior, weight) > now:
             change /= 2
@@ -130,7 +129,7 @@ def _objective(
 def _newton(
     design: NDArray[np.float64], theta: NDArray[np.float64], truth: Truth, prior: NDArray[np.float64], weight: float
 ) -> NDArray[np.float64]:
-    """Return the step that a quadratic would be least after."""
+    """Return the Newton step: to the minimum of the quadratic approximation."""
     probabilities = softmax(design @ theta)
     errors = probabilities - np.eye(design.shape[1])[truth]
     gradient = np.einsum("nlp,nl->p", design, errors) + weight * (theta - prior)
@@ -140,11 +139,11 @@ def _newton(
 
 
 def choose_points(ngram: Logits, joined: Logits, truth: Truth) -> dict[str, float]:
-    """Return the lowest thresholds of the first stage's confidence that keep what `LOSSES` and `ERRORS` promise.
+    """Return the lowest confidences of the first stage that stay within `LOSSES` and `ERRORS`, by operating point.
 
-    The loss is an expected one: how often either is right is first smoothed over the confidence. Counted review by
-    review the lowest threshold is the luckiest: chosen on half of 1,525 reviews to lose nothing, it lost 0.3 points on
-    the other half.
+    The loss is an expectation: the accuracy of either stage is first smoothed over the confidence. Without smoothing
+    the lowest threshold is a lucky one: chosen on half of 1,525 reviews for no loss, it lost 0.3 points on the other
+    half.
     """
     confidence = softmax(ngram).max(axis=1)
     order = np.argsort(-confidence, kind="stable")
@@ -152,23 +151,23 @@ def choose_points(ngram: Logits, joined: Logits, truth: Truth) -> dict[str, floa
     worse = (_smooth(confidence, joined.argmax(axis=1) == truth) - _smooth(confidence, right))[order]
     surest, loss = confidence[order], worse.cumsum() / len(truth)
     points = {name: _lowest(surest, loss <= share) for name, share in LOSSES.items()}
-    # The first error alone says nothing of the surest hundred.
+    # One error among the surest hundred is no evidence.
     sure = (~right[order]).cumsum() <= np.maximum(1, ERRORS * np.arange(1, len(truth) + 1))
     return points | {"accurate": max(_lowest(surest, sure), points[DEFAULT_POINT])}
 
 
 def _smooth(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the chance of being right at each confidence: logistic regression on its log odds (Platt 1999)."""
+    """Return the expected accuracy at each confidence: logistic regression on its log odds (Platt 1999)."""
     chance = np.clip(confidence, 1e-6, 1 - 1e-6)
     design = np.zeros((len(chance), 2, 2))
     design[:, 1] = np.stack([np.log(chance / (1 - chance)), np.ones(len(chance))], axis=1)
-    # Of a calibrated confidence the chance is the confidence itself.
+    # The prior is a calibrated confidence, which equals the accuracy.
     theta = regression(design, right.astype(np.int64), prior=np.array([1.0, 0.0]))
     return softmax(design @ theta)[:, 1]
 
 
 def _lowest(surest: NDArray[np.float64], fit: NDArray[np.bool_]) -> float:
-    """Return the last of falling confidences before the first that is not fit."""
+    """Return the last of the descending confidences before the first unfit one."""
     count = len(fit) if fit.all() else int(fit.argmin())
     return float(surest[count - 1]) if count else NEVER
 
@@ -176,7 +175,7 @@ def _lowest(surest: NDArray[np.float64], fit: NDArray[np.bool_]) -> float:
 def cross_fitted(
     network: Logits, ngram: Logits, truth: Truth, tokens: Lengths, settle_from: int = 0
 ) -> dict[str, StageAnswers]:
-    """Return the answers at each point (and `full`), each fold's by weights and thresholds of the other folds."""
+    """Return the answers at each point and at `full`; each fold by weights and thresholds of the other folds."""
     points = (*LOSSES, "accurate", FULL)
     whole = {point: StageAnswers(np.empty(network.shape), np.empty(len(truth), dtype=bool)) for point in points}
     for fold, others in _folds(len(truth)):
@@ -188,7 +187,7 @@ def cross_fitted(
 
 
 def answer(cascade: Cascade, network: Logits, ngram: Logits, tokens: Lengths, point: str) -> StageAnswers:
-    """Return what a cascade answers at a point, as `inference.cascade` does review by review."""
+    """Return the answers of a cascade at a point, the same as `inference.cascade` gives for each review."""
     lengths = tokens.tolist()
     settled = settled_alone(cascade, ngram, lengths, cascade.threshold(point))
     joined = join(cascade, network, ngram, lengths)

@@ -1,18 +1,18 @@
-"""Fit when a model of two labels answers neutral: from texts that lean to neither and texts that lean to one."""
+"""Fit when a model of two labels predicts neutral, from neutral texts and texts with a leaning."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.manifest import Neutral
+from inference.stages import Neutral
 from training.export.fit_cascade import regression
 
 Probabilities = NDArray[np.float64]
 
 
 def fit_neutral(even: Probabilities, leaning: Probabilities, seed: int) -> Neutral:
-    """Return the logistic share of neutral for probabilities [texts, 2] of texts of both kinds, as many of each.
+    """Return the logistic share of neutral from probabilities [texts, 2] of neutral texts and of texts with a leaning.
 
-    As many: how common neutral texts are is the caller's to know, not the data sets'.
+    The same number of texts of both kinds is used, since the data sets do not tell how common neutral texts are.
     """
     draw = np.random.default_rng(seed)
     count = min(len(even), len(leaning))

@@ -20,9 +20,9 @@ from training.learn.architecture import token_limit
 from training.learn.model import Network
 from training.run_log import notes_of_libraries
 
-# Fused and traced graphs agreed to 2e-7 on all-MiniLM-L6-v2; anything near this limit is a wrong fusion.
+# Fused and traced graphs agreed to 2e-7 on all-MiniLM-L6-v2; a difference near this limit is a wrong fusion.
 LARGEST_DIFFERENCE = 1e-3
-# The newest that ONNX Runtime's fusion passes read; the first with Gelu as one operator.
+# The newest that the fusion passes of ONNX Runtime read; the first with Gelu as one operator.
 OPSET = 20
 # ONNX Runtime has one operator for their attention: every token sees every token that is not masked, and no score has a
 # bias by position. The attention of others is exported operator by operator.
@@ -39,7 +39,7 @@ def _fused_attention(  # noqa: PLR0913, PLR0917 - the signature is that of trans
     scaling: float | None = None,
     **kwargs: Any,  # noqa: ARG001
 ) -> tuple[Tensor, None]:
-    """Stand in a graph for attention over [reviews, heads, tokens, width] as one operator of ONNX Runtime."""
+    """Replace attention over [reviews, heads, tokens, width] in a graph by one operator of ONNX Runtime."""
     reviews, heads, tokens, width = query.shape
     flat = [states.transpose(1, 2).reshape(reviews, tokens, heads * width) for states in (query, key, value)]
     attended = torch.onnx.ops.symbolic(
@@ -71,7 +71,7 @@ def write_float32(model: Network, path: Path) -> None:
     """Write the network as a fused float32 graph of any batch size and length, and compare it with the original."""
     network = _Logits(model).eval()
     ids, mask = _sample(model, 3, 24)
-    # No two sizes may be alike, or the exporter takes them for one.
+    # No two sizes may be equal, or the exporter takes them for the same dimension.
     reviews, tokens = torch.export.Dim("reviews"), torch.export.Dim("tokens")
     with torch.inference_mode():
         samples = [(ids, mask), _sample(model, 2, min(token_limit(model.config) or 512, 200))]
@@ -95,7 +95,7 @@ def write_float32(model: Network, path: Path) -> None:
 
 
 def _sample(model: Network, reviews: int, tokens: int) -> tuple[Tensor, Tensor]:
-    """Return random ids, and a mask that masks: the fusion of attention could drop it unseen otherwise."""
+    """Return random ids, and a mask with masked tokens, so that a fusion that drops the mask is found."""
     ids = torch.randint(5, int(model.config.vocab_size), (reviews, tokens), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
     mask[1, tokens // 2 :] = 0
@@ -104,7 +104,7 @@ def _sample(model: Network, reviews: int, tokens: int) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _exportable_attention(model: Network) -> Iterator[None]:
-    """Give the network the attention of ONNX Runtime until the block ends, where that computes the same."""
+    """Use the attention operator of ONNX Runtime until the block ends, if it computes the same."""
     base = model.base()
     if base.config.model_type not in PLAIN_ATTENTION:
         yield
@@ -121,16 +121,16 @@ def _exportable_attention(model: Network) -> Iterator[None]:
 
 def _fuse(path: Path, model: Network) -> None:
     options = FusionOptions("bert")
-    # Kept apart from its layer norm, the embedding table quantises as a plain Gather and the norm stays exact.
+    # Not fused with its layer norm, the embedding table quantises as a plain Gather and the norm stays exact.
     options.enable_embed_layer_norm = False
-    # The pass for residuals takes it for granted that a norm has a bias; ModernBERT's have none.
+    # The pass for residuals assumes that a norm has a bias; those of ModernBERT have none.
     norms = [node for node in onnx.load(path).graph.node if node.op_type == "LayerNormalization"]
     options.enable_skip_layer_norm = all(len(node.input) == 3 for node in norms)
     heads, width = int(model.config.num_attention_heads), int(model.config.hidden_size)
     fused = optimize_model(
         str(path), model_type="bert", num_heads=heads, hidden_size=width, optimization_options=options, opt_level=0
     )
-    # Shapes that the exporter noted of values which the passes have changed.
+    # The shapes noted by the exporter are out of date after the passes.
     fused.model.graph.ClearField("value_info")
     fused.save_model_to_file(str(path))
 

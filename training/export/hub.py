@@ -1,4 +1,4 @@
-"""Upload of a model folder, or of a training run's, to a model hub."""
+"""Upload a model folder, or the folder of a training run, to a model hub."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 from training.data.run_folder import MEAN_POOLED
 from training.errors import TrainingError
 
-# What a run needs to go on, and what only concerns the machine that it ran on.
+# Files that only a resumed run or this machine needs.
 LEFT_OUT = ["checkpoints/*", "*.log", ".*", f"{MEAN_POOLED}/*"]
 MARKS = ("manifest.json", "model.safetensors")
 
 
 def upload(folder: Path, repository: str, *, private: bool, message: str) -> str:
-    """Create the repository if it is not there, upload the folder as one commit, and return its address.
+    """Create the repository if it is missing, upload the folder as one commit, and return its address.
 
     Raises:
-        TrainingError: the folder holds no model, or the hub is not reached or refuses.
+        TrainingError: the folder holds no model, or the hub cannot be reached or refuses the upload.
     """
     if not any((folder / name).is_file() for name in MARKS):
         raise TrainingError(f"{folder} holds neither a model folder nor an ended training run that transformers loads.")
@@ -43,7 +43,7 @@ def upload(folder: Path, repository: str, *, private: bool, message: str) -> str
 
 
 def _is_old(folder: Path) -> bool:
-    """Say whether a run's weights are those of Verdict's own network under the name that transformers looks for."""
+    """Return whether the weights of a run are in Verdict's own form, under the file name that transformers reads."""
     from safetensors import safe_open  # noqa: PLC0415 - only for this look
 
     weights = folder / "model.safetensors"

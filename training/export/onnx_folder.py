@@ -1,4 +1,4 @@
-"""The files beside `model.onnx` that make a model folder one of optimum's, which other programs load as it stands."""
+"""The files beside `model.onnx` that give a model folder the layout of optimum, which other programs can load."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ TOKENIZER_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 
 
 def write_onnx_config(run: Path, labels: list[str], folder: Path) -> None:
-    """Write `config.json`, with the labels, and the tokenizer's settings; `tokenizer.json` stands there already.
+    """Write `config.json` with the labels, and the settings of the tokenizer; `tokenizer.json` must already exist.
 
-    The folder has no weights for torch: `AutoModelForSequenceClassification` fails on it with an error.
+    The folder has no weights for torch, so `AutoModelForSequenceClassification` raises an error for it.
     """
     config = trained_config(run)
     values: dict[str, Any] = config.to_diff_dict()

@@ -1,10 +1,10 @@
-"""A mean-pooled BERT as a `BertForSequenceClassification` that plain transformers loads, with equal logits.
+"""Convert a mean-pooled BERT to a `BertForSequenceClassification` with equal logits, which transformers can load.
 
-That class reads the first token alone, so two layers are appended that bring the mean there. They use three identities:
+That class reads the first token only, so two appended layers write the mean there. They use three identities:
 `gelu(x) - gelu(-x) = x` makes a feed-forward block any linear map; queries and keys of zero make attention the mean of
 the tokens that are not masked; and a layer norm whose input holds +C and -C, with C far larger than all else, divides
-by a constant, which its weight undoes. The first layer turns each token's state into its logits, the second takes the
-mean of those. docs/decisions/0014 has the alternatives and the measured differences.
+by a constant, which its weight cancels. The first layer turns the state of each token into logits, the second takes
+the mean of those. docs/decisions/0014 has the alternatives and the measured differences.
 """
 
 from pathlib import Path
@@ -17,22 +17,22 @@ from transformers import BertConfig, BertForSequenceClassification
 from training.errors import TrainingError
 from training.learn.model import MeanPooledClassifier, label_options
 
-# Logits are scaled down between the layers: their square against that of C is how far a norm is from a constant
-# (2e-6 at two logits of 8), and C against float32's precision is what rounding adds.
+# Logits are scaled down between the layers. The norm differs from a constant by their square over that of C (2e-6 at
+# two logits of 8); a larger C increases the rounding error of float32.
 LARGE = 256.0
 LOGIT_SCALE = 1 / 32
 # The pooler's tanh(x) is x to 1e-6 for |x| < 2e-3.
 POOLED_SCALE = 2.0**-13
-# A logit that differs by so much moves a probability by 0.00125 at most; the default network differs by 0.0034.
+# This difference of a logit changes a probability by at most 0.00125; the default network differs by 0.0034.
 LARGEST_DIFFERENCE = 5e-3
 EXTRA_LAYERS = 2
 
 
 def portable(model: MeanPooledClassifier, labels: list[str]) -> BertForSequenceClassification | None:
-    """Return the network for transformers, or None where there is no such form: not BERT, or too narrow for the labels.
+    """Return the network for transformers, or None if it is not BERT or too narrow for the number of labels.
 
     Raises:
-        TrainingError: the two networks differ on the same tokens.
+        TrainingError: the two networks have different logits for the same tokens.
     """
     told = model.encoder.config
     if told.model_type != "bert" or told.hidden_act != "gelu":
@@ -73,7 +73,7 @@ def _fill(network: Any, model: MeanPooledClassifier) -> None:
 
 
 def _project(layer: nn.Module, head: Tensor) -> None:
-    """Make the feed-forward block replace a state by +C, -C, its logits and their negatives: a sum of zero."""
+    """Make the feed-forward block replace a state by +C, -C, its logits and their negatives, whose sum is zero."""
     up: Any = layer.get_submodule("intermediate.dense")
     down: Any = layer.get_submodule("output.dense")
     labels, width = head.shape
@@ -89,7 +89,7 @@ def _project(layer: nn.Module, head: Tensor) -> None:
 
 
 def _average(layer: nn.Module, labels: int) -> None:
-    """Make the attention write the mean of the logits over all tokens, and its negative, into columns of their own."""
+    """Make the attention write the mean of the logits over all tokens, and its negative, into separate columns."""
     value: Any = layer.get_submodule("attention.self.value")
     dense: Any = layer.get_submodule("attention.output.dense")
     each = torch.arange(labels)
@@ -124,7 +124,7 @@ def _compare(network: BertForSequenceClassification, model: MeanPooledClassifier
 
 
 def save_portable(model: MeanPooledClassifier, labels: list[str], folder: Path) -> bool:
-    """Write `config.json` and `model.safetensors` for transformers into a folder; False where there is no such form."""
+    """Write `config.json` and `model.safetensors` for transformers; return False if there is no such form."""
     network = portable(model, labels)
     if network is None:
         return False

@@ -1,7 +1,7 @@
-"""A float32 graph as int8: weights by output channel, activations by ranges measured once on training reviews.
+"""Quantise a float32 graph to int8: weights by output channel, activations by ranges measured on training reviews.
 
-Called by `training.export.export_model`. Ranges that are fixed make a review's answer independent of its batch-mates;
-ranges taken at run time (dynamic quantisation) are as fast here and moved probabilities by up to 0.13 with the batch.
+With fixed ranges the prediction for a review does not depend on the other reviews in its batch. Ranges taken at run
+time (dynamic quantisation) are as fast here, and changed probabilities by up to 0.13 with the batch.
 """
 
 from collections import Counter
@@ -24,14 +24,14 @@ from onnxruntime.quantization import (
 from inference.classifier import Encoded, pad
 from training.run_log import notes_of_libraries
 
-# More rows moved no range that mattered; the histograms of 64 take a minute.
+# More rows changed no range noticeably; the histograms of 64 take a minute.
 CALIBRATION_ROWS = 64
 # Outliers of activations are cut here: mean error of a probability 0.0097, with plain minimum and maximum 0.0136.
 PERCENTILE = 99.999
 
 
 class _Rows(CalibrationDataReader):  # type: ignore[misc]
-    """Feeds one review at a time, each of the same length, as the histograms demand."""
+    """Feeds one review at a time, all of the same length, as the histograms require."""
 
     def __init__(self, encoded: Sequence[Encoded], pad_id: int) -> None:
         self._rows = _feeds(encoded, pad_id)
@@ -50,10 +50,10 @@ def _feeds(encoded: Sequence[Encoded], pad_id: int) -> Iterator[dict[str, NDArra
 
 
 def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: int) -> None:
-    """Write the int8 form of a fused graph; reviews of the length that holds most tokens set the ranges."""
+    """Write the int8 form of a fused graph; ranges are measured on the length of review with most tokens in total."""
     table = path.with_suffix(".table.onnx")
     with notes_of_libraries("quantise"):
-        # The embedding table first: looked up as int8, which leaves a quarter of its 47 MB.
+        # The embedding table first: as int8 it has a quarter of its 47 MB.
         quantize_dynamic(float32, table, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8, **_typed())
         _name_types(table)
         quantize_static(
@@ -68,7 +68,7 @@ def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: in
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            # A few weights whose error would go straight into the answer.
+            # Few weights, whose rounding error would go directly into the logits.
             nodes_to_exclude=_head(table),
             **_typed(CalibPercentile=PERCENTILE, OpTypesToExcludeOutputQuantization=["MatMul"]),
         )
@@ -87,7 +87,7 @@ def _typed(**options: object) -> dict[str, dict[str, object]]:
 
 
 def _name_types(path: Path) -> None:
-    """Write down that what the fused nodes pass on is float: the quantiser skips tensors whose type it cannot tell."""
+    """Declare the outputs of the fused nodes as float: the quantiser skips tensors of unknown type."""
     model = onnx.load(path)
     known = {value.name for value in model.graph.value_info} | {value.name for value in model.graph.initializer}
     inputs = {node.input[0] for node in model.graph.node if node.op_type == "MatMul"}

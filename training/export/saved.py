@@ -1,4 +1,4 @@
-"""The network in a run's folder: for Verdict as it was trained, and for plain transformers."""
+"""Save the network in the folder of a run, as it was trained and in a form for plain transformers."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def save_network_config(model: Network, folder: Path) -> None:
 
 
 def save_network(model: Network, labels: list[str], folder: Path) -> None:
-    """Write trained weights into a run's folder, where `AutoModelForSequenceClassification` finds them."""
+    """Write trained weights into the folder of a run, where `AutoModelForSequenceClassification` finds them."""
     if isinstance(model, OwnHeadClassifier):
         model.network.save_pretrained(folder)
     elif isinstance(model, MeanPooledClassifier):
@@ -30,9 +30,9 @@ def save_network(model: Network, labels: list[str], folder: Path) -> None:
 
 
 def save_mean_pooled(model: MeanPooledClassifier, labels: list[str], folder: Path) -> None:
-    """Write a mean-pooled network as it is into a folder of its own, and at the top what transformers can load.
+    """Write a mean-pooled network into `mean_pooled/`, and its form for transformers into the folder itself.
 
-    Where transformers has no form of it the top holds no weights, so that loading them fails with an error.
+    If transformers has no form of it, the folder itself gets no weights, so loading it raises an error.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     (folder / MEAN_POOLED).mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def save_mean_pooled(model: MeanPooledClassifier, labels: list[str], folder: Pat
 
 
 def upgrade(folder: Path, model: Network, labels: list[str]) -> None:
-    """Bring a folder of an earlier version, whose weights transformers loads as random, into the present form."""
+    """Convert a folder of an earlier version to the present form; transformers would load it with random weights."""
     if (folder / MEAN_POOLED).is_dir() or not isinstance(model, MeanPooledClassifier):
         return
     scratch = folder / f".{MEAN_POOLED}"

@@ -1,4 +1,4 @@
-"""What architectures of transformers call their settings: dropout, and how many tokens they can read."""
+"""The names of settings in the architectures of transformers: dropout, and the largest number of tokens."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from training.errors import TrainingError
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-# Every name that an encoder of transformers gives to dropout of hidden states, attention or its classification head.
+# The names of dropout in the encoders of transformers: of hidden states, attention and classification heads.
 DROPOUT_NAMES = (
     "hidden_dropout_prob",  # BERT, RoBERTa, ELECTRA, MPNet, DeBERTa
     "attention_probs_dropout_prob",
@@ -18,14 +18,14 @@ DROPOUT_NAMES = (
     "embedding_dropout",
     "hidden_dropout",  # ESM, EuroBERT
     "activation_dropout",
-    "resid_pdrop",  # GPT-2 and its kin
+    "resid_pdrop",  # GPT-2 and its relatives
     "attn_pdrop",
     "embd_pdrop",
     "seq_classif_dropout",  # DistilBERT's head
     "classifier_dropout",
 )
 HEAD_ONLY = {"seq_classif_dropout", "classifier_dropout"}
-# Their positions count from the padding id on, so that the table holds fewer than its length says.
+# Their positions count from the padding id on, so they read fewer tokens than the table has rows.
 POSITIONS_AFTER_PADDING = {
     "roberta",
     "xlm-roberta",
@@ -38,10 +38,10 @@ POSITIONS_AFTER_PADDING = {
 
 
 def dropout_options(config: "PreTrainedConfig", dropout: float) -> Mapping[str, float]:
-    """Return the dropout under the names that this architecture has for it.
+    """Return the dropout under each name that this architecture has for it.
 
     Raises:
-        TrainingError: it has none, and so the setting would be without effect.
+        TrainingError: it has none, so the setting would have no effect.
     """
     known = {name: dropout for name in DROPOUT_NAMES if hasattr(config, name)}
     if not set(known) - HEAD_ONLY and dropout:
@@ -50,7 +50,7 @@ def dropout_options(config: "PreTrainedConfig", dropout: float) -> Mapping[str, 
 
 
 def token_limit(config: "PreTrainedConfig") -> int | None:
-    """Return how many tokens an architecture can read at most, or None if it has no table of positions."""
+    """Return the largest number of tokens that an architecture can read, or None if it has no table of positions."""
     positions = getattr(config, "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
         return None
@@ -58,7 +58,7 @@ def token_limit(config: "PreTrainedConfig") -> int | None:
 
 
 def check_max_tokens(config: "PreTrainedConfig", max_tokens: int, name: str) -> None:
-    """Refuse more tokens than a network has positions for: the forward pass would end in an index error."""
+    """Raise `TrainingError` for more tokens than a network has positions, which would end in an index error."""
     limit = token_limit(config)
     if limit is not None and max_tokens > limit:
         raise TrainingError(f"max_tokens {max_tokens} is more than {name} can read; it has {limit} positions.")

@@ -1,7 +1,4 @@
-"""Asks the Trainer for a checkpoint by the clock, since a step takes 0.1 s or 10 s depending on model and machine.
-
-Called by the Trainer that `training.learn.train` builds.
-"""
+"""Save checkpoints by time, not by steps: a step takes 0.1 s or 10 s depending on model and machine."""
 
 import time
 from typing import Any
@@ -10,7 +7,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class CheckpointClock(TrainerCallback):
-    """A checkpoint once `minutes` have passed since the last one, whoever asked for that."""
+    """Requests a checkpoint when `minutes` have passed since the last one, including those for other reasons."""
 
     def __init__(self, minutes: float) -> None:
         self._seconds = minutes * 60

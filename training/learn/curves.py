@@ -1,4 +1,4 @@
-"""The curves of one training run, as a picture: what was minimised, and what it gained on the validation reviews."""
+"""Plot the curves of one training run: the loss, and the figures on the validation reviews."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ FIGURES = {"accuracy": "accuracy", "f1": "macro F1", "precision": "macro precisi
 
 
 def plot_curves(history: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the loss by step, of training and validation, and the validation figures beside it."""
+    """Plot the training and validation loss by step, and the validation figures beside it."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     training = [entry for entry in history if "loss" in entry]

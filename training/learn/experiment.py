@@ -1,7 +1,4 @@
-"""Several losses or preprocessings over several seeds on the same reviews: which helps, and is it more than chance?
-
-A run that has ended is not run again.
-"""
+"""Compare several losses or preprocessings over several seeds on the same reviews; ended runs are not repeated."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,10 +16,10 @@ Results = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def experiment(config: ExperimentConfig, *, command: str = "verdict experiment") -> Results:
-    """Run what has not been run, write a table and a plot of the figures into `config.output`, and return them."""
+    """Run the missing runs, write a table and a plot of all figures into `config.output`, and return the figures."""
     compared, variants = config.variants()
     found: dict[str, dict[str, list[float]]] = {name: {figure: [] for figure in FIGURES} for name in variants}
-    for seed in config.seeds:  # seeds outside, so that an experiment cut short has all variants alike
+    for seed in config.seeds:  # the outer loop, so that a stopped experiment has the same seeds for all variants
         for name, variant in variants.items():
             output = config.output / f"{name.replace(' ', '-')}-{seed}"
             scores = figures_of(variant.model_copy(update={"seed": seed, "output": output}), command)
@@ -39,7 +36,7 @@ def figures_of(settings: TrainConfig, command: str) -> Mapping[str, float]:
     done = ended(settings)
     if done is None:
         done = train(settings, resume=True, command=command)
-        # Only figures are asked of it; the states of fifteen runs would fill gigabytes.
+        # Only the figures are needed; the states of fifteen runs would fill gigabytes.
         for folder in ("checkpoints", MEAN_POOLED):
             shutil.rmtree(settings.output / folder, ignore_errors=True)
         (settings.output / "model.safetensors").unlink(missing_ok=True)
@@ -50,7 +47,7 @@ def figures_of(settings: TrainConfig, command: str) -> Mapping[str, float]:
 def table(results: Results, compared: str = "loss") -> str:
     """Return the figures as Markdown: mean and standard deviation over seeds, in percent.
 
-    The last column takes each seed's difference to the first variant, so that what seeds share falls out of its spread.
+    The last column has the differences to the first variant with the same seed, which cancels the effect of the seed.
     """
     baseline = next(iter(results))
     head = [compared, *FIGURES.values(), f"accuracy against {baseline}"]
@@ -68,7 +65,7 @@ def _spread(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], *, signed
 
 
 def plot(results: Results, path: Path) -> None:
-    """Draw a panel a figure: every seed a dot, beside it the mean with its standard deviation."""
+    """Plot a panel for each figure: a dot for each seed, and the mean with its standard deviation."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - only this command draws
 
     figure = Figure(figsize=(11, 0.5 * len(results) + 1.6), layout="constrained")
@@ -78,7 +75,7 @@ def plot(results: Results, path: Path) -> None:
             panel.plot(percent, np.full(len(percent), place), "o", color="tab:gray", alpha=0.6)
             panel.errorbar(percent.mean(), place + 0.2, xerr=percent.std(ddof=1), fmt="s", color="tab:blue", capsize=4)
         panel.set_yticks(range(len(results)), list(results))
-        panel.set_ylim(len(results) - 0.5, -0.5)  # the first on top, as in the table
+        panel.set_ylim(len(results) - 0.5, -0.5)  # the first variant on top, as in the table
         panel.set_xlabel(f"{name} [%]")
         panel.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=120)

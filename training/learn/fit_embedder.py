@@ -1,6 +1,6 @@
-"""Fit an embedder: latent semantic analysis of word pieces, then reviews of one group are pulled together.
+"""Fit an embedder: latent semantic analysis of word pieces, then contrastive training on reviews of one group.
 
-Called by `verdict embedder`; `inference.embedder` is what it makes, `training.learn.neighbours` measures it.
+The result is an `inference.embedder` file; `training.learn.neighbours` measures it.
 """
 
 import json
@@ -26,20 +26,20 @@ FILE = "embedder.npz"
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Distinct tokens of each review, and their weights."""
+    """The distinct tokens of each review, and their weights."""
 
     tokens: list[NDArray[np.int64]]
     weights: list[NDArray[np.float32]]
 
     @classmethod
     def of(cls, texts: Sequence[str], tokeniser: ReviewTokenizer) -> "Documents":
-        """Count the tokens of texts; a thousand at a time, since as lists they take far more memory."""
+        """Count the tokens of texts, a thousand texts at a time, since token lists take far more memory."""
         parts = (texts[start : start + 1000] for start in range(0, len(texts), 1000))
         pairs = [words(ids) for part in parts for ids in tokeniser.whole(part)]
         return cls([tokens for tokens, _ in pairs], [weights for _, weights in pairs])
 
     def idf(self, power: float, min_reviews: int) -> NDArray[np.float32]:
-        """Return how much each token tells [vocabulary]: the log of how rare it is, to a power, or 0."""
+        """Return the inverse document frequency [vocabulary] to a power; 0 for tokens of few reviews."""
         found = np.bincount(np.concatenate(self.tokens))
         rarity = np.log((len(self.tokens) + 1) / (found + 1)) ** power
         return np.where(found < min_reviews, 0, rarity).astype(np.float32)
@@ -67,7 +67,7 @@ class Documents:
 
 
 def fit_embedder(config: EmbedderConfig) -> dict[str, object]:
-    """Fit and measure an embedder; write it and its figures to `config.output` and return the figures."""
+    """Fit and measure an embedder, write it and its figures to `config.output`, and return the figures."""
     training, validation = load_split(config)
     config.output.mkdir(parents=True, exist_ok=True)
     save_tokenizer(config.base_model, config.output)
@@ -81,7 +81,7 @@ def fit_embedder(config: EmbedderConfig) -> dict[str, object]:
     documents = Documents.of(texts, tokeniser)
     table = analysed(config, documents)
     if config.group_column and config.steps:
-        # What it is measured on must be as new to it as a film that comes out tomorrow.
+        # The groups of the validation reviews are left out: the embedder must work for groups that it has not seen.
         table = contrasted(config, documents, pairs_of(groups, {"", *validation.groups}), table)
     topics = quantised(table, config.judgement)
     topics.write(config.output / FILE)
@@ -101,7 +101,7 @@ def analysed(config: EmbedderConfig, documents: Documents) -> Tensor:
 
 
 def pairs_of(groups: Sequence[str], left_out: set[str]) -> list[NDArray[np.int64]]:
-    """Return the rows of each group that has two at least and is not left out."""
+    """Return the rows of each group that has at least two and is not left out."""
     rows: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         if group not in left_out:
@@ -112,9 +112,9 @@ def pairs_of(groups: Sequence[str], left_out: set[str]) -> list[NDArray[np.int64
 def contrasted(
     config: EmbedderConfig, documents: Documents, groups: Sequence[NDArray[np.int64]], table: Tensor
 ) -> Tensor:
-    """Return the table after each step has told pairs of one group from pairs across groups (InfoNCE, symmetric)."""
+    """Return the table after training to separate pairs of one group from pairs across groups (symmetric InfoNCE)."""
     draw = np.random.default_rng(config.seed)
-    # Lengths do not count, so the step size does: Adam's is the same for a table of any scale.
+    # Embeddings are normalised, and the step size of Adam does not depend on the scale of the table: set that scale.
     weights = (table * (0.1 / table.square().mean().sqrt())).requires_grad_()
     optimiser = torch.optim.Adam([weights], lr=config.learning_rate)
     decay = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=config.steps)
@@ -133,7 +133,7 @@ def contrasted(
 
 
 def quantised(table: Tensor, judgement: float) -> Topics:
-    """Return the table in int8, each row in units of its own."""
+    """Return the table as int8 with a scale for each row."""
     scale = table.abs().amax(dim=1) / 127
     rows = (table / scale.clamp(min=1e-12).unsqueeze(1)).round().to(torch.int8)
     return Topics(rows.numpy(), scale.numpy(), judgement)

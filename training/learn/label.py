@@ -1,11 +1,6 @@
-"""What a trained network says of every text of a file, for a student to learn from.
-
-Called by `verdict label`; the folder that it writes is a teacher in the recipe of `training.data.soft_targets`.
-"""
+"""Label every text of a file with a trained network; the resulting folder is a teacher for another run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,44 +14,27 @@ from training.data.soft_targets import Judgement
 from training.learn.architecture import check_max_tokens
 from training.learn.model import load_trained, trained_config
 from training.learn.preprocessing import tokeniser_of
+from training.recipes.recipe import LabelConfig
 
-# One part is written at a time, so that a kill costs a few minutes of a wide teacher.
+# The parts are written one by one, so a kill loses a few minutes of work of a wide teacher.
 PART_ROWS = 1000
 TOKEN_BUDGET = 4096
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRequest:
-    """Which run judges which texts, and `output`, the folder of parts.
-
-    `unsure` names another model's answers: only rows whose likeliest label it gives less than `below` are judged.
-    """
-
-    run: Path
-    data: str
-    output: Path
-    checkpoint: Path | None = None
-    text_column: str | None = None
-    max_tokens: int | None = None
-    unsure: Path | None = None
-    below: float = 0.95
-    limit: int | None = None
-
-
-def label(request: LabelRequest) -> int:
-    """Judge what is not yet judged, part by part, and return how many rows the folder then holds."""
-    record = RunRecord.read(request.run)
-    model = load_trained(request.run, len(record.labels), request.checkpoint).to(DEVICE)
-    max_tokens = request.max_tokens or record.settings().max_tokens
-    check_max_tokens(trained_config(request.run), max_tokens, str(request.run))
-    tokeniser = tokeniser_of(record.settings(), request.run / "tokenizer.json", max_tokens)
-    texts = load_texts(request.data, request.text_column)
-    rows = _rows(request, len(texts))
-    request.output.mkdir(parents=True, exist_ok=True)
+def label(config: LabelConfig) -> int:
+    """Label the missing parts, and return the number of rows in the folder."""
+    record = RunRecord.read(config.run)
+    model = load_trained(config.run, len(record.labels), config.checkpoint).to(DEVICE)
+    max_tokens = config.max_tokens or record.settings().max_tokens
+    check_max_tokens(trained_config(config.run), max_tokens, str(config.run))
+    tokeniser = tokeniser_of(record.settings(), config.run / "tokenizer.json", max_tokens)
+    texts = load_texts(config.data, config.text_column)
+    rows = _rows(config, len(texts))
+    config.output.mkdir(parents=True, exist_ok=True)
     torch.set_flush_denormal(True)
     for number, start in enumerate(range(0, len(rows), PART_ROWS)):
-        part = request.output / f"{number:05}.parquet"
+        part = config.output / f"{number:05}.parquet"
         if not part.exists():
             chosen = rows[start : start + PART_ROWS]
             encoded = tokeniser.encode([texts[row] for row in chosen])
@@ -64,12 +42,12 @@ def label(request: LabelRequest) -> int:
     return len(rows)
 
 
-def _rows(request: LabelRequest, texts: int) -> NDArray[np.int64]:
-    """Return the rows to judge, in order."""
-    if request.unsure is None:
-        return np.arange(texts)[: request.limit]
-    other = Judgement.read(request.unsure)
-    return np.sort(other.rows[softmax(other.logits).max(axis=1) < request.below])[: request.limit]
+def _rows(config: LabelConfig, texts: int) -> NDArray[np.int64]:
+    """Return the rows to label, in order."""
+    if config.unsure is None:
+        return np.arange(texts)[: config.limit]
+    other = Judgement.read(config.unsure)
+    return np.sort(other.rows[softmax(other.logits).max(axis=1) < config.below])[: config.limit]
 
 
 @torch.inference_mode()

@@ -1,8 +1,8 @@
-"""What training minimises: cross entropy, and losses that change what a mistake costs. Chosen by `loss:` in the recipe.
+"""The losses of training: cross entropy, and others that weigh errors differently; `loss:` in the recipe chooses one.
 
-Called by `training.learn.model`. Each module maps logits [reviews, labels], targets [reviews, labels] (each row a
-distribution: a smoothed true label, or what a teacher says) and lengths [reviews] (tokens of the whole review, of which
-the network may have seen a part) to one loss a review, so that weightings wrap any other; the network takes the mean.
+Each module maps logits [reviews, labels], targets [reviews, labels] (each row a distribution: a smoothed true label, or
+the prediction of a teacher) and lengths [reviews] (tokens of the whole review, of which the network may see a part) to
+one loss for each review, so that weightings can wrap any other loss. The network takes the mean.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ class CrossEntropy(nn.Module):
 class ConfidencePenalised(nn.Module):
     """loss + strength * w^power, where w is the probability of the likeliest label that is not the target's top one.
 
-    A cascade and a reader both trust confident answers, so a confident mistake costs them more than a hesitant one.
-    Cross entropy alone also rewards pushing right answers from 0.95 to 0.99; w^2 is nearly flat there and steepest
-    where a wrong label is believed. With two labels and power 2 it is half the Brier score (Brier 1950). Unlike the
-    entropy penalty of Pereyra et al. 2017 it does not touch answers that are confident and right.
+    Cascades and readers trust confident predictions, so a confident error costs more than a hesitant one. Cross entropy
+    also rewards raising correct predictions from 0.95 to 0.99; w^2 is nearly flat there and steepest where a wrong
+    label has a high probability. With two labels and power 2 it is half the Brier score (Brier 1950). Unlike the
+    entropy penalty of Pereyra et al. 2017 it does not change confident correct predictions.
     """
 
     def __init__(self, inner: nn.Module, strength: float, power: float) -> None:
@@ -43,10 +43,10 @@ class ConfidencePenalised(nn.Module):
 class LengthWeighted(nn.Module):
     """loss * clip((length / reference)^exponent, 1/2, 2).
 
-    A long review is seen in part only, and weighs for and against: with a negative exponent its label counts less,
-    as a noisier one should (importance weighting; Ren et al. 2018 learn such weights). A positive exponent asks the
-    opposite, more effort for the hard ones. The reference is fixed, not the batch's mean: batches hold reviews of
-    like length, whose mean would cancel the weight. The clip keeps one-word reviews from ruling a batch.
+    The network sees only a part of a long review, which often has arguments for and against: with a negative exponent
+    such a noisy label weighs less (importance weighting; Ren et al. 2018 learn such weights). A positive exponent gives
+    long reviews more weight. The reference is fixed and not the mean of the batch: batches hold reviews of similar
+    length, whose mean would cancel the weight. The clip keeps one-word reviews from dominating a batch.
     """
 
     def __init__(self, inner: nn.Module, exponent: float, reference: float) -> None:
@@ -60,10 +60,10 @@ class LengthWeighted(nn.Module):
 
 
 class ClassWeighted(nn.Module):
-    """loss * n / (labels * n_y), n_y being the training reviews that bear the label (King and Zeng 2001, section 4).
+    """loss * n / (labels * n_y), n_y being the training reviews with the label (King and Zeng 2001, section 4).
 
-    Every label then has the same say whatever its share, which macro F1 asks for. On balanced data it changes nothing.
-    A target that is spread over labels takes the mean of their weights.
+    Every label then has the same influence, as in macro F1. On balanced data the loss is unchanged. A target that is
+    spread over labels takes the mean of their weights.
     """
 
     weights: Tensor
@@ -72,7 +72,7 @@ class ClassWeighted(nn.Module):
         super().__init__()
         self.inner = inner
         sizes = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
-        # Not part of the weights that are saved and served.
+        # Not saved with the weights of the network.
         self.register_buffer("weights", sizes.sum() / (len(counts) * sizes), persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor) -> Tensor:

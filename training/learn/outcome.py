@@ -1,4 +1,4 @@
-"""What a training run leaves beside its weights: figures, curves, its record and a card for readers elsewhere."""
+"""Write the results of a training run beside its weights: figures, curves, the record and a model card."""
 
 import json
 from dataclasses import asdict, replace
@@ -34,7 +34,7 @@ def save_outcome(
         result["test"] = _write_test(config, test)
     done = replace(record, result=result)
     (config.output / "README.md").write_text(_card(config, done), encoding="utf-8")
-    done.write(config.output)  # last: a record with a result says that the run has ended
+    done.write(config.output)  # last: a record with a result marks the run as ended
     LOG.info("best at step %d of %d: %s", best["step"], state.global_step, _words(result["validation"]))
     return done
 

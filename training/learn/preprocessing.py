@@ -1,4 +1,4 @@
-"""Texts prepared and cut in other ways than a worker does, to compare them; `verdict export` refuses such runs."""
+"""Other ways to prepare and cut texts than a worker's, for experiments; `verdict export` refuses such runs."""
 
 import re
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ _TAG = re.compile(r"<[^<>]+>")
 def tokeniser_of(
     config: TrainConfig, path: Path, max_tokens: int | None = None, ngrams: Path | None = None
 ) -> ReviewTokenizer:
-    """Return the tokenizer of a recipe, which prepares texts as a worker does if the recipe says nothing else.
+    """Return the tokenizer of a recipe; by default it prepares texts as a worker does.
 
-    `ngrams` is the folder of the n-grams that choose sentences of long texts, if not those that it was trained with.
+    `ngrams` is the folder of the n-grams that choose sentences of long texts, by default those of the training run.
     """
     limit = max_tokens or config.max_tokens
     if config.preprocessing != PreprocessingConfig():
@@ -29,7 +29,7 @@ def tokeniser_of(
 
 
 def prepare(text: str, config: PreprocessingConfig, *, symbols: bool = True) -> str:
-    """Return the text as the tokenizer gets it."""
+    """Return the prepared text for the tokenizer."""
     if config.cleaning == "full":
         text = clean(text, symbols=symbols)
     elif config.cleaning == "html":
@@ -38,7 +38,7 @@ def prepare(text: str, config: PreprocessingConfig, *, symbols: bool = True) -> 
 
 
 class VariantTokeniser(ReviewTokenizer):
-    """A tokenizer with a preparation of its own."""
+    """A tokenizer with a configured preparation of texts."""
 
     def __init__(self, path: Path, max_tokens: int, config: PreprocessingConfig, *, symbols: bool) -> None:
         super().__init__(path, max_tokens, symbols=symbols)
@@ -50,7 +50,7 @@ class VariantTokeniser(ReviewTokenizer):
         return [each.ids for each in self._tokenizer.encode_batch_fast(prepared)]
 
     def cut(self, ids: Sequence[int]) -> Encoded:
-        """Return a review's ids within the limit; the special token at the end that is cut moves to the cut."""
+        """Return the ids within the limit; the special token of the end that is cut off is kept."""
         inner = self.max_tokens - 1
         if len(ids) <= self.max_tokens or self._config.truncation == "head+tail":
             return super().cut(ids)

@@ -1,7 +1,7 @@
-"""Go on with masked-language training of a base model on reviews, labelled or not, before it is fine-tuned.
+"""Continue the masked-language training of a base model on reviews, labelled or not, before it is fine-tuned.
 
-Called by `verdict pretrain`; the folder that it writes is a `base_model` for `verdict train`. Gururangan et al. 2020,
-"Don't Stop Pretraining", found half a point on these reviews for a model 12 times as large.
+The resulting folder is a `base_model` for `verdict train`. Gururangan et al. 2020, "Don't Stop Pretraining", gained
+half a point on these reviews with a model 12 times as large.
 """
 
 import json
@@ -30,7 +30,7 @@ LOG_STEPS = 50
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False) -> dict[str, object]:
-    """Train, or go on from the last checkpoint, and write encoder, tokenizer and figures to `config.output`."""
+    """Train, or resume from the last checkpoint, and write encoder, tokenizer and figures to `config.output`."""
     checkpoint = config.output / "checkpoint.pt"
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
@@ -66,7 +66,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False) -> dict[str, objec
 
 
 def _windows(config: PretrainConfig) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
-    """Return the windows to learn from and some of the validation films' to measure on."""
+    """Return the windows for training, and some windows of the validation reviews for measuring."""
     training, validation = load_split(config)
     texts = training.texts + [text for path in config.unlabelled for text in load_texts(path)]
     tokeniser = ReviewTokenizer(config.output / "tokenizer.json", NO_LIMIT)
@@ -94,7 +94,7 @@ def _steps(config: PretrainConfig, windows: int) -> int:
 def _learn(
     config: PretrainConfig, model: MaskedLanguageModel, masking: Masking, windows: list[NDArray[np.int32]]
 ) -> float:
-    """Take every step that the checkpoint has not taken, and return the seconds it took."""
+    """Run the steps after the checkpoint, and return the seconds it took."""
     model.train()
     device = model.bias.device
     optimiser = _optimiser(config, model)
@@ -107,7 +107,7 @@ def _learn(
             continue
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * _rate(step, steps, config.warmup)
-        torch.manual_seed(config.seed + step)  # dropout, if any, is then the same after a resume
+        torch.manual_seed(config.seed + step)  # so that dropout, if any, is the same after a resume
         batch = masking.batch([windows[index] for index in chosen], np.random.default_rng([config.seed, 1, step]))
         losses.append(_step(model, optimiser, [array.to(device) for array in batch]))
         if time.monotonic() - saved > config.checkpoint_minutes * 60 or step + 1 == steps:
@@ -119,7 +119,7 @@ def _learn(
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:
-    """Return the part of the learning rate at a step: up in a line over the warm-up, then down in a line to zero."""
+    """Return the factor of the learning rate at a step: a linear warm-up, then a linear decay to zero."""
     rising = max(1, round(steps * warmup))
     return (step + 1) / rising if step < rising else (steps - step) / max(1, steps - rising)
 
@@ -150,7 +150,7 @@ def _save(path: Path, model: MaskedLanguageModel, optimiser: torch.optim.AdamW, 
 
 
 def _restore(path: Path, model: MaskedLanguageModel, optimiser: torch.optim.AdamW, device: torch.device) -> int:
-    """Load a checkpoint, if there is one, and return the step that comes next."""
+    """Load a checkpoint, if there is one, and return the next step."""
     if not path.exists():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)
@@ -169,7 +169,7 @@ def _log(config: PretrainConfig, step: int, steps: int, losses: Sequence[float],
 def _held_out_loss(
     model: MaskedLanguageModel, masking: Masking, windows: Sequence[NDArray[np.int32]], config: PretrainConfig
 ) -> float:
-    """Return the mean loss in nats on windows of films that were not learnt from, hidden alike each time."""
+    """Return the mean loss in nats on windows of validation reviews, with the same hidden tokens each time."""
     model.eval()
     losses = []
     for number, start in enumerate(range(0, len(windows), config.batch_size)):

@@ -29,10 +29,10 @@ class Trial:
 
 
 def search(config: SearchConfig, *, command: str = "verdict search") -> list[Trial]:
-    """Run the trials that are missing, and return all, best first.
+    """Run the missing trials, and return all trials, best first.
 
-    `config.output` then holds `search.md`, `search.png` and `best.yaml`, a recipe for `verdict train`. A search that
-    was stopped goes on: its trials stand in `trials.log`.
+    `config.output` then holds `search.md`, `search.png` and `best.yaml`, a recipe for `verdict train`. A stopped search
+    resumes from its trials in `trials.log`.
     """
     config.output.mkdir(parents=True, exist_ok=True)
     _same_search(config)
@@ -54,7 +54,7 @@ def search(config: SearchConfig, *, command: str = "verdict search") -> list[Tri
 
 
 def _same_search(config: SearchConfig) -> None:
-    """Refuse to mix trials of two searches; only the number of trials may change."""
+    """Raise `TrainingError` if the folder holds another search; only the number of trials may change."""
     path = config.output / "search.yaml"
     wanted = config.model_dump(mode="json", exclude={"trials"})
     if path.exists() and yaml.safe_load(path.read_text(encoding="utf-8")) != wanted:
@@ -91,7 +91,7 @@ def _write_best(config: SearchConfig, best: Trial) -> None:
 
 
 def table(trials: list[Trial]) -> str:
-    """Return the trials as Markdown, in their order."""
+    """Return the trials as a Markdown table, in order."""
     head = ["trial", *PARAMETERS.values(), "macro F1", "accuracy", "precision", "recall", "ECE"]
     rows = [head, ["---"] * len(head)]
     for trial in trials:
@@ -101,7 +101,7 @@ def table(trials: list[Trial]) -> str:
 
 
 def plot(trials: list[Trial], path: Path) -> None:
-    """Draw macro F1 against each parameter, a dot a trial and the best one marked."""
+    """Plot macro F1 against each parameter: a dot for each trial, the best one marked."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")

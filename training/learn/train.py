@@ -1,4 +1,4 @@
-"""Fine-tune a pretrained encoder on labelled reviews; the best checkpoint by validation F1 is kept."""
+"""Fine-tune a pretrained encoder on labelled reviews and keep the best checkpoint by validation F1."""
 
 import math
 import time
@@ -20,17 +20,18 @@ from training.errors import TrainingError
 from training.export.saved import save_network, save_network_config
 from training.learn.clock import CheckpointClock
 from training.learn.losses import build_loss
-from training.learn.model import Network, load_base, save_tokenizer, start_from
+from training.learn.model import Network, load_base, save_tokenizer
 from training.learn.outcome import save_outcome
 from training.learn.preprocessing import tokeniser_of
 from training.learn.trainer_log import RunLog
+from training.learn.weights import start_from
 from training.metrics import Scores, score
 from training.recipes.options import TrainConfig
 from training.run_log import LOG, log_file
 
 
 def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict train") -> RunRecord:
-    """Run or resume one training and return its record; `command` is what the record tells readers to repeat."""
+    """Run or resume one training and return its record; `command` is recorded as the way to repeat it."""
     last = _last_checkpoint(config)
     if last and not resume:
         raise TrainingError(f"{config.output} already holds a run; use --resume or another output.")
@@ -40,7 +41,7 @@ def train(config: TrainConfig, *, resume: bool = False, command: str = "verdict 
         try:
             return _train(config, last, command)
         except TrainingError as exc:
-            LOG.debug("ended: %s", exc)  # the command line prints it
+            LOG.debug("failed: %s", exc)  # the command line prints it
             raise
 
 
@@ -59,7 +60,7 @@ def _train(config: TrainConfig, last: Path | None, command: str) -> RunRecord:
     record = _record(config, command, pad_id, training, validation)
     record.write(config.output)
     trainer = _trainer(config, model, pad_id, training, validation)
-    LOG.info("%d labelled reviews to learn from, %d to choose the checkpoint by", len(training), len(validation))
+    LOG.info("%d labelled reviews for training, %d for validation", len(training), len(validation))
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=str(last) if last else None)
     speed = (trainer.state.global_step - (_step(last) if last else 0)) * config.batch_size / (time.monotonic() - began)
@@ -69,13 +70,13 @@ def _train(config: TrainConfig, last: Path | None, command: str) -> RunRecord:
 
 
 def _tested(trainer: Trainer, test: Reviews, tokeniser: ReviewTokenizer) -> Scores:
-    """Return the figures of the network on reviews that neither a weight nor the choice of the checkpoint has seen."""
+    """Return the figures on reviews that were used neither for training nor to choose the checkpoint."""
     prediction = trainer.predict(_tokenised(true_labels(test, smoothing=0.0), tokeniser))
     return score(np.asarray(test.labels), softmax(np.asarray(prediction.predictions)), test.names)
 
 
 def _last_checkpoint(config: TrainConfig) -> Path | None:
-    """Return the newest whole checkpoint; the Trainer writes its state last, so a kill amid writing leaves none."""
+    """Return the newest complete checkpoint; the Trainer writes its state last, so an interrupted one has none."""
     whole = (config.output / "checkpoints").glob("checkpoint-*/trainer_state.json")
     return max((state.parent for state in whole), key=_step, default=None)
 
@@ -88,7 +89,7 @@ def _prepare_torch(config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    # Tiny gradients near zero are otherwise computed in microcode, some hundred times slower.
+    # Denormal numbers are computed in microcode, some hundred times slower.
     torch.set_flush_denormal(True)
 
 
@@ -122,7 +123,7 @@ def _trainer(config: TrainConfig, model: Network, pad_id: int, training: Reviews
 
 
 def _tokenised(learnt: Examples, tokeniser: ReviewTokenizer) -> Dataset:
-    """Tokenise once, before the first step; the Trainer groups by `length`, `tokens` counts the whole review."""
+    """Tokenise all texts before the first step; the Trainer groups by `length`, `tokens` counts the whole review."""
     reviews = tokeniser.encode(learnt.texts)
     columns = {
         "input_ids": [list(review.ids) for review in reviews],
@@ -159,7 +160,7 @@ def _metrics(prediction: EvalPrediction, names: list[str]) -> dict[str, float]:
 def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
     gpu = torch.cuda.is_available()
     bf16 = config.bf16 or (gpu and torch.cuda.is_bf16_supported())
-    # Rounded up: the Trainer evaluates after the last step anyway.
+    # Rounded up: the Trainer always evaluates after the last step.
     steps = math.ceil(math.ceil(rows / config.batch_size) * config.epochs / config.evaluations)
     return TrainingArguments(
         output_dir=str(config.output / "checkpoints"),
@@ -169,7 +170,7 @@ def _arguments(config: TrainConfig, rows: int) -> TrainingArguments:
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         warmup_steps=config.warmup,
-        # Reviews of like length share a batch, so that little of it is padding.
+        # Reviews of similar length share a batch, which avoids padding.
         train_sampling_strategy="group_by_length",
         remove_unused_columns=False,
         eval_strategy="steps",

@@ -1,4 +1,4 @@
-"""Hands the lines that the Trainer logs to the log of training."""
+"""Forward the lines that the Trainer logs to the log of training."""
 
 import logging
 from typing import Any
@@ -9,7 +9,7 @@ from training.run_log import LOG
 
 
 class RunLog(TrainerCallback):
-    """Records each line of the Trainer's own log: losses in detail, evaluations for everybody."""
+    """Logs each line of the Trainer: evaluations at level INFO, training losses at DEBUG."""
 
     def on_log(
         self,

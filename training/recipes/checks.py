@@ -1,4 +1,4 @@
-"""What can be known of a recipe's data before torch is imported: a mistake is said in a second, not after minutes."""
+"""Check the data of a recipe before torch is imported: a mistake is reported after a second, not after minutes."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from training.recipes.recipe import RecipeStep
 
 
 def check_data(steps: Sequence[RecipeStep]) -> None:
-    """Read the labelled reviews of every step, each file once, and split them.
+    """Read and split the labelled reviews of every step, each file once.
 
     Raises:
-        TrainingError: they cannot be read, or cannot be split.
+        TrainingError: a file cannot be read, or its reviews cannot be split.
     """
     read = []
     for config in (step.config for step in steps):

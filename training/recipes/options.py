@@ -1,7 +1,6 @@
-"""What each command that learns may be told: one YAML file, with `-o key=value` on top.
+"""The options of each training command: one YAML file, overridden by `-o key=value`.
 
-Called by `training.recipes.recipe` and by `verdict ngram`, `pretrain` and `experiment`; every mistake is one
-`TrainingError` of one line.
+Every mistake raises a `TrainingError` of one line.
 """
 
 from collections.abc import Sequence
@@ -26,10 +25,7 @@ from training.errors import TrainingError
 
 
 class LossConfig(BaseModel):
-    """What a mistake costs; `training.learn.losses` holds formulas and reasons.
-
-    `combined` is all three over one another.
-    """
+    """The loss; `training.learn.losses` has formulas and reasons. `combined` applies all three."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,35 +36,35 @@ class LossConfig(BaseModel):
 
 
 class Teacher(BaseModel):
-    """One model's answers, and how much they weigh."""
+    """The predictions of one model, and their weight."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     logits: Path = Field(
         description="a file or folder that `verdict label` or `verdict ngram` has written, or a served model, whose "
-        "n-grams then judge the texts"
+        "n-grams then label the texts"
     )
     weight: float = Field(1.0, gt=0)
 
 
 class DistilConfig(BaseModel):
-    """Texts without labels to learn from, and the teachers whose answers stand in for labels."""
+    """Texts without labels to learn from, and the teachers whose predictions replace labels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data: str = Field(description="the file that the teachers have judged")
+    data: str = Field(description="the file that the teachers have labelled")
     text_column: str | None = None
-    teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have judged are learnt from")
+    teachers: list[Teacher] = Field(min_length=1, description="rows that all of them have labelled are learnt from")
 
 
 class FocusConfig(BaseModel):
-    """Which labelled reviews are worth a forward pass: those that a cheaper model is not sure of, and some others."""
+    """The labelled reviews to train on: those that a cheaper model is unsure of, and a share of the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    answers: Path = Field(description="what `verdict ngram` with `cross_fit` said of the training reviews")
-    below: float = Field(0.9, gt=0, le=1, description="sure is who gives its likeliest label as much")
-    keep: float = Field(0.2, ge=0, le=1, description="share of the sure ones that is learnt from all the same")
+    answers: Path = Field(description="predictions of `verdict ngram` with `cross_fit` for the training reviews")
+    below: float = Field(0.9, gt=0, le=1, description="a prediction is sure when its top probability reaches this")
+    keep: float = Field(0.2, ge=0, le=1, description="share of the sure ones that is trained on too")
 
 
 class RowsConfig(BaseModel):
@@ -82,18 +78,18 @@ class RowsConfig(BaseModel):
     only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
     without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
     limit: int | None = Field(None, gt=0, description="use this many rows, drawn with the split's seed")
-    repeat: int = Field(1, ge=1, description="each row is learnt from so many times an epoch")
+    repeat: int = Field(1, ge=1, description="how many times an epoch each row is learnt from")
 
 
 class PreprocessingConfig(BaseModel):
-    """How a text is prepared before it is tokenised and cut; a worker knows the defaults and nothing else."""
+    """How a text is prepared before it is tokenised and cut; a worker supports the defaults only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cleaning: Literal["full", "html", "none"] = Field(
-        "full", description="full: as a worker cleans; html: tags become spaces and nothing else; none: as written"
+        "full", description="full: as a worker cleans; html: only tags become spaces; none: as written"
     )
-    lowercase: bool = Field(False, description="without effect on a base model whose tokenizer lowers case itself")
+    lowercase: bool = Field(False, description="without effect if the tokenizer of the base model lowers case itself")
     truncation: Literal["head+tail", "head", "tail"] = "head+tail"
 
 
@@ -110,8 +106,16 @@ def _label_map(value: object) -> object:
 LabelMap = Annotated[dict[str, str], BeforeValidator(_label_map)]
 
 
+def _folders(value: object) -> object:
+    """Read one folder as a list of one, and null as an empty list."""
+    return [] if value is None else [value] if isinstance(value, str | Path) else value
+
+
+Folders = Annotated[list[Path], BeforeValidator(_folders)]
+
+
 class DomainsConfig(BaseModel):
-    """Labelled rows of many kinds, which the column `by` tells apart; only measured on."""
+    """Labelled rows for measuring only; the column `by` holds their kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -130,9 +134,9 @@ class DataConfig(BaseModel):
     split: str = Field("train", description="the split to read; a file is its own split")
     text_column: str | None = Field(None, description="found by its name when not given")
     label_column: str | None = Field(None, description="found by its name when not given")
-    group_column: str | None = Field(None, description="rows of one group never stand on both sides of the split")
+    group_column: str | None = Field(None, description="all rows of a group stay on one side of the split")
     labels: list[str] | None = Field(None, description="label names in order; read from the data when not given")
-    label_map: LabelMap | None = Field(None, description="what labels mean: 1:negative,5:positive, or a mapping")
+    label_map: LabelMap | None = Field(None, description="the label of each value: 1:negative,5:positive, or a mapping")
     limit: int | None = Field(None, gt=1, description="use this many rows, drawn with the seed")
     only: dict[str, list[str]] = Field(default_factory=dict, description="column: values; other rows are left out")
     without: dict[str, list[str]] = Field(default_factory=dict, description="column: values; these rows are left out")
@@ -140,43 +144,46 @@ class DataConfig(BaseModel):
     more: list[RowsConfig] = Field(default_factory=list, description="further rows to train on")
     validation: list[RowsConfig] = Field(default_factory=list, description="further rows to validate on")
     validation_size: int = Field(1500, ge=0, description="rows held out to choose the checkpoint and to calibrate")
-    test_size: int = Field(0, ge=0, description="further rows held out, which only metrics_test.json is computed on")
-    symbols: bool = Field(True, description="put emoji, emoticons and ratings into words")
+    test_size: int = Field(0, ge=0, description="further rows held out, for metrics_test.json only")
+    symbols: bool = Field(True, description="replace emoji, emoticons and ratings by words")
     base_model: str = Field("all-MiniLM-L6-v2", description="hub name, local folder, or the packaged all-MiniLM-L6-v2")
-    split_seed: int = Field(13, description="draws `limit` and the validation split, which stay as they are over seeds")
+    split_seed: int = Field(13, description="draws `limit` and the validation split, independent of `seed`")
     seed: int = Field(13, description="first weights and the order of reviews")
-    output: Path = Field(Path("runs/default"), description="folder of what is learnt, and how it went")
+    output: Path = Field(Path("runs/default"), description="folder of the result and its figures")
 
 
 class TargetsConfig(DataConfig):
-    """What each review is to be answered with."""
+    """The target of each review."""
 
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     even: list[RowsConfig] = Field(
-        default_factory=list, description="texts that lean to no label, such as neutral ones: all labels are as likely"
+        default_factory=list, description="texts without a leaning, such as neutral ones: all labels are equally likely"
     )
-    distil: DistilConfig | None = Field(None, description="learn from teachers too, beside the labelled reviews")
+    distil: DistilConfig | None = Field(None, description="learn from teachers in addition to the labelled reviews")
 
 
 class TrainConfig(TargetsConfig):
     """One training run of a network; its output holds checkpoints, the best weights and run.json."""
 
-    start: Path | None = Field(None, description="folder of a run or a served model whose weights are gone on from")
-    focus: FocusConfig | None = Field(None, description="learn from the harder part of the labelled reviews")
+    start: Folders = Field(
+        default_factory=list,
+        description="folder of a run or a served model to start from; of a list of folders, the mean of their weights",
+    )
+    focus: FocusConfig | None = Field(None, description="train on the harder part of the labelled reviews")
     test: str | None = Field(None, description="labelled data for metrics_test.json, if not `test_size` rows")
     max_tokens: int = Field(160, ge=8, le=8192, description="texts are cut to this length, special tokens included")
     sentences: Path | None = Field(
-        None, description="folder of `verdict ngram`; of longer reviews the sentences that it weighs most are read"
+        None, description="folder of `verdict ngram`; longer reviews are cut to the sentences of most weight by it"
     )
     preprocessing: PreprocessingConfig = PreprocessingConfig()
     head: Literal["mean", "own"] | None = Field(
         None,
-        description="mean: mean pooling and one linear layer; own: the architecture's own classification head; "
+        description="mean: mean pooling and one linear layer; own: the classification head of the architecture; "
         "if not given, mean for BERT and own for every other architecture",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; 1.3x CPU time at 0.1")
     freeze_embeddings: bool = True
-    frozen_layers: int = Field(0, ge=0, description="lowest encoder layers left as they are; half of them: 1.5x speed")
+    frozen_layers: int = Field(0, ge=0, description="lowest encoder layers not trained; half of them: 1.5x speed")
 
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(16, gt=0)
@@ -194,19 +201,19 @@ class NgramConfig(TargetsConfig):
     """One fit of the linear n-gram classifier; its output holds ngrams.npz, ngrams.json and the tokenizer."""
 
     prior: Literal["naive_bayes", "idf"] = Field(
-        "naive_bayes", description="what makes an n-gram's weight cheap: to lean to a label, or to be rare"
+        "naive_bayes", description="n-grams that may get large weights: those leaning to a label, or the rare ones"
     )
     order: int = Field(3, ge=1, le=3, description="longest n-gram, in tokens")
     bits: int = Field(20, ge=8, le=24, description="the table holds 2^bits weights a column, a byte each")
-    min_reviews: float = Field(2.0, ge=0, description="n-grams of fewer reviews weigh nothing")
+    min_reviews: float = Field(2.0, ge=0, description="n-grams of fewer reviews have weight 0")
     l2: float = Field(3e-6, gt=0, description="pull to zero, in units of the naive Bayes prior")
     iterations: int = Field(40, gt=0, description="of L-BFGS; stopping early regularises too")
-    judge: str | None = Field(None, description="a file whose every text it judges, as a teacher")
-    cross_fit: int = Field(0, ge=0, le=20, description="folds: each training review is judged by a fit on the others")
+    judge: str | None = Field(None, description="a file to label every text of, as a teacher")
+    cross_fit: int = Field(0, ge=0, le=20, description="folds: each training review is labelled by a fit on the others")
 
 
 class TemplatesConfig(BaseModel):
-    """Made sentences, written to `output` as train.parquet and held_out.parquet."""
+    """Generated sentences, written to `output` as train.parquet and held_out.parquet."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -220,7 +227,7 @@ class PretrainConfig(DataConfig):
 
     unlabelled: list[str] = Field(default_factory=list, description="files whose texts are learnt from too")
     max_tokens: int = Field(128, ge=8, le=512, description="reviews are cut into windows of this many tokens")
-    mask_share: float = Field(0.2, gt=0, lt=1, description="of the tokens, hidden anew in every epoch")
+    mask_share: float = Field(0.2, gt=0, lt=1, description="share of the tokens that is hidden, drawn in each epoch")
     dropout: float = Field(0.0, ge=0, lt=1, description="hidden and attention dropout; 1.3x CPU time at 0.1")
     freeze_embeddings: bool = False
 
@@ -238,15 +245,15 @@ class EmbedderConfig(DataConfig):
     """One fit of an embedder; its output holds embedder.npz, embedder.json and the tokenizer."""
 
     unlabelled: list[str] = Field(default_factory=list, description="files whose texts are learnt from too")
-    dimensions: int = Field(120, gt=1, description="topics; those and the labels must fit into the store's 128")
+    dimensions: int = Field(120, gt=1, description="topics; topics and labels together are at most 128 in the database")
     idf_power: float = Field(1.5, gt=0, description="above 1, rare words such as names count for more")
-    min_reviews: int = Field(3, gt=0, description="tokens of fewer reviews count for nothing")
+    min_reviews: int = Field(3, gt=0, description="tokens of fewer reviews are ignored")
     steps: int = Field(1000, ge=0, description="of pulling reviews of one group together; 0, or no group: none")
     batch_size: int = Field(512, gt=1, description="groups a step, two reviews of each")
-    temperature: float = Field(0.05, gt=0, description="of the contrast: lower looks more at the nearest of the others")
+    temperature: float = Field(0.05, gt=0, description="of the contrast: lower gives the nearest others more weight")
     learning_rate: float = Field(0.01, gt=0)
-    judgement: float = Field(0.2, ge=0, le=1, description="share of the similarity that the judgement makes up")
-    ngrams: Path | None = Field(None, description="folder of `verdict ngram`: judges the reviews it is measured on")
+    judgement: float = Field(0.2, ge=0, le=1, description="share of the similarity that comes from the sentiment")
+    ngrams: Path | None = Field(None, description="folder of `verdict ngram`, to classify the validation reviews with")
 
 
 class ExperimentConfig(BaseModel):
@@ -267,7 +274,7 @@ class ExperimentConfig(BaseModel):
         return self
 
     def variants(self) -> tuple[str, dict[str, TrainConfig]]:
-        """Return what is compared, in one word, and each variant's run by its name."""
+        """Return the compared setting, in one word, and the run of each variant by name."""
         if self.losses:
             return "loss", {name: self.train.model_copy(update={"loss": loss}) for name, loss in self.losses.items()}
         prepared = self.preprocessing or {}
@@ -298,12 +305,12 @@ class SearchConfig(BaseModel):
 
 
 C = TypeVar("C", bound=BaseModel)
-# Where in a recipe, and what.
+# The keys that lead to a setting, and its value.
 Override = tuple[tuple[str, ...], object]
 
 
 def load_config(path: Path, kind: type[C], overrides: Sequence[str] = ()) -> C:
-    """Read a YAML file, lay `key=value` overrides over it (values are YAML too) and check the whole."""
+    """Read a YAML file, apply `key=value` overrides, whose values are YAML too, and validate the result."""
     values = read_values(path)
     for keys, value in map(parse_override, overrides):
         lay_over(values, keys, value)
@@ -338,7 +345,7 @@ def parse_override(item: str) -> Override:
 
 
 def lay_over(values: dict[str, Any], keys: Sequence[str], value: object) -> None:
-    """Put a value where the keys lead; what stands beside it stays."""
+    """Set the value at the place that the keys lead to; its neighbours are unchanged."""
     *outer, last = keys
     for key in outer:
         if not isinstance(values.get(key), dict):
@@ -348,7 +355,7 @@ def lay_over(values: dict[str, Any], keys: Sequence[str], value: object) -> None
 
 
 def checked(kind: type[C], values: dict[str, Any]) -> C:
-    """Return the settings, or name the first that is wrong."""
+    """Return the validated settings, or raise `TrainingError` naming the first wrong one."""
     try:
         return kind.model_validate(values)
     except ValidationError as exc:

@@ -1,21 +1,22 @@
-"""A recipe: the steps from labelled reviews to a model that a worker loads, as one YAML file tells them.
+"""A recipe: the steps from labelled reviews to a model that a worker loads, in one YAML file.
 
-Called by `verdict train`; `training.recipes.steps` does what it says. A file with `steps:` lists them. Any other file
-is one training run, and `export:` in it makes a model of the run.
+A file with `steps:` lists them. Any other file is one training run, and `export:` in it exports a model of the run.
+`training.recipes.steps` runs the steps.
 """
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from training.errors import TrainingError
 from training.recipes.options import (
     DomainsConfig,
     EmbedderConfig,
+    Folders,
     NgramConfig,
     Override,
     PretrainConfig,
@@ -30,7 +31,11 @@ from training.recipes.options import (
 
 
 class LabelConfig(BaseModel):
-    """What a trained network is to judge, as the options of `verdict label`."""
+    """The texts that a trained network labels, for the step and for `verdict label`.
+
+    With `unsure`, predictions of another model, only the rows are labelled that it gives a top probability less than
+    `below`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,25 +51,40 @@ class LabelConfig(BaseModel):
 
 
 class ExportConfig(BaseModel):
-    """What becomes a model, as the options of `verdict export`, and the data that it is measured on."""
+    """The model to export and the data to measure it on, for the step and for `verdict export`.
+
+    Without a checkpoint the best weights of the run are exported. `max_tokens` may exceed that of the training: a mean
+    over token states works with any length.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    run: Path
+    run: Folders = Field(
+        min_length=1, description="folder of a training run; of a list of runs, the mean of their weights is exported"
+    )
     target: Path = Field(description="models/<name>/<version>; the next free number if it ends in a name")
-    precision: str = "int8"
+    precision: Literal["int8", "float32"] = "int8"
     checkpoint: Path | None = None
-    golden: Path | None = None
+    golden: Path | None = Field(None, description="YAML list of sentences that the model must classify correctly")
     max_tokens: int | None = Field(None, ge=8)
-    neutral: list[RowsConfig] = Field(default_factory=list, description="texts that lean to neither of two labels")
-    domains: DomainsConfig | None = Field(None, description="labelled rows of many kinds, measured by kind")
-    settle_from: int = Field(0, ge=0, description="tokens from which on the n-grams may answer alone")
+    neutral: list[RowsConfig] = Field(
+        default_factory=list,
+        description="neutral texts; a model of two labels can then predict neutral on request",
+    )
+    domains: DomainsConfig | None = Field(None, description="labelled rows of many kinds, measured by kind and length")
+    settle_from: int = Field(0, ge=0, description="tokens from which on the n-grams may classify alone")
     language: str | None = Field(None, pattern="^[a-z]{2}$", description="warn of texts in other languages")
-    ngrams: Path | None = None
-    embedder: Path | None = None
-    token_budget: int = Field(1280, gt=0)
-    threads: int = Field(2, gt=0)
-    test: list[str] = Field(default_factory=list)
+    ngrams: Path | None = Field(None, description="folder of `verdict ngram`, the first stage of the model")
+    embedder: Path | None = Field(None, description="folder of `verdict embedder`, for similar reviews")
+    token_budget: int = Field(1280, gt=0, description="padded tokens of a micro-batch")
+    threads: int = Field(2, gt=0, description="CPU threads of the measurements")
+    test: list[str] = Field(default_factory=list, description="labelled data that the model is measured on")
+
+    @model_validator(mode="after")
+    def _one_checkpoint(self) -> "ExportConfig":
+        if self.checkpoint and len(self.run) > 1:
+            raise ValueError("a checkpoint is of one run; give its run alone, or no checkpoint")
+        return self
 
 
 KINDS: Mapping[str, type[BaseModel]] = {
@@ -80,17 +100,17 @@ KINDS: Mapping[str, type[BaseModel]] = {
 
 @dataclass(frozen=True, slots=True)
 class RecipeStep:
-    """One step, with settings of the class that `KINDS` has for its kind."""
+    """One step; its settings have the class in `KINDS` for its kind."""
 
     kind: str
     config: Any
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> list[RecipeStep]:
-    """Read a recipe, lay overrides over it and check every step, so that none fails hours later for a typing error.
+    """Read a recipe, apply overrides and validate every step, so that a typing error is found before hours of work.
 
-    Of a recipe with steps, `key=value` holds for every step that knows the key, and `kind.key=value` for steps of
-    that kind; both win over what the step says itself. What stands beside `steps:` holds where a step says nothing.
+    In a recipe with steps, `key=value` applies to every step that has the key, and `kind.key=value` to steps of that
+    kind; both override the settings of the step. Keys beside `steps:` are defaults of the steps.
     """
     values = read_values(path)
     laid = [parse_override(item) for item in overrides]
@@ -109,10 +129,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> list[RecipeStep]:
 
 def _listed(steps: object, shared: dict[str, Any], overrides: Sequence[Override]) -> list[RecipeStep]:
     if not isinstance(steps, list) or not steps:
-        raise TrainingError("steps: must be a list of kinds with their settings.")
+        raise TrainingError("steps: must be a list of kinds, each with its settings.")
     for key in [*shared, *(keys[0] for keys, _ in overrides if not _of_kind(keys))]:
         if key == "output" or not any(key in kind.model_fields for kind in KINDS.values()):
-            raise TrainingError(f"{key}: no setting that steps share.")
+            raise TrainingError(f"{key}: not a setting that steps share.")
     return [_step(place, item, shared, overrides) for place, item in enumerate(steps, start=1)]
 
 

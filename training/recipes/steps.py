@@ -1,6 +1,6 @@
-"""Does the steps of a recipe, one after the other; a step that has ended is not done again.
+"""Run the steps of a recipe in order; a step that has ended is not run again.
 
-Each kind is what the command of its name does alone.
+Each kind of step does the same as the command of that name.
 """
 
 import json
@@ -9,17 +9,15 @@ from dataclasses import asdict
 from typing import Any
 
 from inference.manifest import load_manifest
-from training.data.reviews import DataSource, load_reviews, short_name
 from training.data.run_folder import RunRecord, begun, ended, trained_weights
 from training.data.templates import write_sentences
 from training.errors import TrainingError
-from training.export.export_model import ExportRequest, export
-from training.export.measure import HeldOut
+from training.export.export_model import export
 from training.export.saved import upgrade
 from training.learn.architecture import check_max_tokens
 from training.learn.fit_embedder import fit_embedder
 from training.learn.fit_ngrams import fit_ngrams
-from training.learn.label import LabelRequest, label
+from training.learn.label import label
 from training.learn.model import base_config, load_trained
 from training.learn.pretrain import pretrain
 from training.learn.train import train
@@ -31,13 +29,13 @@ Outcome = Mapping[str, Any]
 
 
 def check(steps: Sequence[RecipeStep], *, resume: bool) -> None:
-    """Refuse at once what would otherwise fail after hours of training."""
+    """Raise `TrainingError` now for settings that would otherwise fail after hours of training."""
     made: set[str] = set()
     for config in (step.config for step in steps):
         if isinstance(config, TrainConfig | PretrainConfig) and config.base_model not in made:
             check_max_tokens(base_config(config.base_model), config.max_tokens, config.base_model)
         if isinstance(config, PretrainConfig):
-            made.add(str(config.output))  # not there yet
+            made.add(str(config.output))  # does not exist yet
         if isinstance(config, ExportConfig):
             _check_export(config, resume=resume)
         elif not resume and (begun(config) if isinstance(config, TrainConfig) else any(config.output.glob("*"))):
@@ -52,7 +50,7 @@ def _check_export(config: ExportConfig, *, resume: bool) -> None:
 
 
 def run_step(step: RecipeStep, command: str) -> Outcome:
-    """Do one step, or go on with it, and return its figures; `command` is what records tell readers to repeat."""
+    """Run or resume one step and return its figures; `command` is recorded as the way to repeat it."""
     outcome: Outcome
     match step.config:
         case TemplatesConfig() as config:
@@ -66,7 +64,7 @@ def run_step(step: RecipeStep, command: str) -> Outcome:
         case TrainConfig() as config:
             outcome = asdict(_trained(config) or train(config, resume=True, command=command))
         case LabelConfig() as config:
-            outcome = {"rows": label(LabelRequest(**dict(config))), "output": str(config.output)}
+            outcome = {"rows": label(config), "output": str(config.output)}
         case ExportConfig() as config:
             outcome = _register(config, command)
         case other:
@@ -75,7 +73,7 @@ def run_step(step: RecipeStep, command: str) -> Outcome:
 
 
 def _trained(config: TrainConfig) -> RunRecord | None:
-    """Return the record of a run that has ended; a folder of an earlier version gets the present form."""
+    """Return the record of the run if it has ended; a folder of an earlier version is upgraded."""
     record = ended(config)
     if record and trained_weights(config.output).exists():
         upgrade(config.output, load_trained(config.output, len(record.labels)), record.labels)
@@ -83,7 +81,7 @@ def _trained(config: TrainConfig) -> RunRecord | None:
 
 
 def _recorded(config: NgramConfig | EmbedderConfig | PretrainConfig, name: str) -> Outcome | None:
-    """Return what a step wrote of itself when it had ended; the result of another recipe is refused."""
+    """Return the recorded figures of a step that has ended; raise `TrainingError` if they are of another recipe."""
     path = config.output / name
     if not path.exists():
         return None
@@ -102,15 +100,12 @@ def _fitted(config: NgramConfig) -> Outcome | None:
 
 
 def _register(config: ExportConfig, command: str) -> Outcome:
-    """Make the model folder that a worker loads; of one that stands there already, return the figures."""
+    """Export the model folder unless it exists already, and return its path and figures."""
     target = registered(config)
     if target is None:
         target = versioned(config.target)
-        labels = RunRecord.read(config.run).labels
-        tests = [
-            HeldOut(short_name(place), "test", load_reviews(DataSource(place, "test", names=labels)))
-            for place in config.test
-        ]
-        options = {key: value for key, value in config if key != "test" and value is not None}
-        export(ExportRequest(**(options | {"target": target, "command": command})), tests)
-    return {"model": str(target), "metrics": load_manifest(target).model_dump(mode="json")["metrics"]}
+        export(config.model_copy(update={"target": target}), command=command)
+    return {
+        "model": str(target),
+        "metrics": load_manifest(target).model_dump(mode="json", exclude_none=True)["metrics"],
+    }
