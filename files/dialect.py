@@ -1,4 +1,4 @@
-"""How a CSV file is written: delimiter, quoting and spaces; found from its first records where nobody says it."""
+"""The dialect of a CSV file, its delimiter, quoting and spaces; found from the first records unless it is given."""
 
 import csv
 import re
@@ -12,13 +12,14 @@ from files.layout import Quoting
 from files.lines import Feed
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}  # first columns; folded
-WHOLE_LINE = "\x1f"  # a delimiter that no file has: each line, or quoted part, is one cell
+# Names of a first column with row numbers; folded.
+NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}
+WHOLE_LINE = "\x1f"  # a delimiter that occurs in no file: each line or quoted part is one cell
 _OTHER_BACKSLASH = re.compile(r'\\([\\"\r\n]|$)|\\')
 
 
 class Dialect(NamedTuple):
-    """What `csv` needs to know; `skips_space` drops spaces before a cell."""
+    """The options for `csv`; `skips_space` drops spaces before a cell."""
 
     delimiter: str
     quoting: Quoting = "doubled"
@@ -42,32 +43,32 @@ class Dialect(NamedTuple):
 
 
 def _double_others(line: str) -> str:
-    """Double each backslash that escapes neither a quote nor a backslash nor a line end, so that `csv` keeps it."""
+    """Double each backslash that escapes no quote, backslash or line end, so that `csv` keeps it."""
     if "\\" not in line:
         return line
     return _OTHER_BACKSLASH.sub(lambda found: found[0] if found[1] is not None else "\\\\", line)
 
 
 class Profile(NamedTuple):
-    """What the columns of a table hold: its width, and of each column its kind or its few values, where it has them."""
+    """The shape of a table: its width, and for each column its kind or its distinct values, if it has either."""
 
     width: int
     kinds: tuple[Kind | frozenset[str] | None, ...]
     delimiter: str
 
     def fits(self, cells: Sequence[str] | None) -> bool:
-        """Return whether these cells look like a whole record: as wide as the header, each kind under its column."""
+        """Return whether the cells look like a whole record: as wide as the header, and of their columns' kinds."""
         cells = trimmed(list(cells or ()), self.width)
         if len(cells) != self.width or self.width < 2:
             return False
         if any(self.kinds):
             typed = [_is_of(cell, kind) for cell, kind in zip(cells, self.kinds, strict=True) if kind and cell.strip()]
             return bool(typed) and all(typed)
-        # Prose has hardly any tabs and pipes, but commas and semicolons.
+        # Prose contains commas and semicolons, but hardly any tabs or pipes.
         return self.delimiter in "\t|" and sum(bool(cell.strip()) for cell in cells) > 1
 
     def contradicts(self, cells: Sequence[str]) -> bool:
-        """Return whether a filled cell stands under a column of another kind."""
+        """Return whether a filled cell is of another kind than its column."""
         return any(
             kind is not None and cell.strip() and not _is_of(cell, kind)
             for cell, kind in zip(cells, self.kinds, strict=False)
@@ -80,14 +81,14 @@ def _is_of(cell: str, kind: Kind | frozenset[str]) -> bool:
 
 
 def profile_of(records: Iterable[Sequence[str]], width: int, delimiter: str) -> Profile:
-    """Return the profile of the records that have this width."""
+    """Return the profile of the records that are at least this wide."""
     columns = list(zip(*(cells[:width] for cells in records if len(cells) >= width), strict=True))
     kinds = [column_kind(values) or few_values(values) for values in columns]
     return Profile(width, tuple(kinds) or (None,) * width, delimiter)
 
 
 def swallows(lines: Sequence[str], profile: Profile) -> bool:
-    """Return whether the lines of one record look like records of their own, which an unpaired quote has joined."""
+    """Return whether lines of this record look like whole records that an unpaired quote has joined."""
     plain = Dialect(profile.delimiter, "none")
     if any(
         profile.fits(plain.line(line)) or profile.fits(Dialect(profile.delimiter).line(line)) for line in lines[1:-1]
@@ -97,9 +98,9 @@ def swallows(lines: Sequence[str], profile: Profile) -> bool:
 
 
 class Tried(NamedTuple):
-    """A record of the sample as one dialect reads it; `cells` is None where the dialect is broken.
+    """A record of the sample as one dialect reads it; `cells` is None if the dialect cannot read it.
 
-    `is_open` where a quote is still open at the end of the file.
+    `is_open`: a quote is still open at the end of the file.
     """
 
     lines: Sequence[str]
@@ -108,7 +109,7 @@ class Tried(NamedTuple):
 
 
 def try_out(lines: Sequence[str], dialect: Dialect, limit: int, *, is_whole: bool) -> Iterator[Tried]:
-    """Read the sample; a record that its end cuts is left out unless the sample is the whole file."""
+    """Read the sample; leave out a record cut by its end, unless the sample is the whole file."""
     feed = Feed(lines, limit)
     reader = dialect.reader(feed)
     while True:
@@ -130,27 +131,27 @@ def try_out(lines: Sequence[str], dialect: Dialect, limit: int, *, is_whole: boo
 
 
 def trimmed(cells: list[str], width: int) -> list[str]:
-    """Return the cells without the empty ones behind the width."""
+    """Return the cells without empty ones beyond the width."""
     if len(cells) > width and not any(cells[width:]):
         return cells[:width]
     return cells
 
 
 def has_row_names(tried: Sequence[Tried], header: Sequence[str]) -> bool:
-    """Return whether each record has a cell more than the header, and the first ones count the rows, as R has it."""
+    """Return whether each record is one cell wider than the header and begins with its row number, as R writes it."""
     width = len(header)
     if any(map(_is_quoted_late, header)):
         return False
     records = [trimmed(each.cells, width + 1) for each in tried if each.cells]
     wide = [cells for cells in records if len(cells) == width + 1 and cells[-1] != ""]
     if folded(header[0]) in NUMBERED and not all(kind_of(cells[1]) for cells in wide):
-        return False  # numbers of its own, and a text with a delimiter that should be quoted
+        return False  # the header names the numbers; an unquoted delimiter in the text makes the extra cell
     is_rule = len(wide) >= MOSTLY * len(records) > 1
     return is_rule and [cells[0] for cells in wide] == [str(number) for number in range(1, len(wide) + 1)]
 
 
 def faults(records: Sequence[Tried], width: int, dialect: Dialect) -> int:
-    """Return how many records this dialect does not explain."""
+    """Return how many records this dialect reads wrongly."""
     sound = [trimmed(record.cells, width) for record in records if record.cells is not None]
     profile = profile_of(sound, width, dialect.delimiter)
     return sum(_is_fault(record, profile, dialect) for record in records)
@@ -169,13 +170,13 @@ def _is_quoted_late(cell: str) -> bool:
 
 
 def is_cut(lines: Sequence[str], delimiter: str) -> bool:
-    """Return whether the last cell of a line opens a quote: at the end of the file, this is where it was cut."""
+    """Return whether the last cell of a line opens a quote; at the end of a file it shows that the file was cut."""
     cells = Dialect(delimiter, "none").line(lines[-1]) or [""]
     return len(lines) == 1 and cells[-1].lstrip().startswith('"')
 
 
 def _is_open(width: int, records: Sequence[Tried], delimiter: str) -> bool:
-    """Whether quotes may only be open because the file is cut, or because a cell of the one column spans lines."""
+    """Return whether open quotes can be explained by a cut file, or by a single column whose cells span lines."""
     broken = [each for each in records if each.cells is None]
     if width == 1:
         return any(each.is_open or len(each.lines) > 1 for each in broken)
@@ -185,12 +186,12 @@ def _is_open(width: int, records: Sequence[Tried], delimiter: str) -> bool:
 def best_dialect(
     delimiter: str, quotings: Sequence[Quoting], read: Callable[[Dialect], tuple[int, Sequence[Tried]]]
 ) -> Dialect:
-    """Return the dialect with the fewest faults; of equals the first, since doubled quotes are the rule.
+    """Return the dialect with the fewest faults; of equals the first, since most files double their quotes.
 
     Args:
-        delimiter: What stands between cells.
-        quotings: The kinds of quoting to choose from, the likeliest first.
-        read: Gives the width of the header and the records of the sample under a dialect.
+        delimiter: The character between cells.
+        quotings: The ways of quoting to choose from, the likeliest first.
+        read: Returns the width of the header and the records of the sample under a dialect.
     """
     found: dict[Dialect, int] = {}
     for quoting in quotings:

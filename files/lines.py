@@ -1,4 +1,4 @@
-"""Pieces of text → lines that know their number. Called by files.csv_in and files.ndjson."""
+"""Split pieces of text into numbered lines, in bounded memory."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -7,9 +7,9 @@ from files.errors import RecordTooLong
 
 
 def split_lines(texts: Iterable[str], limit: int) -> Iterator[str]:
-    r"""Lines with their ends, which may be LF, CRLF or CR, in any mixture.
+    r"""Yield lines with their ends, which may be LF, CRLF or CR, in any mixture.
 
-    `str.splitlines` would also cut at U+2028, U+0085 and the like, which stand inside of reviews. A line of more than
+    `str.splitlines` would also cut at U+2028, U+0085 and others, which occur inside reviews. A line of more than
     `limit` characters comes in parts, so that memory stays bounded; `Feed` refuses it.
     """
     held: list[str] = []
@@ -25,7 +25,7 @@ def split_lines(texts: Iterable[str], limit: int) -> Iterator[str]:
 
 
 def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
-    """The same text with a CR kept back until it is known whether its LF follows."""
+    """Yield the same text, with a final CR held back until the next piece shows whether LF follows."""
     kept = ""
     for text in texts:
         joined = kept + text
@@ -35,7 +35,7 @@ def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
 
 
 class Feed:
-    """Hands out lines to whatever reads records; knows where the current record began, and its lines."""
+    """Lines for a reader of records; keeps the lines of the current record and the number of its first."""
 
     def __init__(self, lines: Iterable[str], limit: int, before: int = 0) -> None:
         self.line = before
@@ -54,13 +54,13 @@ class Feed:
             if self._chars > self._limit:
                 raise RecordTooLong(
                     f"The record that begins on line {self.began:,} has more than {self._limit:,} characters; "
-                    "look for a quote that is opened there and never closed, or say quoting=none."
+                    "look for a quote that is opened there and never closed, or set quoting=none."
                 )
             yield line
         self.ended = True
 
     def end_record(self) -> None:
-        """Begin a record with the next line."""
+        """End the current record; the next line begins another."""
         self.began = self.line + 1
         self._chars = 0
         self.kept.clear()

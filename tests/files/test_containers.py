@@ -1,4 +1,4 @@
-"""Packed files, workbooks and Parquet: read as the table within, or refused by name."""
+"""Compressed files, workbooks and Parquet: the table inside is read, or the file is refused by its format."""
 
 import bz2
 import gzip
@@ -37,7 +37,7 @@ def zipped(**members: bytes) -> bytes:
 
 
 def ods(**sheets: Sequence[Sequence[object]]) -> bytes:
-    """A workbook as LibreOffice writes it, as far as cells go."""
+    """Return a workbook with the cells as LibreOffice writes them."""
 
     def cell(value: object) -> str:
         kind = "string"
@@ -82,7 +82,7 @@ def test_packed_files_that_are_cut_or_grow_too_large_are_refused(kind: str) -> N
     assert "10,000 bytes" in refusal(TooLarge, bomb, limits=replace(LIMITS, bytes=10_000))
 
 
-def test_a_zip_with_one_file_is_read_and_another_is_named() -> None:
+def test_a_zip_with_one_file_is_read_and_others_are_refused_with_their_files() -> None:
     assert texts(zipped(**{"a/reviews.csv": FILE, "__MACOSX/a/._reviews.csv": b"x"})) == ["fine", "bad"]
     assert texts(zipped(**{"reviews.jsonl": b'"fine"\n'}), NDJSON) == ["fine"]
     assert '"a.csv", "b.csv"' in refusal(NotText, zipped(**{"a.csv": FILE, "b.csv": FILE}))
@@ -103,7 +103,7 @@ def test_the_sheet_with_reviews_is_read() -> None:
     ]
 
 
-def test_sheets_that_cannot_be_told_apart_are_named() -> None:
+def test_several_sheets_of_reviews_are_refused_with_their_names() -> None:
     both = [["review"], ["Fine."]]
     assert '"A", "B"' in refusal(AmbiguousColumn, ods(A=both, B=both))
 
