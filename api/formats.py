@@ -17,7 +17,7 @@ from api.serialize import result
 from db import exports, jobs, reviews
 from db.engine import Connection, Engine, transaction
 from db.exports import Export
-from files.csv_out import FORMULA_STARTS, Writer, our_names
+from files.csv_out import BYTE_ORDER_MARK, FORMULA_STARTS, Writer, our_names
 
 NDJSON_ROWS = 2_000  # a page: some 2 MB
 
@@ -39,6 +39,7 @@ class WantedResults:
     after: int
     formulas: Formulas
     finished_at: datetime | None
+    bom: bool = False  #: whether CSV begins with a UTF-8 byte order mark
     head: bool = True  #: off, it is the rest of a stream that was begun before
 
 
@@ -54,6 +55,7 @@ def csv(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
     export, escape = wanted.export, wanted.formulas is Formulas.ESCAPE
     if wanted.head:
         header = io.StringIO()
+        header.write(BYTE_ORDER_MARK if wanted.bom else "")
         Writer(header, export.delimiter, escape=escape).record([*export.columns, *our_names(export.columns)])
         yield Piece(header.getvalue().encode(), wanted.after)
 

@@ -208,8 +208,14 @@ def _named(columns: Sequence[str], name: str) -> list[int]:
         places = [place for place, column in enumerate(columns) if spelling(column) == spelling(name) != ""]
         if places:
             return places
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 5 else 0
+    number = number_of(name)
     return [number - 1] if 1 <= number <= len(columns) else []
+
+
+def number_of(name: str | None) -> int:
+    """Return the number by which a column is given; 0 if it is given by its name or not at all."""
+    digits = (name or "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 5 else 0
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from files.columns import choose, folded
+from files.columns import choose, folded, number_of
 from files.contents import is_text
 from files.dialect import WHOLE_LINE, has_row_names, profile_of, trimmed
 from files.errors import AmbiguousColumn, NotText, TooManyColumns, WrongOption, shown
@@ -48,7 +48,8 @@ def read_csv(text: Decoded, wanted: WantedColumns, limits: Limits) -> Table:
     if skipped:
         layout = replace(layout, notes=(*layout.notes, f"{skipped} more header lines are left out."))
     feed = Feed(head.behind(found.end), limits.record_chars, before=head.before + found.end)
-    profile = profile_of(sample, width, found.dialect.delimiter)
+    exact = [each.cells for each in tried if each.cells and len(each.cells) == width]
+    profile = profile_of(exact if 2 * len(exact) >= len(sample) else sample, width, found.dialect.delimiter)
     records = read_records(feed, found.dialect, profile, is_given=wanted.quoting is not None)
     fitter = Fitter(layout, profile, [each.cells for each in tried[skipped:] if each.cells is not None])
     return Table(layout, read_rows(islice(records, skipped, None), layout, fitter, RowChecks(text, wanted, limits)))
@@ -58,7 +59,7 @@ def _layout(found: Found, wanted: WantedColumns, sample: Sequence[Sequence[str]]
     if (wanted.header or "").strip().lower() == "none" and wanted.text_column is None:
         wanted = replace(wanted, text_column=_only_text(found.names, sample))
     chosen = choose(found.names, wanted, sample)
-    if wanted.header is None and wanted.text_column and wanted.text_column.strip().isdigit():
+    if wanted.header is None and number_of(wanted.text_column):
         _check_is_header(found.names, chosen.text, sample)
     delimiter = "," if found.dialect.delimiter == WHOLE_LINE else found.dialect.delimiter
     names = tuple(storable(name) for name in found.names)

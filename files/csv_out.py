@@ -8,6 +8,7 @@ from typing import Protocol
 from files.layout import Layout
 
 JSON_COLUMNS = ("index", "id", "text")  # take the place of the caller's columns if the reviews came as JSON
+BYTE_ORDER_MARK = "\ufeff"  # Excel opens a CSV file as UTF-8 only if it begins with this mark
 OURS = ("sentiment", "confidence", "status", "error", "model_version")
 # A spreadsheet runs a cell with one of these starts as a formula: OWASP's list, with the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -16,22 +16,30 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}
 WHOLE_LINE = "\x1f"  # a delimiter that occurs in no file: each line or quoted part is one cell
 _OTHER_BACKSLASH = re.compile(r'\\([\\"\r\n]|$)|\\')
+_UNQUOTED_BACKSLASH = re.compile(r'\\([\\",;|\t\r\n]|$)|\\')
 
 
 class Dialect(NamedTuple):
-    """The options for `csv`; `skips_space` drops spaces before a cell."""
+    """The options for `csv`.
+
+    `skips_space` drops spaces before a cell. `escapes` goes with quoting `none`: a backslash before a delimiter, a
+    quote or a line end makes it a plain character, as MySQL writes files.
+    """
 
     delimiter: str
     quoting: Quoting = "doubled"
     skips_space: bool = False
+    escapes: bool = False
 
     def reader(self, lines: Iterable[str], *, strict: bool = True) -> Iterator[list[str]]:
         """Return a reader that raises `csv.Error` at a quote that this dialect does not write."""
         options: dict[str, Any] = {"delimiter": self.delimiter, "skipinitialspace": self.skips_space, "strict": strict}
         if self.quoting == "none":
+            if self.escapes:
+                lines, options["escapechar"] = (_double_others(line, _UNQUOTED_BACKSLASH) for line in lines), "\\"
             return csv.reader(lines, quoting=csv.QUOTE_NONE, **options)
         if self.quoting == "backslash":
-            return csv.reader(map(_double_others, lines), escapechar="\\", **options)
+            return csv.reader((_double_others(line, _OTHER_BACKSLASH) for line in lines), escapechar="\\", **options)
         return csv.reader(lines, **options)
 
     def line(self, line: str) -> list[str] | None:
@@ -42,11 +50,11 @@ class Dialect(NamedTuple):
             return None
 
 
-def _double_others(line: str) -> str:
-    """Double each backslash that escapes no quote, backslash or line end, so that `csv` keeps it."""
+def _double_others(line: str, backslash: re.Pattern[str]) -> str:
+    """Double each backslash before a character that it does not escape, so that `csv` keeps it."""
     if "\\" not in line:
         return line
-    return _OTHER_BACKSLASH.sub(lambda found: found[0] if found[1] is not None else "\\\\", line)
+    return backslash.sub(lambda found: found[0] if found[1] is not None else "\\\\", line)
 
 
 class Profile(NamedTuple):
@@ -74,6 +82,13 @@ class Profile(NamedTuple):
             for cell, kind in zip(cells, self.kinds, strict=False)
             if not isinstance(kind, frozenset)
         )
+
+    def fits_from(self, first: int, cells: Sequence[str]) -> bool:
+        """Return whether the cells from column `first` on are of their columns' kinds, one of them filled at least."""
+        typed = [
+            _is_of(cell, kind) for cell, kind in zip(cells[first:], self.kinds[first:], strict=True) if kind and cell
+        ]
+        return bool(typed) and all(typed)
 
 
 def _is_of(cell: str, kind: Kind | frozenset[str]) -> bool:
@@ -143,11 +158,16 @@ def has_row_names(tried: Sequence[Tried], header: Sequence[str]) -> bool:
     if any(map(_is_quoted_late, header)):
         return False
     records = [trimmed(each.cells, width + 1) for each in tried if each.cells]
-    wide = [cells for cells in records if len(cells) == width + 1 and cells[-1] != ""]
+    wide = [cells for cells in records if len(cells) == width + 1]
+    if 2 * sum(cells[-1] != "" for cells in wide) < len(wide):
+        return False  # the writer ends records with an empty cell
     if folded(header[0]) in NUMBERED and not all(kind_of(cells[1]) for cells in wide):
         return False  # the header names the numbers; an unquoted delimiter in the text makes the extra cell
-    is_rule = len(wide) >= MOSTLY * len(records) > 1
-    return is_rule and [cells[0] for cells in wide] == [str(number) for number in range(1, len(wide) + 1)]
+    if not len(wide) >= MOSTLY * len(records) > 1 or not all(cells[0].isdecimal() for cells in wide):
+        return False
+    numbers = [int(cells[0][:10]) for cells in wide]
+    # Records that this dialect cannot read leave gaps.
+    return numbers[0] <= 2 and numbers == sorted(set(numbers)) and numbers[-1] <= len(tried)
 
 
 def faults(records: Sequence[Tried], width: int, dialect: Dialect) -> int:
@@ -183,6 +203,14 @@ def _is_open(width: int, records: Sequence[Tried], delimiter: str) -> bool:
     return bool(broken) and all(each.is_open and is_cut(each.lines, delimiter) for each in broken)
 
 
+def _escapes_without_quotes(delimiter: str, records: Sequence[Tried]) -> bool:
+    """Return whether backslashes escape every quote, so that none encloses a cell, or a delimiter or line end."""
+    text = "".join(line for each in records for line in each.lines)
+    if text.count('"') != text.count('\\"'):
+        return False
+    return '"' in text or any(f"\\{sign}" in text for sign in (delimiter, "\n", "\r"))
+
+
 def best_dialect(
     delimiter: str, quotings: Sequence[Quoting], read: Callable[[Dialect], tuple[int, Sequence[Tried]]]
 ) -> Dialect:
@@ -194,11 +222,22 @@ def best_dialect(
         read: Returns the width of the header and the records of the sample under a dialect.
     """
     found: dict[Dialect, int] = {}
+    plain = read(Dialect(delimiter))
+    if len(quotings) > 1 and _escapes_without_quotes(delimiter, plain[1]):
+        dialect = Dialect(delimiter, "none", escapes=True)
+        width, records = read(dialect)
+        if width > 1:
+            found[dialect] = faults(records, width, dialect)
+            if not found[dialect] and any('"' in line for each in records for line in each.lines):
+                return dialect
     for quoting in quotings:
-        plain = read(Dialect(delimiter))
-        if quoting == "none" and found and _is_open(*plain, delimiter):
+        if quoting == "none" and len(quotings) > 1 and _is_open(*plain, delimiter):
             continue
-        if quoting == "backslash" and found and not any('\\"' in line for each in plain[1] for line in each.lines):
+        if (
+            quoting == "backslash"
+            and len(quotings) > 1
+            and not any('\\"' in line for each in plain[1] for line in each.lines)
+        ):
             continue
         for skips in (False,) if quoting == "none" else (False, True):
             dialect = Dialect(delimiter, quoting, skips)
@@ -206,4 +245,4 @@ def best_dialect(
             found[dialect] = faults(records, width, dialect)
             if not found[dialect]:
                 return dialect
-    return min(found, key=lambda dialect: found[dialect])
+    return min(found, key=lambda dialect: (found[dialect], dialect.escapes))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from files.columns import has_text
+from files.columns import has_text, number_of
 from files.contents import MOSTLY
 from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
 from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
@@ -148,17 +148,29 @@ def _has_columns(head: Head, headers: Sequence[Header]) -> bool:
     return False
 
 
+def _delimiter_of_rows(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns) -> str:
+    """Return the delimiter that cuts nearly all records into the same number of cells, more than one.
+
+    Records broken by line ends may hide it; then the one that cuts most of them into the columns that the sender
+    named by number.
+    """
+    needed = max(map(number_of, (wanted.text_column, wanted.id_column, wanted.label_column)))
+    broken: list[tuple[float, int, str]] = []
+    for quoting in [wanted.quoting] if wanted.quoting else QUOTINGS:
+        tables = [(*modal_width(head.records(Dialect(each, quoting), start)), each) for each in delimiters]
+        # Of equals, the delimiter that is rarest in prose.
+        wide = [(share, ",;|\t".index(each), each) for width, share, each in tables if width >= max(2, needed)]
+        if wide and max(wide)[0] >= MOSTLY:
+            return max(wide)[2]
+        broken += wide if needed > 1 else []
+    if broken:
+        return max(broken)[2]
+    return delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
+
+
 def _without(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns, notes: list[str]) -> Found:
     """Return numbered names for a file without a header, as many as its records have cells."""
-    tables = {each: modal_width(head.records(Dialect(each, wanted.quoting or "doubled"), start)) for each in delimiters}
-    plain = {each: modal_width(head.records(Dialect(each, "none"), start)) for each in delimiters}
-    if not any(width > 1 and share >= MOSTLY for width, share in tables.values()):
-        tables = plain
-    wide = [each for each in delimiters if tables[each][0] > 1 and tables[each][1] >= MOSTLY]
-    # Of equals, the delimiter that is rarest in prose.
-    delimiter = max(wide, key=lambda each: (tables[each][1], ",;|\t".index(each)), default=None) or (
-        delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
-    )
+    delimiter = _delimiter_of_rows(head, delimiters, start, wanted)
 
     def read(dialect: Dialect) -> tuple[int, list[Tried]]:
         records = head.records(dialect, start)

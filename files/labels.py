@@ -120,10 +120,12 @@ def _scale(
     usual = None
     if scale and {NEGATIVE, POSITIVE} <= names.keys():
         usual = {str(number): names[scale[number]] for number in numbers if scale[number] in names}
-    if is_rating(column) or 0 not in numbers or not numbers <= set(range(len(labels))):
+    if is_rating(column):
         return usual
-    if numbers == {0} and NEUTRAL in names:
-        return None  # 0 is the lowest of 0, 1, 2 or the middle of -1, 0, 1
+    if numbers in ({0}, {1}) and NEUTRAL in names:
+        return None  # 0 is the lowest of 0, 1, 2 or the middle of -1, 0, 1; so is 1 the middle or the highest
+    if 0 not in numbers or not numbers <= set(range(len(labels))):
+        return usual
     places = {str(number): labels[number] for number in numbers}
     return places if usual is None or usual == places else None
 

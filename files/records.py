@@ -41,7 +41,7 @@ def read_records(feed: Feed, dialect: Dialect, profile: Profile, *, is_given: bo
         else:
             if cells is None:
                 return
-            if feed.line > feed.began and not is_given and swallows(feed.kept, profile):
+            if feed.line > feed.began and not (is_given or dialect.escapes) and swallows(feed.kept, profile):
                 yield from _apart(feed, dialect, profile) or [_fault(feed)]
             elif cells:
                 yield (feed.began, cells, None)
@@ -83,12 +83,20 @@ def _apart(feed: Feed, dialect: Dialect, profile: Profile) -> list[Record]:
         if not line.strip("\r\n"):
             continue
         cells = dialect.line(line)
-        cells = cells if cells and len(cells) == profile.width else plain.line(line)
+        cells = cells if cells and len(cells) == profile.width else _unquoted(plain.line(line))
         if cells is None or len(cells) != profile.width or profile.contradicts(cells):
             return []
         rows.append((number, cells, None))
     is_sure = profile.width > 1 or (feed.line == feed.began and not feed.ended)
     return rows if is_sure else []
+
+
+def _unquoted(cells: list[str] | None) -> list[str] | None:
+    """Return the cells without the quotes around them, if a writer enclosed them and did not double quotes within."""
+    enclosed = [cell for cell in cells or () if cell.startswith('"')]
+    if cells is None or len(enclosed) < 2 or not all(len(cell) > 1 and cell.endswith('"') for cell in enclosed):
+        return cells
+    return [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell for cell in cells]
 
 
 def _fault(feed: Feed) -> Record:

@@ -39,8 +39,9 @@ class Fitter:
         self._layout, self._profile = layout, profile
         self._width = len(layout.columns)
         widths = Counter(len(cells) for cells in sample if not any(cells[self._width :]))
+        longer = Counter({width: count for width, count in widths.items() if width > self._width})
         # Some writers end each record with empty cells; a record with fewer of them than the others is short, too.
-        self._full = max(self._width, widths.most_common(1)[0][0]) if widths else self._width
+        self._full = longer.most_common(1)[0][0] if 2 * longer.total() > widths.total() else self._width
         short = sum(count for width, count in widths.items() if width < self._width)
         self._is_habit = short >= HABIT * len(sample) and (short >= FEW or layout.text == 0)
         self._was_short = False
@@ -57,15 +58,21 @@ class Fitter:
         if self._width <= len(cells) < self._full and not any(cells[self._width :]):
             self._was_short, self.is_plain = True, False
             return cells[: self._width], self._broken(cells)
-        if len(cells) == self._width:
-            # The text is the first cell, and the record before has only one cell: this may be its second half.
-            return cells, self._broken(cells) if after_short and self._layout.text == 0 else None
-        if len(cells) > self._width:
-            if not any(cells[self._width :]):
-                cells = cells[: self._width]
-                return cells, self._broken(cells) if after_short and self._layout.text == 0 else None
+        if len(cells) < self._width:
+            return self._short(cells)
+        rest, cells_of_header = cells[self._width :], cells[: self._width]
+        if any(rest) or (rest and self.is_plain and self._may_be_shifted(cells_of_header)):
             return self._too_many(cells)
-        return self._short(cells)
+        # The text is the first cell, and the record before has only one cell: this may be its second half.
+        return cells_of_header, self._broken(cells) if after_short and self._layout.text == 0 else None
+
+    def _may_be_shifted(self, cells: Sequence[str]) -> bool:
+        """Return whether a delimiter in the text may have shifted the cells after it, the last of which was empty.
+
+        A value of the right kind in one of these columns shows that it has not.
+        """
+        after = self._layout.text + 1
+        return after < self._width and not self._profile.fits_from(after, cells)
 
     def _too_many(self, cells: list[str]) -> tuple[list[str], RowError]:
         width = self._width

@@ -59,6 +59,9 @@ FormulasQuery = Annotated[
     Formulas,
     Query(description="In CSV, `escape` puts a `'` before a cell that a spreadsheet would run (`= + - @` tab, CR)."),
 ]
+BomQuery = Annotated[
+    bool, Query(description="In CSV, begin with a UTF-8 byte order mark: Excel reads accented letters rightly with it.")
+]
 
 _STREAMS: dict[str, Any] = {
     "application/x-ndjson": {"schema": {"type": "string", "description": "A `Result` a line."}},
@@ -94,13 +97,14 @@ async def results(  # noqa: PLR0913, PLR0917  one parameter a parameter
     after: After = -1,
     limit: Limit = 100,
     formulas: FormulasQuery = Formulas.ESCAPE,
+    bom: BomQuery = False,
 ) -> Response:
     """Results in the order the reviews were sent, also while the job runs."""
     kind = format_ or acceptable(request.headers.get("accept") or "*/*")
     if kind is Format.JSON:
         return await run_in_threadpool(_page, state, job_id, status, after, limit)
     job = await run_in_threadpool(_job, state, job_id)
-    wanted = WantedResults(Export(job_id, job.layout, status), after, formulas, job.finished_at)
+    wanted = WantedResults(Export(job_id, job.layout, status), after, formulas, job.finished_at, bom)
     return await _stream(request, state.engine, kind, wanted)
 
 
@@ -179,4 +183,5 @@ def _etag(kind: Format, wanted: WantedResults) -> str:
     """Names the bytes: a finished job's results change only when it is retried, and then it finishes anew."""
     export = wanted.export
     said = (BYTES_VERSION, export.job_id, wanted.finished_at, kind, export.status, wanted.after, wanted.formulas)
+    said += (wanted.bom,)
     return f'"{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"'

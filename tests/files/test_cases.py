@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from files.errors import AmbiguousColumn, FileRefused, NoTextColumn, NotText, UnclosedQuote, UnsureHeader, WrongOption
+from files.errors import (
+    AmbiguousColumn,
+    FileRefused,
+    NoSuchColumn,
+    NoTextColumn,
+    NotText,
+    UnclosedQuote,
+    UnsureHeader,
+    WrongOption,
+)
 from files.layout import WantedColumns
 from files.reader import read
 from tests.files.reading import CSV, LIMITS, NDJSON, errors, refusal, rows, table, texts
@@ -195,6 +204,38 @@ def test_row_names_get_a_column() -> None:
     found = table('"review","stars"\n"1","Fine.",5\n"2","Bad.",1\n')
     assert found.layout.columns == ("row_name", "review", "stars")
     assert [(row.text, row.others) for row in found.rows] == [("Fine.", ["1", "5"]), ("Bad.", ["2", "1"])]
+
+
+def test_row_names_are_found_though_last_cells_are_empty_and_records_broken() -> None:
+    file = 'review;stars;title\n1;"Fine.";"5";"Good"\n2;"Bad. "Nice"";"1";"Bad"\n3;"Dull.";"2";""\n'
+    found = table(file)
+    assert found.layout.columns == ("row_name", "review", "stars", "title")
+    assert [row.text for row in found.rows] == ["Fine.", 'Bad. "Nice"', "Dull."]
+
+
+def test_a_delimiter_in_a_text_before_an_empty_last_cell_shifts_no_cells() -> None:
+    good = "".join(f"A film, number {number}.\t2024-01-0{number}\t\n" for number in range(1, 9))
+    assert errors(f"review\tdate\thelpful\n{good}Fine,\tall in all.\t2024-01-01\t\n")[-1] == "too_many_fields"
+    assert errors(f"review\tdate\thelpful\n{good}Fine, all in all.\t2024-01-01\t\t\n")[-1] is None
+    assert errors("review,title\nFine,Good\nFine,really.,\n") == [None, "too_many_fields"]
+
+
+def test_backslashes_escape_delimiters_and_line_ends_in_a_file_without_quotes() -> None:
+    file = 'id,review,stars\n1,Fine\\, really.,5\n2,\\"Good\\" and\\\nall.,4\n3,C:\\\\new,1\n'
+    assert texts(file) == ["Fine, really.", '"Good" and\nall.', "C:\\new"]
+    assert texts("review|stars\nIt ends with \\|5\nFine.|4\n") == ["It ends with \\", "Fine."]
+
+
+def test_quotes_around_cells_are_removed_though_those_within_are_not_doubled() -> None:
+    file = 'id\treview\tlabel\n"1"\t"A 5" screen."\t"pos"\n"2"\t"Fine."\t"neg"\n'
+    assert [(row.text, row.label) for row in table(file).rows] == [('A 5" screen.', "pos"), ("Fine.", "neg")]
+
+
+def test_column_numbers_find_the_delimiter_of_a_file_without_a_header_that_has_broken_records() -> None:
+    file = "B|1000|Fine.\nA|1001|first\nsecond\nB|1002|Bad.\n"
+    found = table(file, wanted(header="none", text_column="3", label_column="1"))
+    assert [(row.text, row.label) for row in found.rows if not row.error] == [("Fine.", "B"), ("Bad.", "B")]
+    assert "no column" in refusal(NoSuchColumn, "Fine.\nBad.\n", wanted(header="none", text_column="9" * 5000))
 
 
 def test_cells_beyond_the_header_are_never_lost() -> None:

@@ -34,7 +34,7 @@ def test_the_whole_set_of_values_decides(values: str, labels: tuple[str, ...], c
 
 
 @pytest.mark.parametrize(
-    ("values", "labels"), [("0 1 2", TWO), ("1 2", THREE), ("0 1", THREE), ("0", THREE), ("7", TWO)]
+    ("values", "labels"), [("0 1 2", TWO), ("1 2", THREE), ("0 1", THREE), ("0", THREE), ("1", THREE), ("7", TWO)]
 )
 def test_uncertain_values_have_no_label_and_the_problem_names_them(values: str, labels: tuple[str, ...]) -> None:
     found = meanings(values.split(), labels, column="label")
