@@ -53,7 +53,8 @@ class Text:
     """The text of a file, piece by piece, without a byte order mark.
 
     `encoding` is known up to the last piece read: it begins as UTF-8 and may turn out to be windows-1252.
-    `is_damaged` is true once a byte could not be decoded; the text has a lone surrogate in its place.
+    `is_damaged` is true once a byte could not be decoded; the text has a lone surrogate in its place. `has_nul` is true
+    once a NUL character was read.
     """
 
     def __init__(self, pieces: Iterator[bytes], charset: str | None, errors: EncodingErrors = "strict") -> None:
@@ -64,12 +65,13 @@ class Text:
         self._certain = certain is not None
         self._errors = errors
         self.encoding = certain or "utf-8"
-        self.is_damaged = False
+        self.is_damaged = self.has_nul = False
 
     def __iter__(self) -> Iterator[str]:
         texts = self._decoded(self._pieces, 0, 1) if self._certain else self._guess()
-        yield next(texts, "").lstrip("\ufeff")
-        yield from texts
+        for text in chain([next(texts, "").lstrip("\ufeff")], texts):
+            self.has_nul = self.has_nul or "\0" in text
+            yield text
 
     def bad_byte(self, text: str) -> str | None:
         """Return a sentence on the first byte of the text that could not be decoded, or None."""

@@ -66,6 +66,7 @@ class Decoded(Protocol):
 
     encoding: str
     is_damaged: bool
+    has_nul: bool
 
     def __iter__(self) -> Iterator[str]: ...
 

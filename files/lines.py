@@ -39,19 +39,23 @@ class Feed:
 
     def __init__(self, lines: Iterable[str], limit: int, before: int = 0) -> None:
         self.line = before
-        self.began = before + 1
         self.ended = False
         self.kept: list[str] = []
         self._lines = iter(lines)
         self._limit = limit
-        self._chars = 0
+
+    @property
+    def began(self) -> int:
+        """The number of the first line of the current record."""
+        return self.line - len(self.kept) + 1
 
     def __iter__(self) -> Iterator[str]:
+        kept, limit, chars = self.kept, self._limit, 0
         for line in self._lines:
             self.line += 1
-            self._chars += len(line)
-            self.kept.append(line)
-            if self._chars > self._limit:
+            kept.append(line)
+            chars = len(line) if len(kept) == 1 else chars + len(line)
+            if chars > limit:
                 raise RecordTooLong(
                     f"The record that begins on line {self.began:,} has more than {self._limit:,} characters; "
                     "look for a quote that is opened there and never closed, or set quoting=none."
@@ -61,6 +65,4 @@ class Feed:
 
     def end_record(self) -> None:
         """End the current record; the next line begins another."""
-        self.began = self.line + 1
-        self._chars = 0
         self.kept.clear()

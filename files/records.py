@@ -25,7 +25,7 @@ def read_records(feed: Feed, dialect: Dialect, profile: Profile, *, is_given: bo
     Raises:
         UnclosedQuote, RecordTooLong: a quote is open up to the end of the file, or for too many characters.
     """
-    reader = dialect.reader(feed)
+    reader, kept = dialect.reader(feed), feed.kept
     while True:
         try:
             cells = next(reader, None)
@@ -34,18 +34,27 @@ def read_records(feed: Feed, dialect: Dialect, profile: Profile, *, is_given: bo
             if feed.ended:
                 return
         except RecordTooLong:
-            if is_given or feed.line == feed.began or not (rows := _apart(feed, dialect, profile)):
+            if is_given or len(kept) == 1 or not (rows := _apart(feed, dialect, profile)):
                 raise
             yield from rows
             reader = dialect.reader(feed)
         else:
             if cells is None:
                 return
-            if feed.line > feed.began and not (is_given or dialect.escapes) and swallows(feed.kept, profile):
-                yield from _apart(feed, dialect, profile) or [_fault(feed)]
-            elif cells:
-                yield (feed.began, cells, None)
-        feed.end_record()
+            if len(kept) > 1:
+                yield from _of_several_lines(feed, cells, dialect, profile, is_given=is_given)
+            elif cells:  # a blank line has none
+                yield (feed.line, cells, None)
+        kept.clear()
+
+
+def _of_several_lines(
+    feed: Feed, cells: list[str], dialect: Dialect, profile: Profile, *, is_given: bool
+) -> list[Record]:
+    """Return the record, or if a stray quote has joined its lines, a record each or one fault."""
+    if is_given or dialect.escapes or not swallows(feed.kept, profile):
+        return [(feed.began, cells, None)]
+    return _apart(feed, dialect, profile) or [_fault(feed)]
 
 
 def _broken(feed: Feed, dialect: Dialect, profile: Profile, *, is_given: bool) -> Iterator[Record]:

@@ -12,6 +12,7 @@ class WrittenText:
     """CSV lines in place of a decoded file; `encoding` is the name of the original format."""
 
     is_damaged = False
+    has_nul = True  # a text of Parquet may have one: every row is checked
 
     def __init__(self, lines: Iterator[str], encoding: str) -> None:
         self._lines = lines

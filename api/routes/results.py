@@ -182,6 +182,14 @@ def _contents(pieces: Iterator[Piece]) -> Iterator[bytes]:
 def _etag(kind: Format, wanted: WantedResults) -> str:
     """Names the bytes: a finished job's results change only when it is retried, and then it finishes anew."""
     export = wanted.export
-    said = (BYTES_VERSION, export.job_id, wanted.finished_at, kind, export.status, wanted.after, wanted.formulas)
-    said += (wanted.bom,)
+    said = (
+        BYTES_VERSION,
+        export.job_id,
+        wanted.finished_at,
+        kind,
+        export.status,
+        wanted.after,
+        wanted.formulas,
+        wanted.bom,
+    )
     return f'"{hashlib.sha256(repr(said).encode()).hexdigest()[:32]}"'
