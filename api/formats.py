@@ -17,7 +17,7 @@ from api.serialize import result_out
 from db import exports, jobs, reviews
 from db.engine import Connection, Engine, read_only
 from db.exports import Export
-from files.csv_out import FORMULA_STARTS, Writer, our_names
+from files.csv_out import BYTE_ORDER_MARK, FORMULA_STARTS, Writer, our_names
 
 NDJSON_ROWS = 2_000  # in a page of about 2 MB
 
@@ -42,6 +42,7 @@ class WantedResults:
     after: int
     formulas: Formulas
     finished_at: datetime | None
+    bom: bool = False  #: whether CSV begins with a UTF-8 byte order mark
     with_header: bool = True
 
 
@@ -57,6 +58,7 @@ def csv(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
     export, escape = wanted.export, wanted.formulas is Formulas.ESCAPE
     if wanted.with_header:
         header = io.StringIO()
+        header.write(BYTE_ORDER_MARK if wanted.bom else "")
         Writer(header, export.delimiter, escape=escape).record([*export.columns, *our_names(export.columns)])
         yield Piece(header.getvalue().encode(), wanted.after)
 

@@ -20,7 +20,7 @@ import structlog
 from cli._progress import clock, progress
 from cli._results import Output
 from cli.output import CommandError, say
-from files.csv_out import JSON_COLUMNS, Writer, our_names, own_cells
+from files.csv_out import BYTE_ORDER_MARK, JSON_COLUMNS, Writer, our_names, own_cells
 from files.errors import FileRefused
 from files.layout import Limits, Table, WantedColumns
 from files.reader import read
@@ -126,6 +126,7 @@ def classify_file(model: LocalModel, file: Path | None, wanted: WantedColumns, o
         table = read(source, wanted, limits)
         with progress("classifying") as report, _opened(output) as out:
             writer = Writer(out, table.layout.delimiter, escape=not output.keep_formulas)
+            out.write(BYTE_ORDER_MARK if output.bom else "")
             own = _own_cells(writer, table)
             for note in table.layout.notes:
                 say(note)

@@ -26,6 +26,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output i
 KeepFormulasOption = Annotated[
     bool, typer.Option("--keep-formulas", help="Leave cells alone that a spreadsheet would run as a formula.")
 ]
+BomOption = Annotated[bool, typer.Option("--bom", help="Begin CSV results with a UTF-8 byte order mark, for Excel.")]
 STDOUT = Path("-")
 SUFFIXES: dict[str, ResultsFormat] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ""), "csv"),
@@ -43,6 +44,12 @@ class Output:
     format: ResultsFormat
     keep_formulas: bool = False
     status: str | None = None
+    bom: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a byte order mark in other formats than CSV."""
+        if self.bom and self.format != "csv":
+            raise CommandError(f"--bom goes with CSV results; {self.path} gets {self.format}")
 
     @property
     def is_stdout(self) -> bool:
@@ -50,7 +57,7 @@ class Output:
         return self.path == STDOUT
 
 
-def output(path: Path, *, force: bool, keep_formulas: bool, as_json: bool = False) -> Output:
+def output(path: Path, *, force: bool, keep_formulas: bool, as_json: bool = False, bom: bool = False) -> Output:
     """Results at `path`, in the format that its name says.
 
     Raises:
@@ -61,7 +68,7 @@ def output(path: Path, *, force: bool, keep_formulas: bool, as_json: bool = Fals
     kind = "csv" if path == STDOUT else SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise CommandError(f"{path} cannot be written: results are .csv, .ndjson or .parquet, not {path.suffix}")
-    wanted = Output(path, kind, keep_formulas)
+    wanted = Output(path, kind, keep_formulas, bom=bom)
     if wanted.is_stdout:
         return wanted
     if path.is_dir() or not path.parent.is_dir():
@@ -89,6 +96,7 @@ def save(client: Client, job: Job | str, wanted: Output) -> None:
             format=wanted.format,
             status=wanted.status,
             formulas="keep" if wanted.keep_formulas else "escape",
+            bom=wanted.bom,
             on_received=count,
         )
     if wanted.is_stdout:
@@ -101,6 +109,7 @@ def pick_up(job: Job, wanted: Output | None, url: str) -> str:
     if wanted:
         words += ["-o", str(wanted.path)]
         words += ["--keep-formulas"] if wanted.keep_formulas else []
+        words += ["--bom"] if wanted.bom else []
     return shlex.join(words + (["--url", url] if url != DEFAULT_URL else []))
 
 

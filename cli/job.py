@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 
 from cli._follow import follow as follow_to_the_end
-from cli._results import ForceOption, KeepFormulasOption, OutputOption, output, summary
+from cli._results import BomOption, ForceOption, KeepFormulasOption, OutputOption, output, summary
 from cli._service import service
 from cli.classify import cells, is_success
 from cli.output import CommandError, JsonOption, UrlOption, show
@@ -20,6 +20,7 @@ def job(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     follow: Annotated[bool, typer.Option("--follow", help="Wait with a progress bar, then sum the job up.")] = False,
     out: OutputOption = None,
     keep_formulas: KeepFormulasOption = False,
+    bom: BomOption = False,
     force: ForceOption = False,
     url: UrlOption = "http://127.0.0.1:8000",
     json: JsonOption = False,
@@ -33,7 +34,7 @@ def job(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     """
     if out and not follow:
         raise CommandError("-o goes with --follow; `verdict export-results` writes what is there now")
-    wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json) if out else None
+    wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json, bom=bom) if out else None
     with service(url) as client:
         found = client.job(job_id)
         if follow:

@@ -30,7 +30,7 @@ from cli._reading import (
     TextOption,
     format_of,
 )
-from cli._results import ForceOption, KeepFormulasOption, Output, OutputOption, output, pick_up
+from cli._results import BomOption, ForceOption, KeepFormulasOption, Output, OutputOption, output, pick_up
 from cli._service import ModelOption, Warnings, errors_of_files, service
 from cli.output import CommandError, JsonOption, UrlOption, say
 from verdict import Client, Job
@@ -54,6 +54,7 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     encoding_errors: EncodingErrorsOption = None,
     null_words: NullWordsOption = None,
     keep_formulas: KeepFormulasOption = False,
+    bom: BomOption = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the job's id and leave.")] = False,
     local: Annotated[bool, typer.Option("--local", help="Classify in this process, without a service.")] = False,
     force: ForceOption = False,
@@ -68,7 +69,7 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     Exit code 0: done, though single rows may have failed; 1: the job failed as a whole or was cancelled; 2: it could
     not be submitted; 130: interrupted.
     """
-    wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json) if out else None
+    wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json, bom=bom) if out else None
     kind, named = format_of(file, file_format)
     reading: Reading = {
         "text_column": text_column,

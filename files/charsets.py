@@ -1,4 +1,4 @@
-"""Names of encodings, and which one bytes look like that have no mark and are no UTF-8."""
+"""Names of encodings, and a guess at the encoding of bytes that have no byte order mark and are not UTF-8."""
 
 import codecs
 import re
@@ -9,7 +9,7 @@ from charset_normalizer import from_bytes
 from files.errors import UnknownCharset, WrongEncoding, shown
 
 DEFAULT = "windows-1252"
-# By Python's own name of the codec; what is shown to people is the usual one.
+# Python's name of the codec → the usual name, which messages show.
 _READ = {
     "utf-8": "utf-8",
     "utf-8-sig": "utf-8",
@@ -42,19 +42,19 @@ _READ = {
     "cp949": "cp949",
 }
 _ALIASES = {"macintosh": "mac-roman", "macroman": "mac-roman", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
-# Signs that stand within or beside words of the languages of Western Europe.
+# Characters beyond ASCII that occur beside the words of Western European languages.
 _WESTERN_SIGNS = set(bytes([*range(0x80, 0xC0), 0xD7]).decode("cp1252", "ignore")) - set("ŠŒŽšœžŸµ¤¦¬¯±¶¸¹¨ˆ˜ƒ†‡‰")  # noqa: RUF001
 _WITHIN_WORDS = set("\u2018\u2019\u00ad\u00b7\u2013\u2014\u2026")  # quotes, soft hyphen, dot, dashes, ellipsis
 _PEEK_BYTES = 65_536
-_ENOUGH_TO_GUESS = 50  # bytes beyond ASCII; of fewer, the detector's best guess is mostly wrong
+_ENOUGH_TO_GUESS = 50  # bytes beyond ASCII; with fewer, the detector's best guess is mostly wrong
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def named(charset: str) -> str:
-    """Return the encoding of this name.
+    """Return the usual name of an encoding.
 
     Raises:
-        UnknownCharset: it is none that is read.
+        UnknownCharset: the encoding is not supported.
     """
     word = charset.strip().lower().replace("_", "-")
     try:
@@ -63,21 +63,22 @@ def named(charset: str) -> str:
         codec = ""
     if codec not in _READ:
         raise UnknownCharset(
-            f"The encoding {shown(charset)} is not read; use utf-8, utf-16, windows-1252, iso-8859-1, mac-roman, "
-            "us-ascii or another usual one."
+            f"The encoding {shown(charset)} is not supported; use utf-8, utf-16, windows-1252, iso-8859-1, mac-roman, "
+            "us-ascii or another common one."
         )
     return _READ[codec]
 
 
 def detected(piece: bytes, line: int) -> str:
-    """Return the encoding of bytes that are no UTF-8: Windows-1252 if they make sense in it.
+    """Return the encoding of bytes that are not UTF-8: windows-1252 if they make sense in it.
 
     Args:
-        piece: Bytes of the file, the first that is not ASCII among them.
-        line: Number of the line on which they begin.
+        piece: Bytes of the file, including the first that is not ASCII.
+        line: Number of the line on which the piece begins.
 
     Raises:
-        WrongEncoding: they make none; what they look like is only a guess, and so is said and not read.
+        WrongEncoding: the bytes make no sense in windows-1252. The message names the likeliest other encoding; it is
+            only a guess, so the file is not read with it.
     """
     peek = piece[:_PEEK_BYTES]
     if _is_western(peek.decode("cp1252", "replace")):
@@ -88,13 +89,13 @@ def detected(piece: bytes, line: int) -> str:
     likely = f"; it may be {guess}" if guess and guess not in {"utf-8", "us-ascii", DEFAULT} else ""
     at = line + peek[: peek.index(beyond[0])].count(b"\n")
     raise WrongEncoding(
-        f"Line {at:,} is no UTF-8, and does not look like windows-1252{likely}; save the file as UTF-8, or say its "
-        "encoding, such as encoding=windows-1252, mac-roman or windows-1251."
+        f"Line {at:,} is not valid UTF-8 and does not look like windows-1252{likely}; save the file as UTF-8, or set "
+        "its encoding, for example encoding=windows-1252, mac-roman or windows-1251."
     )
 
 
 def _is_western(text: str) -> bool:
-    """Whether nearly all signs beyond ASCII are letters within Latin words, or the punctuation beside them."""
+    """Return whether nearly all characters beyond ASCII are letters of Latin words or the punctuation beside them."""
     places = [place for place, char in enumerate(text) if ord(char) > 127]
     undefined = sum(text[place] == "\ufffd" for place in places)
     at_home = sum(_is_at_home(text, place) for place in places)
@@ -108,7 +109,7 @@ def _is_at_home(text: str, place: int) -> bool:
     if not unicodedata.name(char, "").startswith("LATIN"):
         return False
     before, after = text[place - 1 : place], text[place + 1 : place + 2]
-    # Capitals amid small letters are letters of other encodings, as in "cafŽ" or "naïve" read wrongly.
+    # A capital after a small letter shows a wrong encoding, as in "cafŽ".
     if char.isupper() and before.islower():
         return False
     return not (_is_odd(before) and _is_odd(after))

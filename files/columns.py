@@ -1,6 +1,6 @@
-"""Which columns hold the text, the caller's id and the label: by name, and for the text by content as well.
+"""Find the columns of the text, the caller's id and the label: by name, and the text by its content as well.
 
-One definition for uploads, `verdict examples`, training and `verdict evaluate`.
+Uploads, `verdict examples`, training and `verdict evaluate` share this definition.
 """
 
 import re
@@ -13,7 +13,7 @@ from files.contents import is_text
 from files.errors import AmbiguousColumn, NoLabelColumn, NoSuchColumn, NoTextColumn, shown, shown_names
 from files.layout import WantedColumns
 
-# Without rows to look at, the first that is there is taken. Names are compared folded, see `folded`.
+# The likeliest first: without rows to look at, the first name that occurs is taken. Names are compared by `folded`.
 TEXT_NAMES = (
     "review",
     "text",
@@ -56,7 +56,7 @@ TEXT_NAMES = (
 )
 ID_NAMES = ("id", "review_id")
 LABEL_NAMES = ("label", "sentiment", "target", "class", "polarity", "sentiment_label")
-# Taken as the label only where labels are needed and none of the names above is there.
+# Taken as the label only where a label is needed and no column has one of the names above.
 RATING_NAMES = ("stars", "rating", "score", "overall", "star_rating", "review_rating", "review_stars", "review_score")
 
 _WORD = re.compile(r"[^\W_]+")
@@ -64,7 +64,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class Chosen(NamedTuple):
-    """Indices of the columns that mean something to us."""
+    """Indices of the columns that Verdict reads."""
 
     text: int
     id: int | None
@@ -73,7 +73,7 @@ class Chosen(NamedTuple):
 
 @lru_cache(maxsize=1_000)
 def folded(name: str) -> str:
-    """Return the name without case, spaces, signs and plural: `Review Texts`, `reviewText`, `review_text` are equal."""
+    """Return the name without case, spaces, punctuation and plural: `Review Texts` and `reviewText` become equal."""
     words = _WORD.findall(_CAMEL.sub(" ", unicodedata.normalize("NFKC", name)).casefold())
     return "".join(
         word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words
@@ -85,23 +85,23 @@ _RATINGS = {folded(name) for name in RATING_NAMES}
 
 
 def is_rating(name: str) -> bool:
-    """Return whether the column is named like one of stars."""
+    """Return whether a column of this name holds star ratings."""
     return folded(name) in _RATINGS
 
 
 def choose(columns: Sequence[str], wanted: WantedColumns, sample: Iterable[Sequence[str]] = ()) -> Chosen:
-    """Find the columns that are wanted, or else those whose names are known.
+    """Return the columns that the sender named, or else those with a known name.
 
     Args:
         columns: The names of all columns.
-        wanted: What the sender said; a column is told by its name or its number from 1.
-        sample: Some records, by which columns are left out that hold numbers, dates or codes.
+        wanted: The options of the sender; a column is given by its name or its number from 1.
+        sample: Some records; a column of numbers, dates or codes is not taken as the text.
 
     Raises:
-        NoTextColumn: no column is named like a text, or the one that is holds none.
-        NoSuchColumn: a wanted column is not there.
-        AmbiguousColumn: two columns could be the text, or a wanted name stands twice.
-        NoLabelColumn: a label is needed and there is none.
+        NoTextColumn: no column has the name of a text column, or it holds no texts.
+        NoSuchColumn: a wanted column does not exist.
+        AmbiguousColumn: two columns could be the text, or a wanted name occurs twice.
+        NoLabelColumn: a label is needed and no column has one.
     """
     text = _text(columns, wanted, list(sample))
     label = _optional(columns, wanted.label_column, LABEL_NAMES, text)
@@ -109,14 +109,14 @@ def choose(columns: Sequence[str], wanted: WantedColumns, sample: Iterable[Seque
         label = _optional(columns, None, RATING_NAMES, text)
         if label is None:
             raise NoLabelColumn(
-                f"No column is named like one of labels ({', '.join(LABEL_NAMES[:3])}, …); "
-                f"say with label_column which it is; the columns are {shown_names(columns)}."
+                f"No column has a known name for labels ({', '.join(LABEL_NAMES[:3])}, …); "
+                f"name it with label_column; the columns are {shown_names(columns)}."
             )
     return Chosen(text, _optional(columns, wanted.id_column, ID_NAMES, text), label)
 
 
 def has_text(columns: Sequence[str], wanted: WantedColumns) -> bool:
-    """Return whether a text column is among these by its name, be it once or more often."""
+    """Return whether at least one of the columns has the name of a text column."""
     if wanted.text_column is not None:
         return bool(_named(columns, wanted.text_column))
     return any(folded(column) in _TEXT_RANKS for column in columns)
@@ -128,8 +128,8 @@ def _text(columns: Sequence[str], wanted: WantedColumns, sample: Sequence[Sequen
     known = [place for place, column in enumerate(columns) if folded(column) in _TEXT_RANKS]
     if not known:
         raise NoTextColumn(
-            f"No column is named like one of texts ({', '.join(TEXT_NAMES[:4])}, …); say with text_column which it is, "
-            f"or header=none if the first line is no header; the columns are {shown_names(columns)}."
+            f"No column has a known name for texts ({', '.join(TEXT_NAMES[:4])}, …); name it with text_column, or set "
+            f"header=none if the first line is a row; the columns are {shown_names(columns)}."
         )
     values = {place: [cells[place] for cells in sample if place < len(cells)] for place in known}
     fitting = {place: is_text(values[place]) for place in known} if len(columns) > 1 else dict.fromkeys(known, None)
@@ -149,7 +149,7 @@ def _text(columns: Sequence[str], wanted: WantedColumns, sample: Sequence[Sequen
     if rivals:
         raise AmbiguousColumn(
             f"{_with_sample(columns, first, values[first])} and {_with_sample(columns, rivals[0], values[rivals[0]])} "
-            "could both be the reviews; say with text_column which is."
+            "could both hold the reviews; name the right one with text_column."
         )
     return first
 
@@ -162,8 +162,8 @@ def _no_texts(columns: Sequence[str], place: int, values: Sequence[str], sample:
     ]
     likely = f"; {shown(columns[texts[0]])} looks like them" if texts else ""
     return (
-        f"{_with_sample(columns, place, values)} is named like reviews and holds none; "
-        f"say with text_column where they are{likely}."
+        f"{_with_sample(columns, place, values)} has the name of a text column and holds no texts; "
+        f"name the column of the reviews with text_column{likely}."
     )
 
 
@@ -173,7 +173,10 @@ def _with_sample(columns: Sequence[str], place: int, values: Iterable[str]) -> s
 
 
 def _optional(columns: Sequence[str], wanted: str | None, known: Sequence[str], text: int) -> int | None:
-    """The wanted column, or a known one that is not the text and stands there once: nobody asked for it."""
+    """Return the wanted column, or else a known one if it is not the text and its name occurs once.
+
+    An optional column that nobody asked for never refuses a file.
+    """
     if wanted is not None:
         return _only(columns, wanted)
     for name in known:
@@ -195,19 +198,25 @@ def _only(columns: Sequence[str], name: str) -> int:
 def _both_named(columns: Sequence[str], first: int, second: int) -> str:
     return (
         f"The columns {first + 1} and {second + 1} are both named {shown(columns[first])}; "
-        "rename one of them, or say the number of the one that is meant."
+        "rename one of them, or give the column's number instead of its name."
     )
 
 
 def _named(columns: Sequence[str], name: str) -> list[int]:
-    """Where a name stands exactly, or but for case and spaces, or folded; or the column of that number, from 1."""
+    """Return the columns of this name: spelled exactly, else without case and spaces, else folded, else by number."""
     for spelling in (str, _plain, folded):
         places = [place for place, column in enumerate(columns) if spelling(column) == spelling(name) != ""]
         if places:
             return places
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 5 else 0
+    number = number_of(name)
     return [number - 1] if 1 <= number <= len(columns) else []
 
 
+def number_of(name: str | None) -> int:
+    """Return the number by which a column is given; 0 if it is given by its name or not at all."""
+    digits = (name or "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 5 else 0
+
+
 def _plain(name: str) -> str:
-    return name.strip(" ").casefold()  # no tab: it may be the delimiter that is still looked for
+    return name.strip(" ").casefold()  # keeps tabs: a tab may be the delimiter, which is not known yet

@@ -1,6 +1,6 @@
-"""What a file is by its first bytes: text, a ZIP with one file, a workbook, Parquet.
+"""Recognise a file by its first bytes: text, a ZIP archive of one file, a workbook, Parquet.
 
-A workbook and Parquet become the CSV text that their first lines would make, so that one reader serves all of them.
+Workbooks and Parquet are turned into CSV lines, so that one reader serves all of them.
 """
 
 import tempfile
@@ -16,15 +16,15 @@ from files.parquet_in import parquet_lines
 from files.pieces import PIECE_BYTES, capped, even, plain_pieces
 from files.workbook import workbook_lines
 
-IN_MEMORY = 8_000_000  # bytes of a file that can only be read as a whole; more goes to a temporary file
+IN_MEMORY = 8_000_000  # bytes of a file that needs random access; a larger one goes to a temporary file
 _ZIP, _EMPTY_ZIP, _PARQUET = b"PK\x03\x04", b"PK\x05\x06", b"PAR1\x15"
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
-_NOT_MEANT = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+_BYCATCH = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 _WORKBOOKS = {"xl/workbook.xml": "xlsx", "xl/workbook.bin": "xlsb", "content.xml": "ods"}
 
 
 class Unpacked(NamedTuple):
-    """The bytes of a text file, or the CSV lines that a table was turned to, under the name of its format."""
+    """The bytes of a text file, or the CSV lines made from a table, with the name of its format."""
 
     pieces: Iterator[bytes]
     lines: Iterator[str] | None = None
@@ -32,11 +32,11 @@ class Unpacked(NamedTuple):
 
 
 def unpack(chunks: Iterable[bytes], limit: int) -> Unpacked:
-    """Return what the file holds, at most `limit` bytes of it once it is decompressed.
+    """Return the contents of the file; at most `limit` bytes once it is decompressed.
 
     Raises:
-        TooLarge, CorruptArchive: from here, or while it is iterated.
-        NotText: it is an archive of something else.
+        TooLarge, CorruptArchive: from here, or while the contents are iterated.
+        NotText: an archive that holds no table.
     """
     pieces = plain_pieces(chunks, limit)
     first = next(pieces, b"")
@@ -61,7 +61,7 @@ def _spooled(pieces: Iterator[bytes]) -> IO[bytes]:
 
 
 def _unzipped(file: IO[bytes], limit: int) -> Unpacked:
-    """The one file of an archive; it is open until its bytes are read, or at once closed if it is refused."""
+    """Return the one file of an archive, which stays open until its bytes are read; a refused one is closed at once."""
     with ExitStack() as stack:
         stack.callback(file.close)
         try:
@@ -72,23 +72,23 @@ def _unzipped(file: IO[bytes], limit: int) -> Unpacked:
                 return Unpacked(iter(()), workbook_lines(archive, file, kind), kind)
         except _ZIP_ERRORS as error:
             raise _corrupt(error) from error
-        member = _meant(archive, limit)
+        member = _only_member(archive, limit)
         return Unpacked(capped(even(_read(archive, member, stack.pop_all())), limit))
 
 
-def _meant(archive: zipfile.ZipFile, limit: int) -> zipfile.ZipInfo:
+def _only_member(archive: zipfile.ZipFile, limit: int) -> zipfile.ZipInfo:
     members = [each for each in archive.infolist() if not each.is_dir()]
     if any(each.filename == "word/document.xml" for each in members):
         raise NotText("The file is a Word document; send the reviews as CSV.")
-    meant = [each for each in members if not any(part in each.filename for part in _NOT_MEANT)]
-    if len(meant) != 1:
+    tables = [each for each in members if not any(part in each.filename for part in _BYCATCH)]
+    if len(tables) != 1:
         raise NotText(
-            f"The file is a ZIP archive of {len(meant)} files ({shown_names([each.filename for each in meant])}); "
+            f"The file is a ZIP archive of {len(tables)} files ({shown_names([each.filename for each in tables])}); "
             "send one of them."
         )
-    if meant[0].file_size > limit:
-        raise TooLarge(f"The file has more than the {limit:,} bytes that are taken; send it in parts.")
-    return meant[0]
+    if tables[0].file_size > limit:
+        raise TooLarge(f"The file has more than {limit:,} bytes, the most that is accepted; split it.")
+    return tables[0]
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, opened: ExitStack) -> Iterator[bytes]:
@@ -101,4 +101,4 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, opened: ExitStack) 
 
 
 def _corrupt(error: Exception) -> CorruptArchive:
-    return CorruptArchive(f"The ZIP archive cannot be read ({error}); make it again.")
+    return CorruptArchive(f"The ZIP archive cannot be read ({error}); pack it again.")

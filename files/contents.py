@@ -1,4 +1,4 @@
-"""What kind of value a cell holds, as far as its look tells: number, date, truth value, label or code."""
+"""Recognise the kind of a cell's value: number, date, truth value, label, code, or else prose."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ _CATEGORY_CHARS = 30
 
 
 def kind_of(value: str) -> Kind | None:
-    """Return the kind of a value that is not prose, else None; a single word without digits may be a review."""
+    """Return the kind of a value, or None for prose; a single word without digits counts as prose."""
     word = value.strip()
     if len(word) > 60:
         return None
@@ -37,7 +37,7 @@ def kind_of(value: str) -> Kind | None:
 
 
 def is_text(values: Sequence[str]) -> bool | None:
-    """Return whether a column with these values can be prose; None if all are empty."""
+    """Return whether a column with these values may hold prose; None if all are empty."""
     filled = [value for value in values if value.strip()]
     if not filled:
         return None
@@ -45,14 +45,14 @@ def is_text(values: Sequence[str]) -> bool | None:
 
 
 def column_kind(values: Sequence[str]) -> Kind | None:
-    """Return the kind that nearly all filled values of a column have, else None."""
+    """Return the kind of nearly all filled values of a column, or None if they differ."""
     kinds = Counter(kind_of(value) for value in values if value.strip())
     kind, count = kinds.most_common(1)[0] if kinds else (None, 0)
     return kind if count >= MOSTLY * kinds.total() else None
 
 
 def few_values(values: Sequence[str]) -> frozenset[str] | None:
-    """Return the short values that a column repeats, such as categories, else None."""
+    """Return the distinct values of a column of categories, or None if its values are long or hardly repeat."""
     filled = [value.strip() for value in values if value.strip()]
     distinct = frozenset(filled)
     if len(filled) >= 2 * len(distinct) > 0 and all(len(value) <= _CATEGORY_CHARS for value in distinct):

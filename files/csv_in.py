@@ -1,6 +1,6 @@
-"""CSV: the head that settles the layout, then one row a record.
+"""Read CSV: the first lines settle the layout, then every record becomes a row.
 
-Parsing is Python's own `csv`, strict: a quote that the dialect does not write is seen, whatever follows it.
+Python's `csv` parses in strict mode, so that a misplaced quote raises an error instead of changing the cells.
 """
 
 import csv
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
-from files.columns import choose, folded
+from files.columns import choose, folded, number_of
 from files.contents import is_text
 from files.dialect import WHOLE_LINE, has_row_names, profile_of, trimmed
 from files.errors import AmbiguousColumn, NotText, TooManyColumns, WrongOption, shown
@@ -17,50 +17,49 @@ from files.header import Found, find
 from files.layout import Decoded, Layout, Limits, Table, WantedColumns
 from files.lines import Feed, split_lines
 from files.records import read_records
-from files.rows import Fitter, Judge, read_rows, storable
+from files.rows import Fitter, RowChecks, read_rows, storable
 
-# The one limit that `csv` has is global to the process and 131,072 characters a cell, less than a long review.
-# Ours is a record's and is kept by `Feed`; this only has to be out of its way.
+# The limit of `csv` is global to the process and 131,072 characters a cell by default, less than a long review.
+# `Feed` limits the length of a record instead.
 csv.field_size_limit(2**31 - 1)
 
 MAX_COLUMNS = 1_000
-ROW_NAMES = "row_name"  # R writes the names of rows under no name
+ROW_NAMES = "row_name"  # R writes row names without a name for their column
 _SECOND_HEADERS = {"openendedresponse", "response"}  # SurveyMonkey; folded
 _IMPORT_ID = '{"ImportId"'  # Qualtrics
 
 
 def read_csv(text: Decoded, wanted: WantedColumns, limits: Limits) -> Table:
-    """Read the head now, and the rows as they are iterated."""
+    """Read the first lines now, and the rows as they are iterated."""
     head = Head(split_lines(text, limits.record_chars), limits.record_chars)
     found = find(head, wanted)
     if len(found.names) > MAX_COLUMNS:
-        raise TooManyColumns(f"The header has {len(found.names):,} columns; at most {MAX_COLUMNS:,} are taken.")
+        raise TooManyColumns(f"The header has {len(found.names):,} columns; at most {MAX_COLUMNS:,} are accepted.")
     if any("\0" in name for name in found.names):
-        raise NotText("The header has NUL characters, so the file is no text; save it as CSV in UTF-8.")
+        raise NotText("The header has NUL characters, so the file is not text; save it as CSV in UTF-8.")
     tried = head.records(found.dialect, found.end)
     if has_row_names(tried, found.names):
         found.names.insert(0, ROW_NAMES)
-        found.notes.append("The header lacks one name: the first column is taken for the names of the rows.")
+        found.notes.append("The header lacks one name; the first column is read as row names.")
     width = len(found.names)
     sample = [trimmed(each.cells, width) for each in tried if each.cells is not None]
     layout = _layout(found, wanted, [cells for cells in sample if len(cells) <= width], text.encoding)
     skipped = _second_headers(sample, layout) if wanted.header is None else 0
     if skipped:
-        layout = replace(
-            layout, notes=(*layout.notes, f"{skipped} more header lines are left out, which are no reviews.")
-        )
+        layout = replace(layout, notes=(*layout.notes, f"{skipped} more header lines are left out."))
     feed = Feed(head.behind(found.end), limits.record_chars, before=head.before + found.end)
-    profile = profile_of(sample, width, found.dialect.delimiter)
-    records = read_records(feed, found.dialect, profile, is_told=wanted.quoting is not None)
+    exact = [each.cells for each in tried if each.cells and len(each.cells) == width]
+    profile = profile_of(exact if 2 * len(exact) >= len(sample) else sample, width, found.dialect.delimiter)
+    records = read_records(feed, found.dialect, profile, is_given=wanted.quoting is not None)
     fitter = Fitter(layout, profile, [each.cells for each in tried[skipped:] if each.cells is not None])
-    return Table(layout, read_rows(islice(records, skipped, None), layout, fitter, Judge(text, wanted, limits)))
+    return Table(layout, read_rows(islice(records, skipped, None), layout, fitter, RowChecks(text, wanted, limits)))
 
 
 def _layout(found: Found, wanted: WantedColumns, sample: Sequence[Sequence[str]], encoding: str) -> Layout:
     if (wanted.header or "").strip().lower() == "none" and wanted.text_column is None:
         wanted = replace(wanted, text_column=_only_text(found.names, sample))
     chosen = choose(found.names, wanted, sample)
-    if wanted.header is None and wanted.text_column and wanted.text_column.strip().isdigit():
+    if wanted.header is None and number_of(wanted.text_column):
         _check_is_header(found.names, chosen.text, sample)
     delimiter = "," if found.dialect.delimiter == WHOLE_LINE else found.dialect.delimiter
     names = tuple(storable(name) for name in found.names)
@@ -68,7 +67,7 @@ def _layout(found: Found, wanted: WantedColumns, sample: Sequence[Sequence[str]]
 
 
 def _only_text(names: Sequence[str], sample: Sequence[Sequence[str]]) -> str:
-    """The number of the one column that holds texts, in a file without a header."""
+    """Return the number of the only column of texts in a file without a header."""
     columns = [[cells[place] for cells in sample if place < len(cells)] for place in range(len(names))]
     texts = [place for place, values in enumerate(columns) if is_text(values) or len(names) == 1]
     if len(texts) == 1:
@@ -77,13 +76,13 @@ def _only_text(names: Sequence[str], sample: Sequence[Sequence[str]]) -> str:
         f"{place + 1} (such as {shown(columns[place][0] if columns[place] else '')})" for place in texts[:5]
     )
     raise AmbiguousColumn(
-        f"The file has no header, and {len(texts)} columns could be the reviews{': ' if texts else ''}{seen}; "
-        "say the number of the one that is with text_column."
+        f"The file has no header, and {len(texts)} columns could hold the reviews{': ' if texts else ''}{seen}; "
+        "give the number of the right one with text_column."
     )
 
 
 def _check_is_header(names: Sequence[str], text: int, sample: Sequence[Sequence[str]]) -> None:
-    """Refuse a first line that looks like a row where the text column was told by its number."""
+    """Refuse a first line that looks like a row; called where the text column is given by its number."""
     profile = profile_of(sample, len(names), "")
     if (
         (any(profile.kinds) and profile.fits(names))
@@ -91,12 +90,12 @@ def _check_is_header(names: Sequence[str], text: int, sample: Sequence[Sequence[
         or names[text].rstrip().endswith((".", "!"))
     ):
         raise WrongOption(
-            f"The first line looks like a row ({shown(names[text])}); say header=none if it is one, or header=1."
+            f"The first line looks like a row ({shown(names[text])}); set header=none if it is one, or header=1 if not."
         )
 
 
 def _second_headers(sample: Sequence[Sequence[str]], layout: Layout) -> int:
-    """How many records behind the header belong to it, as survey tools write them."""
+    """Return how many records after the header belong to it; survey tools write one or two."""
     if len(sample) > 1 and any(cell.startswith(_IMPORT_ID) for cell in sample[1]):
         return 2
     first = sample[0] if sample else []

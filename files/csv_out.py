@@ -1,4 +1,4 @@
-"""Results as CSV: the caller's cells and ours behind them; UTF-8, LF. Called by `--local` and by the export."""
+"""Write results as CSV: the caller's cells, then those of Verdict; UTF-8, lines end with LF."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,17 +7,18 @@ from typing import Protocol
 
 from files.layout import Layout
 
-JSON_COLUMNS = ("index", "id", "text")  # stand for the caller's own where the reviews came as JSON or NDJSON
+JSON_COLUMNS = ("index", "id", "text")  # take the place of the caller's columns if the reviews came as JSON
+BYTE_ORDER_MARK = "\ufeff"  # Excel opens a CSV file as UTF-8 only if it begins with this mark
 OURS = ("sentiment", "confidence", "status", "error", "model_version")
-# A spreadsheet runs a cell that begins so: OWASP's list, which includes the full-width forms.
+# A spreadsheet runs a cell with one of these starts as a formula: OWASP's list, with the full-width forms.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
-SIGNED_NUMBER = r"[-+][0-9]+([.,][0-9]+)*([eE][-+]?[0-9]+)?%?"  # in the syntax that Python and PostgreSQL share
+SIGNED_NUMBER = r"[-+][0-9]+([.,][0-9]+)*([eE][-+]?[0-9]+)?%?"  # valid in Python and in PostgreSQL
 _NUMBER = re.compile(SIGNED_NUMBER)
 
 
 def our_names(columns: Iterable[str]) -> tuple[str, ...]:
-    """Names of our columns beside the caller's: `verdict_<name>` where the caller has that name, in whatever case."""
+    """Return the names of Verdict's columns; `verdict_<name>` where the caller has that name in any case."""
     taken = {column.strip(" ").casefold() for column in columns}
     names: list[str] = []
     for name in OURS:
@@ -32,12 +33,12 @@ def our_names(columns: Iterable[str]) -> tuple[str, ...]:
 
 
 def escape_formula(cell: str) -> str:
-    """Return the cell with an apostrophe in front if a spreadsheet would run it; a number is left as it is."""
+    """Return the cell, with an apostrophe in front if a spreadsheet would run it; numbers are not changed."""
     return f"'{cell}" if cell.startswith(FORMULA_STARTS) and not _NUMBER.fullmatch(cell) else cell
 
 
 def own_cells(layout: Layout, text: str, others: Sequence[str]) -> list[str]:
-    """The record as it was sent, but exactly as wide as the header, so that our cells stand under our names."""
+    """Return the record as it was sent, cut or filled to the width of the header."""
     cells = [*others[: layout.text], *[""] * (layout.text - len(others)), text, *others[layout.text :]]
     width = len(layout.columns)
     return cells[:width] + [""] * (width - len(cells))
@@ -50,17 +51,17 @@ def _quoted(cell: str, delimiter: str) -> str:
 
 
 class Out(Protocol):
-    """Where text goes: a file opened with `newline=""`, or anything else that has `write`."""
+    """The target: a file opened with `newline=""`, or any object with `write`."""
 
     def write(self, text: str, /) -> object:
-        """Take the text of one record."""
+        """Write the text of one record."""
         ...
 
 
 class Writer:
-    """Writes records as `csv.writer` does, five times as fast, and with LF.
+    """Write records as `csv.writer` does, five times as fast.
 
-    Told to end records with LF, Python's own leaves a cell with CR unquoted before 3.13, and readers cut there.
+    Before Python 3.13, `csv.writer` with LF as its line end leaves a cell with CR unquoted, and readers cut there.
     """
 
     def __init__(self, out: Out, delimiter: str = ",", *, escape: bool = True) -> None:
@@ -69,7 +70,7 @@ class Writer:
         self._escape = escape
 
     def record(self, cells: Iterable[str]) -> None:
-        """Write one record; unless `escape` is off, no cell of it runs as a formula."""
+        """Write one record; unless `escape` is off, no cell runs as a formula."""
         safe = map(escape_formula, cells) if self._escape else cells
         line = self._delimiter.join([_quoted(cell, self._delimiter) for cell in safe])
-        self._out.write(f"{line}\n" if line else '""\n')  # a blank line would be no record
+        self._out.write(f"{line}\n" if line else '""\n')  # readers skip a blank line

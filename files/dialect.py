@@ -1,4 +1,4 @@
-"""How a CSV file is written: delimiter, quoting and spaces; found from its first records where nobody says it."""
+"""The dialect of a CSV file, its delimiter, quoting and spaces; found from the first records unless it is given."""
 
 import csv
 import re
@@ -12,25 +12,34 @@ from files.layout import Quoting
 from files.lines import Feed
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}  # first columns; folded
-WHOLE_LINE = "\x1f"  # a delimiter that no file has: each line, or quoted part, is one cell
+# Names of a first column with row numbers; folded.
+NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}
+WHOLE_LINE = "\x1f"  # a delimiter that occurs in no file: each line or quoted part is one cell
 _OTHER_BACKSLASH = re.compile(r'\\([\\"\r\n]|$)|\\')
+_UNQUOTED_BACKSLASH = re.compile(r'\\([\\",;|\t\r\n]|$)|\\')
 
 
 class Dialect(NamedTuple):
-    """What `csv` needs to know; `skips_space` drops spaces before a cell."""
+    """The options for `csv`.
+
+    `skips_space` drops spaces before a cell. `escapes` goes with quoting `none`: a backslash before a delimiter, a
+    quote or a line end makes it a plain character, as MySQL writes files.
+    """
 
     delimiter: str
     quoting: Quoting = "doubled"
     skips_space: bool = False
+    escapes: bool = False
 
     def reader(self, lines: Iterable[str], *, strict: bool = True) -> Iterator[list[str]]:
         """Return a reader that raises `csv.Error` at a quote that this dialect does not write."""
         options: dict[str, Any] = {"delimiter": self.delimiter, "skipinitialspace": self.skips_space, "strict": strict}
         if self.quoting == "none":
+            if self.escapes:
+                lines, options["escapechar"] = (_double_others(line, _UNQUOTED_BACKSLASH) for line in lines), "\\"
             return csv.reader(lines, quoting=csv.QUOTE_NONE, **options)
         if self.quoting == "backslash":
-            return csv.reader(map(_double_others, lines), escapechar="\\", **options)
+            return csv.reader((_double_others(line, _OTHER_BACKSLASH) for line in lines), escapechar="\\", **options)
         return csv.reader(lines, **options)
 
     def line(self, line: str) -> list[str] | None:
@@ -41,38 +50,45 @@ class Dialect(NamedTuple):
             return None
 
 
-def _double_others(line: str) -> str:
-    """Double each backslash that escapes neither a quote nor a backslash nor a line end, so that `csv` keeps it."""
+def _double_others(line: str, backslash: re.Pattern[str]) -> str:
+    """Double each backslash before a character that it does not escape, so that `csv` keeps it."""
     if "\\" not in line:
         return line
-    return _OTHER_BACKSLASH.sub(lambda found: found[0] if found[1] is not None else "\\\\", line)
+    return backslash.sub(lambda found: found[0] if found[1] is not None else "\\\\", line)
 
 
 class Profile(NamedTuple):
-    """What the columns of a table hold: its width, and of each column its kind or its few values, where it has them."""
+    """The shape of a table: its width, and for each column its kind or its distinct values, if it has either."""
 
     width: int
     kinds: tuple[Kind | frozenset[str] | None, ...]
     delimiter: str
 
     def fits(self, cells: Sequence[str] | None) -> bool:
-        """Return whether these cells look like a whole record: as wide as the header, each kind under its column."""
+        """Return whether the cells look like a whole record: as wide as the header, and of their columns' kinds."""
         cells = trimmed(list(cells or ()), self.width)
         if len(cells) != self.width or self.width < 2:
             return False
         if any(self.kinds):
             typed = [_is_of(cell, kind) for cell, kind in zip(cells, self.kinds, strict=True) if kind and cell.strip()]
             return bool(typed) and all(typed)
-        # Prose has hardly any tabs and pipes, but commas and semicolons.
+        # Prose contains commas and semicolons, but hardly any tabs or pipes.
         return self.delimiter in "\t|" and sum(bool(cell.strip()) for cell in cells) > 1
 
     def contradicts(self, cells: Sequence[str]) -> bool:
-        """Return whether a filled cell stands under a column of another kind."""
+        """Return whether a filled cell is of another kind than its column."""
         return any(
             kind is not None and cell.strip() and not _is_of(cell, kind)
             for cell, kind in zip(cells, self.kinds, strict=False)
             if not isinstance(kind, frozenset)
         )
+
+    def fits_from(self, first: int, cells: Sequence[str]) -> bool:
+        """Return whether the cells from column `first` on are of their columns' kinds, one of them filled at least."""
+        typed = [
+            _is_of(cell, kind) for cell, kind in zip(cells[first:], self.kinds[first:], strict=True) if kind and cell
+        ]
+        return bool(typed) and all(typed)
 
 
 def _is_of(cell: str, kind: Kind | frozenset[str]) -> bool:
@@ -80,14 +96,14 @@ def _is_of(cell: str, kind: Kind | frozenset[str]) -> bool:
 
 
 def profile_of(records: Iterable[Sequence[str]], width: int, delimiter: str) -> Profile:
-    """Return the profile of the records that have this width."""
+    """Return the profile of the records that are at least this wide."""
     columns = list(zip(*(cells[:width] for cells in records if len(cells) >= width), strict=True))
     kinds = [column_kind(values) or few_values(values) for values in columns]
     return Profile(width, tuple(kinds) or (None,) * width, delimiter)
 
 
 def swallows(lines: Sequence[str], profile: Profile) -> bool:
-    """Return whether the lines of one record look like records of their own, which an unpaired quote has joined."""
+    """Return whether lines of this record look like whole records that an unpaired quote has joined."""
     plain = Dialect(profile.delimiter, "none")
     if any(
         profile.fits(plain.line(line)) or profile.fits(Dialect(profile.delimiter).line(line)) for line in lines[1:-1]
@@ -97,9 +113,9 @@ def swallows(lines: Sequence[str], profile: Profile) -> bool:
 
 
 class Tried(NamedTuple):
-    """A record of the sample as one dialect reads it; `cells` is None where the dialect is broken.
+    """A record of the sample as one dialect reads it; `cells` is None if the dialect cannot read it.
 
-    `is_open` where a quote is still open at the end of the file.
+    `is_open`: a quote is still open at the end of the file.
     """
 
     lines: Sequence[str]
@@ -108,7 +124,7 @@ class Tried(NamedTuple):
 
 
 def try_out(lines: Sequence[str], dialect: Dialect, limit: int, *, is_whole: bool) -> Iterator[Tried]:
-    """Read the sample; a record that its end cuts is left out unless the sample is the whole file."""
+    """Read the sample; leave out a record cut by its end, unless the sample is the whole file."""
     feed = Feed(lines, limit)
     reader = dialect.reader(feed)
     while True:
@@ -130,27 +146,32 @@ def try_out(lines: Sequence[str], dialect: Dialect, limit: int, *, is_whole: boo
 
 
 def trimmed(cells: list[str], width: int) -> list[str]:
-    """Return the cells without the empty ones behind the width."""
+    """Return the cells without empty ones beyond the width."""
     if len(cells) > width and not any(cells[width:]):
         return cells[:width]
     return cells
 
 
 def has_row_names(tried: Sequence[Tried], header: Sequence[str]) -> bool:
-    """Return whether each record has a cell more than the header, and the first ones count the rows, as R has it."""
+    """Return whether each record is one cell wider than the header and begins with its row number, as R writes it."""
     width = len(header)
     if any(map(_is_quoted_late, header)):
         return False
     records = [trimmed(each.cells, width + 1) for each in tried if each.cells]
-    wide = [cells for cells in records if len(cells) == width + 1 and cells[-1] != ""]
+    wide = [cells for cells in records if len(cells) == width + 1]
+    if 2 * sum(cells[-1] != "" for cells in wide) < len(wide):
+        return False  # the writer ends records with an empty cell
     if folded(header[0]) in NUMBERED and not all(kind_of(cells[1]) for cells in wide):
-        return False  # numbers of its own, and a text with a delimiter that should be quoted
-    is_rule = len(wide) >= MOSTLY * len(records) > 1
-    return is_rule and [cells[0] for cells in wide] == [str(number) for number in range(1, len(wide) + 1)]
+        return False  # the header names the numbers; an unquoted delimiter in the text makes the extra cell
+    if not len(wide) >= MOSTLY * len(records) > 1 or not all(cells[0].isdecimal() for cells in wide):
+        return False
+    numbers = [int(cells[0][:10]) for cells in wide]
+    # Records that this dialect cannot read leave gaps.
+    return numbers[0] <= 2 and numbers == sorted(set(numbers)) and numbers[-1] <= len(tried)
 
 
 def faults(records: Sequence[Tried], width: int, dialect: Dialect) -> int:
-    """Return how many records this dialect does not explain."""
+    """Return how many records this dialect reads wrongly."""
     sound = [trimmed(record.cells, width) for record in records if record.cells is not None]
     profile = profile_of(sound, width, dialect.delimiter)
     return sum(_is_fault(record, profile, dialect) for record in records)
@@ -169,35 +190,54 @@ def _is_quoted_late(cell: str) -> bool:
 
 
 def is_cut(lines: Sequence[str], delimiter: str) -> bool:
-    """Return whether the last cell of a line opens a quote: at the end of the file, this is where it was cut."""
+    """Return whether the last cell of a line opens a quote; at the end of a file it shows that the file was cut."""
     cells = Dialect(delimiter, "none").line(lines[-1]) or [""]
     return len(lines) == 1 and cells[-1].lstrip().startswith('"')
 
 
 def _is_open(width: int, records: Sequence[Tried], delimiter: str) -> bool:
-    """Whether quotes may only be open because the file is cut, or because a cell of the one column spans lines."""
+    """Return whether open quotes can be explained by a cut file, or by a single column whose cells span lines."""
     broken = [each for each in records if each.cells is None]
     if width == 1:
         return any(each.is_open or len(each.lines) > 1 for each in broken)
     return bool(broken) and all(each.is_open and is_cut(each.lines, delimiter) for each in broken)
 
 
+def _escapes_without_quotes(delimiter: str, records: Sequence[Tried]) -> bool:
+    """Return whether backslashes escape every quote, so that none encloses a cell, or a delimiter or line end."""
+    text = "".join(line for each in records for line in each.lines)
+    if text.count('"') != text.count('\\"'):
+        return False
+    return '"' in text or any(f"\\{sign}" in text for sign in (delimiter, "\n", "\r"))
+
+
 def best_dialect(
     delimiter: str, quotings: Sequence[Quoting], read: Callable[[Dialect], tuple[int, Sequence[Tried]]]
 ) -> Dialect:
-    """Return the dialect with the fewest faults; of equals the first, since doubled quotes are the rule.
+    """Return the dialect with the fewest faults; of equals the first, since most files double their quotes.
 
     Args:
-        delimiter: What stands between cells.
-        quotings: The kinds of quoting to choose from, the likeliest first.
-        read: Gives the width of the header and the records of the sample under a dialect.
+        delimiter: The character between cells.
+        quotings: The ways of quoting to choose from, the likeliest first.
+        read: Returns the width of the header and the records of the sample under a dialect.
     """
     found: dict[Dialect, int] = {}
+    plain = read(Dialect(delimiter))
+    if len(quotings) > 1 and _escapes_without_quotes(delimiter, plain[1]):
+        dialect = Dialect(delimiter, "none", escapes=True)
+        width, records = read(dialect)
+        if width > 1:
+            found[dialect] = faults(records, width, dialect)
+            if not found[dialect] and any('"' in line for each in records for line in each.lines):
+                return dialect
     for quoting in quotings:
-        plain = read(Dialect(delimiter))
-        if quoting == "none" and found and _is_open(*plain, delimiter):
+        if quoting == "none" and len(quotings) > 1 and _is_open(*plain, delimiter):
             continue
-        if quoting == "backslash" and found and not any('\\"' in line for each in plain[1] for line in each.lines):
+        if (
+            quoting == "backslash"
+            and len(quotings) > 1
+            and not any('\\"' in line for each in plain[1] for line in each.lines)
+        ):
             continue
         for skips in (False,) if quoting == "none" else (False, True):
             dialect = Dialect(delimiter, quoting, skips)
@@ -205,4 +245,4 @@ def best_dialect(
             found[dialect] = faults(records, width, dialect)
             if not found[dialect]:
                 return dialect
-    return min(found, key=lambda dialect: found[dialect])
+    return min(found, key=lambda dialect: (found[dialect], dialect.escapes))

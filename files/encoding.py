@@ -1,4 +1,4 @@
-"""Pieces of bytes → pieces of text; refuses a file that is no text at all."""
+"""Decode pieces of bytes to pieces of text; refuse files that are not text."""
 
 import codecs
 import re
@@ -35,14 +35,14 @@ _NUL_IN_FIRST_LINE = re.compile(rb"[^\r\n\0]*\0")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]{1,4}")
 _BAD = re.compile("[\udc00-\udcff]")
 _MARKING = "verdict-mark"
-_met = threading.local()  # `bytes`: how many the handler below has marked in this thread
+_marked = threading.local()  # `bytes`: how many the handler below has replaced in this thread
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Stand for each byte that an encoding lacks by a lone surrogate, which no text has."""
+    """Replace each undecodable byte by a lone surrogate, which no valid text contains."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    _met.bytes = getattr(_met, "bytes", 0) + error.end - error.start
+    _marked.bytes = getattr(_marked, "bytes", 0) + error.end - error.start
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
 
 
@@ -50,9 +50,11 @@ codecs.register_error(_MARKING, _mark)
 
 
 class Text:
-    """The text of a file, piece by piece, without a byte order mark; `encoding` is what is known so far.
+    """The text of a file, piece by piece, without a byte order mark.
 
-    `is_damaged` once a byte was met that the encoding does not have; it stands in the text as a lone surrogate.
+    `encoding` is known up to the last piece read: it begins as UTF-8 and may turn out to be windows-1252.
+    `is_damaged` is true once a byte could not be decoded; the text has a lone surrogate in its place. `has_nul` is true
+    once a NUL character was read.
     """
 
     def __init__(self, pieces: Iterator[bytes], charset: str | None, errors: EncodingErrors = "strict") -> None:
@@ -63,23 +65,24 @@ class Text:
         self._certain = certain is not None
         self._errors = errors
         self.encoding = certain or "utf-8"
-        self.is_damaged = False
+        self.is_damaged = self.has_nul = False
 
     def __iter__(self) -> Iterator[str]:
         texts = self._decoded(self._pieces, 0, 1) if self._certain else self._guess()
-        yield next(texts, "").lstrip("\ufeff")
-        yield from texts
+        for text in chain([next(texts, "").lstrip("\ufeff")], texts):
+            self.has_nul = self.has_nul or "\0" in text
+            yield text
 
     def bad_byte(self, text: str) -> str | None:
-        """Return a sentence on the first byte of a text that the encoding does not have, if there is one."""
+        """Return a sentence on the first byte of the text that could not be decoded, or None."""
         found = _BAD.search(text)
         if found is None:
             return None
         byte = ord(found[0]) - 0xDC00
-        return f"the byte 0x{byte:02x} is no {self.encoding}; save the file as UTF-8 or say its encoding."
+        return f"the byte 0x{byte:02x} is not valid {self.encoding}; save the file as UTF-8, or set its encoding."
 
     def _guess(self) -> Iterator[str]:
-        """UTF-8, unless the first sequence that is not ASCII is none: then what the bytes of that piece look like."""
+        """Decode as UTF-8, or if the first sequence beyond ASCII is not UTF-8, as that piece's detected encoding."""
         offset, line = 0, 1
         for piece in self._pieces:
             if piece.isascii():
@@ -87,7 +90,7 @@ class Text:
                 offset += len(piece)
                 line += piece.count(b"\n")
             else:
-                whole = piece + next(self._pieces, b"")  # the sequence may stand across the two
+                whole = piece + next(self._pieces, b"")  # the sequence may span both
                 if not _is_utf_8(whole):
                     self.encoding = detected(whole, line)
                 yield from self._decoded(chain([whole], self._pieces), offset, line)
@@ -98,9 +101,9 @@ class Text:
             return
         decoder = codecs.getincrementaldecoder(self.encoding)("replace" if self._errors == "replace" else _MARKING)
         for piece in chain(pieces, [b""]):
-            _met.bytes = 0
+            _marked.bytes = 0
             text = decoder.decode(piece, final=not piece)
-            self.is_damaged = self.is_damaged or bool(_met.bytes)
+            self.is_damaged = self.is_damaged or bool(_marked.bytes)
             yield text
 
     def _strict(self, pieces: Iterator[bytes], offset: int, line: int) -> Iterator[str]:
@@ -113,8 +116,8 @@ class Text:
                 at = offset - held + error.start
                 line += error.object[: error.start].count(b"\n")
                 raise WrongEncoding(
-                    f"The byte 0x{error.object[error.start]:02x} at offset {at:,}, near line {line:,}, is no "
-                    f"{self.encoding}; save the file as UTF-8, say its encoding, or say encoding_errors=row."
+                    f"The byte 0x{error.object[error.start]:02x} at offset {at:,}, near line {line:,}, is not valid "
+                    f"{self.encoding}; save the file as UTF-8, set its encoding, or set encoding_errors=row."
                 ) from error
             line += text.count("\n")
             offset += len(piece)
@@ -122,14 +125,14 @@ class Text:
 
 
 def _with_order(encoding: str, first: bytes) -> str:
-    """The encoding that the sender names, with the byte order that the file itself shows."""
+    """Return the encoding that the sender named, for UTF-16 with the byte order of the file itself."""
     if encoding == "utf-16":
         return "utf-16-be" if _recognised(first) == "utf-16-be" else "utf-16-le"
     return encoding
 
 
 def _recognised(first: bytes) -> str | None:
-    """The encoding by its mark, or by the NULs that the first four characters of a header have in UTF-16."""
+    """Return the encoding shown by a byte order mark, or by the NUL bytes of four ASCII characters in UTF-16."""
     for mark, encoding in _MARKS.items():
         if first.startswith(mark):
             return encoding
@@ -153,11 +156,11 @@ def _check_text(first: bytes, encoding: str | None) -> None:
     if first[_TAR] == b"ustar":
         raise NotText("The file is a tar archive; send the CSV file itself, or in a ZIP.")
     if encoding not in {"utf-16-le", "utf-16-be"} and _NUL_IN_FIRST_LINE.match(first):
-        raise NotText("The first line has NUL bytes, so the file is no text; save it as CSV in UTF-8.")
+        raise NotText("The first line has NUL bytes, so the file is not text; save it as CSV in UTF-8.")
 
 
 def _is_utf_8(piece: bytes) -> bool:
-    """Whether the first sequence that is not ASCII is one of UTF-8, which has two to four bytes."""
+    """Return whether the first sequence beyond ASCII is valid UTF-8, which has two to four bytes."""
     found = _NOT_ASCII.search(piece)
     return found is None or any(_decodes(found[0][:length]) for length in (2, 3, 4))
 

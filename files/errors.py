@@ -1,27 +1,27 @@
-"""Why a whole file is refused: one tree. A fault of a single row is a `files.row.RowError` and refuses nothing.
+"""The errors that refuse a whole file. A fault of one row is a `files.row.RowError`; the file is still read.
 
 FileRefused
 ├── TooLarge           more bytes or rows than the limit
-├── NotText            a workbook, an archive, an image: no text at all
+├── NotText            an image, a document, an archive without a table
 ├── CorruptArchive     cut short, damaged, or followed by something else
-├── UnknownCharset     a charset we do not read
-├── WrongEncoding      bytes that the encoding does not have
+├── UnknownCharset     an encoding that is not supported
+├── WrongEncoding      bytes that are not valid in the encoding
 ├── EmptyFile          not even a header
-├── NoRows             a header and nothing else
+├── NoRows             a header without rows
 ├── UnknownDelimiter   neither comma, semicolon, tab nor pipe
-├── WrongOption        what was said of the file has no meaning: a header line, a quoting
+├── WrongOption        an option with an impossible value, such as the header's line
 ├── UnsureHeader       a later line looks like the header
-├── TooManyColumns
-├── NoTextColumn       none of the names that a text column has, or no text in it
-├── NoLabelColumn      labels are needed and no column has them
-├── WrongLabels        what was said of the labels has no meaning
-├── NoSuchColumn       a column that was asked for is not there
-├── AmbiguousColumn    the name of a column that is needed stands twice
-├── RecordTooLong      most often a quote that is never closed
-├── UnclosedQuote      the same, found at the end of the file
-└── NotNdjson          the first line is no JSON object and no JSON string
+├── TooManyColumns     more columns than any table of reviews has
+├── NoTextColumn       no column with a known name for texts, or no texts in it
+├── NoLabelColumn      labels are needed and no column has a known name for them
+├── WrongLabels        a mapping of labels that cannot be read
+├── NoSuchColumn       a column that the sender named does not exist
+├── AmbiguousColumn    two columns could be meant
+├── RecordTooLong      mostly caused by a quote that is never closed
+├── UnclosedQuote      a quote that is still open at the end of the file
+└── NotNdjson          the first line is neither a JSON object nor a JSON string
 
-Messages are one sentence, name the line or byte, and always encode as UTF-8.
+A message is one sentence that names the line or byte and the next step; it always encodes as UTF-8.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class TooLarge(FileRefused):
 
 
 class NotText(FileRefused):
-    """Something else than text."""
+    """The file is not text."""
 
     code = "not-text"
 
@@ -56,55 +56,55 @@ class CorruptArchive(FileRefused):
 
 
 class UnknownCharset(FileRefused):
-    """A charset we do not read."""
+    """An encoding that is not supported."""
 
     code = "unknown-charset"
 
 
 class WrongEncoding(FileRefused):
-    """Bytes that the encoding does not have."""
+    """Bytes that are not valid in the encoding."""
 
     code = "wrong-encoding"
 
 
 class EmptyFile(FileRefused):
-    """Nothing but blank lines."""
+    """Only blank lines."""
 
     code = "empty-file"
 
 
 class NoRows(FileRefused):
-    """A header and nothing else."""
+    """A header without rows."""
 
     code = "no-rows"
 
 
 class UnknownDelimiter(FileRefused):
-    """A delimiter we do not read."""
+    """A delimiter that is not supported."""
 
     code = "unknown-delimiter"
 
 
 class WrongOption(FileRefused):
-    """An option has a value that it cannot have."""
+    """An option with an impossible value."""
 
     code = "wrong-option"
 
 
 class UnsureHeader(FileRefused):
-    """The first line is no header, and a later one looks like it."""
+    """The first line has no known column name, and a later line looks like the header."""
 
     code = "unsure-header"
 
 
 class NoLabelColumn(FileRefused):
-    """Labels are needed, and no column is known to have them."""
+    """Labels are needed, and no column has a known name for them."""
 
     code = "no-label-column"
 
 
 class WrongLabels(FileRefused):
-    """The mapping of labels that was sent cannot be read, or names a label that the model lacks."""
+    """A mapping of labels that cannot be read, or that names a label the model lacks."""
 
     code = "wrong-labels"
 
@@ -116,19 +116,19 @@ class TooManyColumns(FileRefused):
 
 
 class NoTextColumn(FileRefused):
-    """No column is named like a text, or the one that is holds none."""
+    """No column has a known name for texts, or the one that has it holds no texts."""
 
     code = "no-text-column"
 
 
 class NoSuchColumn(FileRefused):
-    """A column that was asked for is not there."""
+    """A column that the sender named does not exist."""
 
     code = "no-such-column"
 
 
 class AmbiguousColumn(FileRefused):
-    """The name of a column that is needed stands twice."""
+    """Two columns could be meant."""
 
     code = "ambiguous-column"
 
@@ -140,25 +140,25 @@ class RecordTooLong(FileRefused):
 
 
 class UnclosedQuote(FileRefused):
-    """The file ends inside of a quoted cell."""
+    """The file ends inside a quoted cell."""
 
     code = "unclosed-quote"
 
 
 class NotNdjson(FileRefused):
-    """The first line is no JSON object and no JSON string."""
+    """The first line is neither a JSON object nor a JSON string."""
 
     code = "not-ndjson"
 
 
 def shown(text: str) -> str:
-    """The start of a piece of input as messages repeat it: short, on one line, free of surrogates."""
+    """Return the start of an input for a message: short, quoted, on one line, without surrogates."""
     cut = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
     typed = (char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in cut)
     return '"' + "".join(typed) + '"'
 
 
 def shown_names(names: Sequence[str]) -> str:
-    """The first of many names, and how many more there are."""
+    """Return the first names for a message, and how many more there are."""
     rest = len(names) - MAX_NAMES
     return ", ".join(map(shown, names[:MAX_NAMES])) + (f" and {rest:,} more" if rest > 0 else "")

@@ -14,7 +14,7 @@ SAMPLE_CHARS = 1_000_000  # also the most that a header may have
 
 
 class Header(NamedTuple):
-    """A record that may be the header, as one dialect cuts it; `end` is the index of the line behind it."""
+    """A record that may be the header, as one dialect reads it; `end` is the index of the line after it."""
 
     cells: list[str]
     dialect: Dialect
@@ -23,7 +23,7 @@ class Header(NamedTuple):
 
 
 class Head:
-    """Some hundred lines from the first filled one on; `before` is how many blank ones stood before it."""
+    """The first lines of a file, from the first filled one on; `before` counts the blank lines before it."""
 
     def __init__(self, lines: Iterator[str], limit: int) -> None:
         self._rest = lines
@@ -43,11 +43,11 @@ class Head:
         self.is_whole = len(self.lines) < SAMPLE_LINES and chars < SAMPLE_CHARS
 
     def number(self, index: int) -> int:
-        """Return the number in the file, from 1, of a kept line."""
+        """Return the line number in the file, from 1, of a kept line."""
         return self.before + index + 1
 
     def header(self, dialect: Dialect, start: int) -> Header | None:
-        """Return the record that begins at this line; None where the dialect cannot read it."""
+        """Return the record that begins on this line, or None if the dialect cannot read it."""
         feed = Feed(self.lines[start:], self._limit, self.before + start)
         try:
             for cells in dialect.reader(feed):
@@ -57,24 +57,24 @@ class Head:
             return None
         return None
 
-    def whole_header(self, dialect: Dialect, start: int, *, is_told: bool) -> Header:
-        """Return the header under a dialect that is certain.
+    def whole_header(self, dialect: Dialect, start: int, *, is_given: bool) -> Header:
+        """Return the header under the chosen dialect; `is_given` if the sender named the quoting.
 
         Raises:
-            UnclosedQuote: a quote of it is never closed.
+            UnclosedQuote: a quote of the header is never closed.
         """
         header = self.header(dialect, start)
-        if dialect.quoting == "none" and not is_told and not self.header(Dialect(dialect.delimiter), start):
+        if dialect.quoting == "none" and not is_given and not self.header(Dialect(dialect.delimiter), start):
             header = None
         if header is None:
             raise UnclosedQuote(
-                f"The record that begins on line {self.number(start):,} has a quote that is never closed, "
-                "or closed within a cell; it should be the header."
+                f"The header that begins on line {self.number(start):,} has a quote that is never closed, or that ends "
+                "within a cell; mend it, or set quoting=none."
             )
         return header
 
     def records(self, dialect: Dialect, start: int) -> list[Tried]:
-        """Return the records from this line on, as far as the lines are kept."""
+        """Return the records among the kept lines, from this line on."""
         return list(try_out(self.lines[start:], dialect, self._limit, is_whole=self.is_whole))
 
     def consistency(self, header: Header) -> float:
@@ -85,12 +85,12 @@ class Head:
         return same / len(records) if records else 1.0
 
     def behind(self, index: int) -> Iterator[str]:
-        """Return all lines of the file from this kept one on."""
+        """Return all lines of the file from this kept line on."""
         return chain(self.lines[index:], self._rest)
 
 
 def modal_width(records: Sequence[Tried]) -> tuple[int, float]:
-    """Return the commonest width of the records, and its share."""
+    """Return the most frequent width of the records and its share."""
     widths = [len(record.cells) for record in records if record.cells]
     if not widths:
         return 1, 0.0

@@ -1,24 +1,24 @@
-"""Where the header of a CSV file stands, and which delimiter and quoting it shows."""
+"""Find the header of a CSV file, and with it the delimiter and the quoting."""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from files.columns import has_text
+from files.columns import has_text, number_of
 from files.contents import MOSTLY
 from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
 from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
 from files.head import Head, Header, modal_width
 from files.layout import Quoting, WantedColumns
 
-SEARCHED = 30  # lines among which a header behind other lines is looked for
+SEARCHED = 30  # lines among which the header is looked for
 QUOTINGS: tuple[Quoting, ...] = ("doubled", "backslash", "none")
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 _LINES = re.compile(r"([1-9]\d{0,6})(?:-([1-9]\d{0,6}))?")
 
 
 class Found(NamedTuple):
-    """The names of the columns, the dialect, and the index in the head of the line behind the header."""
+    """The names of the columns, the dialect, and the index of the first line after the header."""
 
     names: list[str]
     dialect: Dialect
@@ -27,11 +27,11 @@ class Found(NamedTuple):
 
 
 def find(head: Head, wanted: WantedColumns) -> Found:
-    """Find the header, told or recognised.
+    """Return the header: on the line that the sender named, or else recognised.
 
     Raises:
-        UnsureHeader: the first line is none, and a later one could be it.
-        WrongOption, UnknownDelimiter: what was said has no meaning.
+        UnsureHeader: the first line has no known column name, and a later line looks like the header.
+        WrongOption, UnknownDelimiter: an option has an impossible value.
         UnclosedQuote: a quote in the header is never closed.
     """
     delimiters = [_delimiter(wanted.delimiter)] if wanted.delimiter is not None else list(DELIMITERS.values())
@@ -40,10 +40,10 @@ def find(head: Head, wanted: WantedColumns) -> Found:
         start = 1
         notes.append(f"Line {head.number(0)} names the delimiter.")
         delimiters = delimiters if wanted.delimiter is not None else [separator[1]]
-    told = (wanted.header or "").strip().lower()
-    if told == "none":
+    given = (wanted.header or "").strip().lower()
+    if given == "none":
         return _without(head, delimiters, start, wanted, notes)
-    first, last = _told_lines(head, told) if told else (None, None)
+    first, last = _given_lines(head, given) if given else (None, None)
     index = _search(head, delimiters, start, wanted, notes) if first is None else first
     found = _at(head, delimiters, index, wanted)
     end = found.end if last is None else max(found.end, last + 1)
@@ -53,25 +53,25 @@ def find(head: Head, wanted: WantedColumns) -> Found:
 def _delimiter(name: str) -> str:
     delimiter = DELIMITERS.get(name.strip(" ").lower(), name)
     if delimiter not in DELIMITERS.values():
-        raise UnknownDelimiter(f"The delimiter {shown(name)} is not read; use comma, semicolon, tab or pipe.")
+        raise UnknownDelimiter(f"The delimiter {shown(name)} is not supported; use comma, semicolon, tab or pipe.")
     return delimiter
 
 
-def _told_lines(head: Head, told: str) -> tuple[int, int | None]:
-    numbers = _LINES.fullmatch(told)
+def _given_lines(head: Head, given: str) -> tuple[int, int | None]:
+    numbers = _LINES.fullmatch(given)
     if not numbers:
-        raise WrongOption(f"header={shown(told)} has no meaning; say none, or the header's line as in 4 or 1-2.")
+        raise WrongOption(f"header={shown(given)} is not valid; set none, or the line of the header, such as 4 or 1-2.")
     first, last = int(numbers[1]) - 1 - head.before, int(numbers[2] or numbers[1]) - 1 - head.before
     if not 0 <= first <= last < len(head.lines):
         raise WrongOption(
-            f"header={told} names no line between {head.number(0)} and {head.number(len(head.lines) - 1)}, "
-            "where a header is read."
+            f"header={given} is out of range; a header can be on the lines {head.number(0)} to "
+            f"{head.number(len(head.lines) - 1)}."
         )
     return first, last if numbers[2] else None
 
 
 def _search(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns, notes: list[str]) -> int:
-    """The index of the first line that shows a text column, or else of the first that is no comment."""
+    """Return the index of the first line with the name of a text column, or else of the first that is no comment."""
     filled = [index for index in range(start, len(head.lines)) if head.lines[index].strip()][:SEARCHED]
     if not filled:
         return len(head.lines) - 1
@@ -84,7 +84,7 @@ def _search(head: Head, delimiters: Sequence[str], start: int, wanted: WantedCol
         if before:
             _check_preamble(head, delimiters, before, index, wanted)
         if index != filled[0]:
-            notes.append(f"The header stands on line {head.number(index)}; the lines before it are left out.")
+            notes.append(f"The header is on line {head.number(index)}; the lines before it are left out.")
         return index
     return bare[0]
 
@@ -100,7 +100,7 @@ def _check_preamble(
         if not is_sure or cells is None or sum(bool(cell.strip()) for cell in cells) > max(1, width // 2):
             raise UnsureHeader(
                 f"Line {head.number(line)} names no text column, and line {head.number(index)} looks like the header; "
-                f"say header={head.number(index)} if it is, or header=none with text_column if there is none."
+                f"set header={head.number(index)} if it is, or header=none with text_column if the file has none."
             )
 
 
@@ -112,7 +112,7 @@ def _headers(head: Head, delimiters: Sequence[str], index: int, wanted: WantedCo
 
 
 def _at(head: Head, delimiters: Sequence[str], index: int, wanted: WantedColumns) -> Header:
-    """The header at this line, under the delimiter that shows a text column, fits the rows and cuts most columns."""
+    """Return the header on this line, with the best delimiter: it shows a text column, fits the rows, cuts most."""
     headers = _headers(head, delimiters, index, wanted)
     best = max(
         headers,
@@ -131,7 +131,7 @@ def _at(head: Head, delimiters: Sequence[str], index: int, wanted: WantedColumns
         return len(header.cells) + has_row_names(records, header.cells), records
 
     quotings = [wanted.quoting] if wanted.quoting else QUOTINGS
-    return head.whole_header(best_dialect(delimiter, quotings, read), index, is_told=wanted.quoting is not None)
+    return head.whole_header(best_dialect(delimiter, quotings, read), index, is_given=wanted.quoting is not None)
 
 
 def _rank(head: Head, header: Header, wanted: WantedColumns) -> tuple[bool, float]:
@@ -139,7 +139,7 @@ def _rank(head: Head, header: Header, wanted: WantedColumns) -> tuple[bool, floa
 
 
 def _has_columns(head: Head, headers: Sequence[Header]) -> bool:
-    """Whether the rows have several columns, all of them as many, though the header has one name."""
+    """Return whether all rows have the same number of columns, more than one, though the header has one name."""
     for header in headers:
         records = head.records(header.dialect, header.end)
         width, share = modal_width(records)
@@ -148,17 +148,29 @@ def _has_columns(head: Head, headers: Sequence[Header]) -> bool:
     return False
 
 
+def _delimiter_of_rows(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns) -> str:
+    """Return the delimiter that cuts nearly all records into the same number of cells, more than one.
+
+    Records broken by line ends may hide it; then the one that cuts most of them into the columns that the sender
+    named by number.
+    """
+    needed = max(map(number_of, (wanted.text_column, wanted.id_column, wanted.label_column)))
+    broken: list[tuple[float, int, str]] = []
+    for quoting in [wanted.quoting] if wanted.quoting else QUOTINGS:
+        tables = [(*modal_width(head.records(Dialect(each, quoting), start)), each) for each in delimiters]
+        # Of equals, the delimiter that is rarest in prose.
+        wide = [(share, ",;|\t".index(each), each) for width, share, each in tables if width >= max(2, needed)]
+        if wide and max(wide)[0] >= MOSTLY:
+            return max(wide)[2]
+        broken += wide if needed > 1 else []
+    if broken:
+        return max(broken)[2]
+    return delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
+
+
 def _without(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns, notes: list[str]) -> Found:
-    """Names for the columns of a file without a header, as many as its records have."""
-    tables = {each: modal_width(head.records(Dialect(each, wanted.quoting or "doubled"), start)) for each in delimiters}
-    plain = {each: modal_width(head.records(Dialect(each, "none"), start)) for each in delimiters}
-    if not any(width > 1 and share >= MOSTLY for width, share in tables.values()):
-        tables = plain
-    wide = [each for each in delimiters if tables[each][0] > 1 and tables[each][1] >= MOSTLY]
-    # Of equals, the one that is rarest in prose.
-    delimiter = max(wide, key=lambda each: (tables[each][1], ",;|\t".index(each)), default=None) or (
-        delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
-    )
+    """Return numbered names for a file without a header, as many as its records have cells."""
+    delimiter = _delimiter_of_rows(head, delimiters, start, wanted)
 
     def read(dialect: Dialect) -> tuple[int, list[Tried]]:
         records = head.records(dialect, start)

@@ -1,4 +1,4 @@
-"""Text → JSON values, one a line or the elements of one array, in constant memory."""
+"""Read JSON values from text, one a line or the elements of one array, in constant memory."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class Value(NamedTuple):
-    """What stands on a line, or the error of a line that is no JSON; a text may hold anything if it `has_escapes`."""
+    r"""The value of a line, or the error of a line that is not JSON; `has_escapes` if it contains `\u` escapes."""
 
     line: int
     content: Any
@@ -22,7 +22,7 @@ class Value(NamedTuple):
 
 
 def values(texts: Iterable[str], limit: int) -> Iterator[Value]:
-    """Read one value a line, or the elements of the array with which the text begins."""
+    """Yield one value a line, or the elements if the text is an array."""
     pieces = iter(texts)
     start = ""
     for piece in pieces:
@@ -30,7 +30,7 @@ def values(texts: Iterable[str], limit: int) -> Iterator[Value]:
         if start.strip() or len(start) > limit:
             break
     pieces = chain([start], pieces)
-    # An array within a line is a value like others, and no object: only one that goes on is the file's.
+    # A line may hold a short array of its own; that is an invalid row. This pattern finds an array of rows.
     if re.match(r'\s*\[\s*([{"\]]|$)', start):
         return _elements(pieces, limit)
     return _lines(pieces, limit)
@@ -48,15 +48,15 @@ def _decoded(line: str) -> Any:
     try:
         return _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        return RowError("invalid_json", f"The line is no JSON: {error.msg} (column {error.colno:,}).")
+        return RowError("invalid_json", f"The line is not JSON: {error.msg} (column {error.colno:,}).")
     except RecursionError:
-        return RowError("invalid_json", "The line is no JSON that can be read: nested too deeply.")
+        return RowError("invalid_json", "The line cannot be read: its JSON is nested too deeply.")
     except ValueError as error:
-        return RowError("invalid_json", f"The line is no JSON that can be read: {str(error).partition(';')[0]}.")
+        return RowError("invalid_json", f"The line cannot be read: {str(error).partition(';')[0]}.")
 
 
 def _elements(pieces: Iterable[str], limit: int) -> Iterator[Value]:
-    """The elements of an array; what is no JSON ends the file, since where the next element begins is not known."""
+    """Yield the elements of an array; invalid JSON refuses the file, since nothing marks the next element."""
     window = _Window(pieces, limit)
     window.skip("[")
     is_empty = window.peek() == "]"
@@ -85,7 +85,7 @@ class _Window:
         self.line = 1
 
     def peek(self) -> str:
-        """Return the next sign that is no space; empty at the end."""
+        """Return the next character after spaces; empty at the end."""
         while True:
             space = _SPACE.match(self._text, self._at)
             end = space.end() if space else self._at
@@ -94,10 +94,10 @@ class _Window:
                 return self._text[self._at : self._at + 1]
 
     def skip(self, sign: str) -> None:
-        """Pass over a sign that must be there."""
+        """Pass over a required character."""
         if self.peek() != sign:
-            what = "ends before its array does" if not self.peek() else f"has no {sign} where it should"
-            raise NotNdjson(f"The file is no JSON array that can be read: it {what}, on line {self.line:,}.")
+            fault = f"{sign} is missing" if self.peek() else "the file ends before the array does"
+            raise NotNdjson(f"The JSON array cannot be read: {fault}, on line {self.line:,}; send the whole file.")
         self._pass(self._at + 1)
 
     def value(self) -> tuple[Any, str]:
@@ -111,13 +111,11 @@ class _Window:
                         f"The element that begins on line {self.line:,} has more than {self._limit:,} characters."
                     ) from error
                 if not self._more():
-                    raise NotNdjson(
-                        f"The file is no JSON array that can be read: {error.msg}, near line {self.line:,}."
-                    ) from error
+                    raise NotNdjson(f"The JSON array cannot be read: {error.msg}, near line {self.line:,}.") from error
             except (ValueError, RecursionError) as error:
-                raise NotNdjson(f"The element on line {self.line:,} is no JSON that can be read.") from error
+                raise NotNdjson(f"The element on line {self.line:,} of the array is not valid JSON.") from error
             else:
-                if end < len(self._text) or not self._more():  # a number may go on
+                if end < len(self._text) or not self._more():  # a number may continue in the next piece
                     source = self._text[self._at : end]
                     self._pass(end)
                     return content, source
@@ -135,7 +133,7 @@ class _Window:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -1,6 +1,6 @@
-"""What the values of a label column mean: the whole set of values decides, never one value alone.
+"""Map the values of a label column to labels; the whole set of values decides, never one value alone.
 
-One definition for jobs that are evaluated, for `verdict examples`, for training and for `verdict evaluate`.
+Evaluated jobs, `verdict examples`, training and `verdict evaluate` share this definition.
 """
 
 import re
@@ -15,7 +15,7 @@ SYNONYMS = {"neg": NEGATIVE, "neu": NEUTRAL, "pos": POSITIVE}
 _TRUTH_VALUES = {"false": "0", "true": "1"}
 _WHOLE = re.compile(r"[-+]?\d{1,9}(\.0*)?")
 _DECIMAL = re.compile(r"[-+]?\d*\.\d+")
-_UNNAMED = re.compile(r"(column_\d+)?")  # as files.header names the columns of a file without a header
+_UNNAMED = re.compile(r"(column_\d+)?")  # the names that files.header gives columns without a header
 _BINARY = {0: NEGATIVE, 1: POSITIVE}
 _POLARITY = {-1: NEGATIVE, 0: NEUTRAL, 1: POSITIVE}
 _SENTIMENT_140 = {0: NEGATIVE, 2: NEUTRAL, 4: POSITIVE}
@@ -24,14 +24,14 @@ _MOST_SHOWN = 10
 
 
 class Meanings(NamedTuple):
-    """The label of each folded value; `problem` says why numbers among the values have none."""
+    """The label of each folded value; `problem` is the reason if numbers among the values have no label."""
 
     of: dict[str, str]
     problem: str | None = None
 
 
 def folded(value: str) -> str:
-    """Return one spelling for values that mean the same: `Positive ` and `positive`; `1.0`, `+1`, `true` and `1`."""
+    """Return one spelling for equal values: `positive` for `Positive `; `1` for `1.0`, `+1` and `true`."""
     word = value.strip(" \t\r\n\u00a0").casefold()
     if _WHOLE.fullmatch(word):
         return str(int(word.partition(".")[0]))
@@ -39,16 +39,16 @@ def folded(value: str) -> str:
 
 
 def parse_told(written: str) -> dict[str, str]:
-    """Return the mapping that `1:negative,5:positive` writes, by folded value.
+    """Parse a mapping such as `1:negative,5:positive`; its keys are folded.
 
     Raises:
-        WrongLabels: it is written in another way.
+        WrongLabels: the mapping cannot be read.
     """
     told: dict[str, str] = {}
     for pair in filter(str.strip, written.split(",")):
         value, colon, label = pair.rpartition(":")
         if not colon or not folded(value) or not label.strip():
-            raise WrongLabels(f"{shown(pair)} is no value:label; write labels as 1:negative,5:positive.")
+            raise WrongLabels(f"{shown(pair)} is not value:label; write labels as 1:negative,5:positive.")
         told[folded(value)] = label.strip()
     if not told:
         raise WrongLabels("No label is given; write labels as 1:negative,5:positive.")
@@ -63,14 +63,14 @@ def meanings(
     told: Mapping[str, str] | None = None,
     option: str = "labels",
 ) -> Meanings:
-    """Return what each of the folded values means; a value that means no label is left out.
+    """Return the label of each folded value; values without a label are left out.
 
     Args:
         values: The distinct values of the column, folded.
-        labels: Names of the model's labels, whose places are numbers that files may use too; None: words are labels.
-        column: Name of the column: one named like a rating has stars.
-        told: What the user says of some or all values; the others are then read as words only.
-        option: Name of the option by which the user can say it.
+        labels: Names of the model's labels; their indices may stand in files, too. None: any word is a label.
+        column: Name of the column; the numbers of a column of ratings are stars.
+        told: The user's mapping of some or all values; the other values are then read as words only.
+        option: Name of the user's option for the mapping, for messages.
 
     Raises:
         WrongLabels: `told` names a label that `labels` lacks.
@@ -93,7 +93,7 @@ def meanings(
         elif SYNONYMS.get(value) in names:
             found[value] = names[SYNONYMS[value]]
     if told or not (numbers or decimals) or (names is not None and found and not numbers <= _BINARY.keys()):
-        return Meanings(found)  # numbers beside the words of labels are unknown like any other word
+        return Meanings(found)  # numbers beside words are unknown values, like other words
     scale = None if decimals else _scale(numbers, names, labels, column)
     if scale is None or (names is None and found):
         words = [*decimals, *(found if names is None else ())]
@@ -113,17 +113,19 @@ def _told_label(label: str, names: Mapping[str, str] | None) -> str:
 def _scale(
     numbers: set[int], names: Mapping[str, str] | None, labels: Sequence[str] | None, column: str
 ) -> dict[str, str] | None:
-    """What the numbers mean: a usual scale, or the places of the model's labels; None if the two do not agree."""
+    """Return the labels of the numbers, by a usual scale or as indices of the model's labels; None if these differ."""
     scale = _usual_scale(numbers, column)
     if labels is None or names is None:
         return {str(number): scale[number] for number in numbers} if scale else None
     usual = None
     if scale and {NEGATIVE, POSITIVE} <= names.keys():
         usual = {str(number): names[scale[number]] for number in numbers if scale[number] in names}
-    if is_rating(column) or 0 not in numbers or not numbers <= set(range(len(labels))):
+    if is_rating(column):
         return usual
-    if numbers == {0} and NEUTRAL in names:
-        return None  # the lowest of 0, 1, 2, or the middle of -1, 0, 1
+    if numbers in ({0}, {1}) and NEUTRAL in names:
+        return None  # 0 is the lowest of 0, 1, 2 or the middle of -1, 0, 1; so is 1 the middle or the highest
+    if 0 not in numbers or not numbers <= set(range(len(labels))):
+        return usual
     places = {str(number): labels[number] for number in numbers}
     return places if usual is None or usual == places else None
 
@@ -132,7 +134,7 @@ def _usual_scale(numbers: set[int], column: str) -> Mapping[int, str] | None:
     if is_rating(column) and numbers <= _STARS.keys():
         return _STARS
     if numbers == {1} and _UNNAMED.fullmatch(column):
-        return None  # true, or one star: without the column's name nothing tells
+        return None  # 1 is true or one star: only a column name could show it
     for scale, needed in ((_BINARY, set()), (_POLARITY, {-1}), (_SENTIMENT_140, {0, 4}), (_STARS, {5})):
         if numbers <= scale.keys() and needed <= numbers:
             return scale
@@ -145,6 +147,6 @@ def _ambiguous(values: Sequence[str], column: str, option: str) -> str:
     ends = ((values[0], NEGATIVE), (values[-1], POSITIVE)) if len(values) > 1 else ((values[0], POSITIVE),)
     few = ",".join(f"{value}:{label}" for value, label in ends)
     return (
-        f"{named} holds {', '.join(values[:_MOST_SHOWN])}{rest}, and what these mean is not certain; "
-        f"say it with {option}={few}, each value with its label."
+        f"{named} holds {', '.join(values[:_MOST_SHOWN])}{rest}, and the meaning of these values is not certain; "
+        f"give each value its label, as in {option}={few}."
     )

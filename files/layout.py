@@ -1,4 +1,4 @@
-"""What a file is like, what its sender said of it, and what is taken: the words between `files` and its callers."""
+"""Types shared by `files` and its callers: the layout of a file, the sender's options, the limits, the result."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ NullWords = Literal["empty", "keep"]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns as the header has them, and the indices of those that mean something to us."""
+    """The columns of the header, and the indices of those that Verdict reads."""
 
     columns: tuple[str, ...]
     text: int
     id: int | None
     label: int | None
-    delimiter: str  # what stands between the cells of results
-    encoding: str  # as known when the header was read: "utf-8" may turn out to be "windows-1252" further down
+    delimiter: str  # results are written with it
+    encoding: str  # as known after the header: "utf-8" may turn out to be "windows-1252" further down
     quoting: Quoting = "doubled"
-    notes: tuple[str, ...] = ()  # what was recognised beyond a plain header and its rows, a sentence each
+    notes: tuple[str, ...] = ()  # sentences on peculiarities of the file, such as lines before the header
 
 
 @dataclass(frozen=True, slots=True)
 class WantedColumns:
-    """What the sender said about the file; None is for us to find out."""
+    """The sender's options; None lets the reader find out."""
 
     format: Format
     text_column: str | None = None
@@ -37,14 +37,14 @@ class WantedColumns:
     delimiter: str | None = None
     charset: str | None = None
     quoting: Quoting | None = None
-    header: str | None = None  # "none", the number of its line, or its first and last line as in "1-2"
+    header: str | None = None  # "none", the header's line such as "4", or its first and last line as in "1-2"
     encoding_errors: EncodingErrors = "row"
     null_words: NullWords = "empty"
-    needs_label: bool = False  # a column of stars is a label then, and none at all is refused
+    needs_label: bool = False  # then a column of ratings may be the label, and a file without any label is refused
 
 
 class Columns(TypedDict, total=False):
-    """The options of `Wanted` that tell columns."""
+    """The options of `WantedColumns` that name columns."""
 
     text_column: str | None
     id_column: str | None
@@ -53,7 +53,7 @@ class Columns(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that is taken; `bytes` are those of the decompressed file."""
+    """The maximum sizes of a file; `bytes` counts the decompressed file."""
 
     bytes: int
     rows: int
@@ -66,18 +66,19 @@ class Decoded(Protocol):
 
     encoding: str
     is_damaged: bool
+    has_nul: bool
 
     def __iter__(self) -> Iterator[str]: ...
 
     def bad_byte(self, text: str) -> str | None:
-        """Return a sentence on the first byte of a text that the encoding does not have, if there is one."""
+        """Return a sentence on the first byte of the text that could not be decoded, or None."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file whose header was read; `rows` reads the rest as it is iterated, once."""
+    """A file after its header was read; `rows` reads the rest while it is iterated, once."""
 
     layout: Layout
     rows: Iterator[Row]
-    is_table: bool = True  # False: JSON, whose results have columns of our own
+    is_table: bool = True  # False for JSON, whose results have columns defined by Verdict

@@ -1,4 +1,4 @@
-"""Pieces of text → lines that know their number. Called by files.csv_in and files.ndjson."""
+"""Split pieces of text into numbered lines, in bounded memory."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -7,9 +7,9 @@ from files.errors import RecordTooLong
 
 
 def split_lines(texts: Iterable[str], limit: int) -> Iterator[str]:
-    r"""Lines with their ends, which may be LF, CRLF or CR, in any mixture.
+    r"""Yield lines with their ends, which may be LF, CRLF or CR, in any mixture.
 
-    `str.splitlines` would also cut at U+2028, U+0085 and the like, which stand inside of reviews. A line of more than
+    `str.splitlines` would also cut at U+2028, U+0085 and others, which occur inside reviews. A line of more than
     `limit` characters comes in parts, so that memory stays bounded; `Feed` refuses it.
     """
     held: list[str] = []
@@ -25,7 +25,7 @@ def split_lines(texts: Iterable[str], limit: int) -> Iterator[str]:
 
 
 def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
-    """The same text with a CR kept back until it is known whether its LF follows."""
+    """Yield the same text, with a final CR held back until the next piece shows whether LF follows."""
     kept = ""
     for text in texts:
         joined = kept + text
@@ -35,32 +35,34 @@ def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
 
 
 class Feed:
-    """Hands out lines to whatever reads records; knows where the current record began, and its lines."""
+    """Lines for a reader of records; keeps the lines of the current record and the number of its first."""
 
     def __init__(self, lines: Iterable[str], limit: int, before: int = 0) -> None:
         self.line = before
-        self.began = before + 1
         self.ended = False
         self.kept: list[str] = []
         self._lines = iter(lines)
         self._limit = limit
-        self._chars = 0
+
+    @property
+    def began(self) -> int:
+        """The number of the first line of the current record."""
+        return self.line - len(self.kept) + 1
 
     def __iter__(self) -> Iterator[str]:
+        kept, limit, chars = self.kept, self._limit, 0
         for line in self._lines:
             self.line += 1
-            self._chars += len(line)
-            self.kept.append(line)
-            if self._chars > self._limit:
+            kept.append(line)
+            chars = len(line) if len(kept) == 1 else chars + len(line)
+            if chars > limit:
                 raise RecordTooLong(
                     f"The record that begins on line {self.began:,} has more than {self._limit:,} characters; "
-                    "look for a quote that is opened there and never closed, or say quoting=none."
+                    "look for a quote that is opened there and never closed, or set quoting=none."
                 )
             yield line
         self.ended = True
 
     def end_record(self) -> None:
-        """Begin a record with the next line."""
-        self.began = self.line + 1
-        self._chars = 0
+        """End the current record; the next line begins another."""
         self.kept.clear()

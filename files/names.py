@@ -1,4 +1,4 @@
-"""What a file's name says of its format."""
+"""Derive the format of a file from its name."""
 
 from typing import NamedTuple
 
@@ -21,14 +21,14 @@ PACKED = ("gz", "bz2", "xz", "zst")
 
 
 class Named(NamedTuple):
-    """The format, and the delimiter where the name tells it."""
+    """The format, and the delimiter if the suffix implies one."""
 
     format: Format
     delimiter: str | None = None
 
 
 def named(filename: str) -> Named | None:
-    """Return what the name says, whichever compression it ends in; None if it ends in nothing that is known."""
+    """Return the format by the suffix before any suffix of a compression; None if it is unknown."""
     name = filename.lower()
     for suffix in PACKED:
         name = name.removesuffix(f".{suffix}")

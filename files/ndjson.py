@@ -1,4 +1,4 @@
-"""JSON: one object or string a line, or one array of them; one row each."""
+"""Read JSON: one object or string a line, or one array of them; each becomes a row."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from files.json_values import Value, values
 from files.layout import Decoded, Layout, Limits, Table, WantedColumns
 from files.row import Row, RowError, text_error
 
-SAMPLE = 100  # values whose members tell the names: the first may lack the text
+SAMPLE = 100  # values among which the names are looked for; the first may lack the text
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text takes none of them
 
 
 class Names(NamedTuple):
-    """The members of an object that mean something to us; a dot leads into an object within."""
+    """The members of an object that Verdict reads; a dot leads into a nested object."""
 
     text: str
     id: str | None
@@ -25,7 +25,7 @@ class Names(NamedTuple):
 
 
 def read_ndjson(text: Decoded, wanted: WantedColumns, limits: Limits) -> Table:
-    """Read the first values now, which settle the names, and the rows as they are iterated."""
+    """Read the first values now to settle the names, and the rows as they are iterated."""
     found = values(text, limits.record_chars)
     sample = list(islice(found, SAMPLE))
     if not sample:
@@ -56,7 +56,7 @@ def _names(sample: Sequence[Value], wanted: WantedColumns) -> Names:
     given = [value for members in known if (value := _member(members, names[text])) is not None]
     if given and all(isinstance(value, (dict, list)) for value in given):
         raise NoTextColumn(
-            f"The member {shown(names[text])} is an object or a list; say with text_column where the text is, "
+            f"The member {shown(names[text])} is an object or a list; give the path of the text, "
             f"as in text_column={names[text][:40]}.text."
         )
     return Names(names[text], None if id_ is None else names[id_], None if label is None else names[label])
@@ -67,7 +67,7 @@ def _inner(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _member(members: Mapping[str, Any], name: str | None) -> Any:
-    """The member of this name, or the one that a dotted name leads to."""
+    """Return the member of this name, or the nested member at the path of a dotted name."""
     if name is None or name in members or "." not in name:
         return members.get(name) if name is not None else None
     outer, _, inner = name.partition(".")
@@ -83,7 +83,7 @@ def _place(names: Sequence[str], name: str | None) -> int | None:
 
 
 class RowReader:
-    """Makes rows of values."""
+    """Convert values to rows."""
 
     def __init__(self, text: Decoded, names: Names, wanted: WantedColumns, limits: Limits) -> None:
         self._text, self._names, self._review_chars = text, names, limits.review_chars
@@ -96,12 +96,12 @@ class RowReader:
             return Row(index, value.line, "", None, None, [], members)
         text, error = _member(members, self._names.text), None
         if not isinstance(text, str):
-            detail = f"The member {shown(self._names.text)} is missing or no string."
+            detail = f"The member {shown(self._names.text)} is missing or not a string."
             text, error = "", RowError("text_not_a_string", detail)
         caller_id, label = _written(members, self._names.id), _written(members, self._names.label)
         if self._text.is_damaged and (bad := self._text.bad_byte(f"{text}{caller_id}{label}")):
             error = error or RowError("invalid_encoding", f"On line {value.line:,}: {bad}")
-        if value.has_escapes or self._text.is_damaged:  # nothing else brings what cannot be stored
+        if value.has_escapes or self._text.is_damaged:  # nothing else yields characters that PostgreSQL refuses
             error = error or _character_error(f"{text}{caller_id}{label}")
             text, caller_id, label = _storable(text), caller_id and _storable(caller_id), label and _storable(label)
         error = error or text_error(text, self._review_chars, null_words=self._keeps_null_words)
@@ -109,16 +109,16 @@ class RowReader:
 
 
 def _members(content: Any, text_name: str) -> dict[str, Any] | RowError:
-    """The object itself; a string is one that has only the text."""
+    """Return the object; a string becomes an object with only the text."""
     if isinstance(content, str):
         return {text_name: content}
     if isinstance(content, (dict, RowError)):
         return content
-    return RowError("not_an_object", "The line is no JSON object and no string.")
+    return RowError("not_an_object", "The line is neither a JSON object nor a string.")
 
 
 def _written(members: Mapping[str, Any], name: str | None) -> str | None:
-    """A string as it is, a number or truth value as JSON writes it; anything else says nothing."""
+    """Return a string unchanged, a number or truth value as JSON writes it, and None for anything else."""
     value = _member(members, name)
     if isinstance(value, str):
         return value or None

@@ -1,4 +1,4 @@
-"""Parquet → the lines of a CSV file, some rows at a time."""
+"""Convert Parquet to CSV lines, some rows at a time."""
 
 from collections.abc import Iterator
 from typing import IO, Any
@@ -10,17 +10,17 @@ ROWS = 1_000
 
 
 def parquet_lines(file: IO[bytes]) -> Iterator[str]:
-    """Yield a header and a line for each row; a null is an empty cell, a list or structure its JSON-like text.
+    """Yield the header and a line for each row; a null becomes an empty cell, a list or structure its `str`.
 
     Raises:
-        NotText: the library that reads Parquet is not installed.
-        CorruptArchive: from here, or while the lines are iterated.
+        NotText: pyarrow is not installed.
+        CorruptArchive: the file cannot be read; from here, or while the lines are iterated.
     """
     try:
-        from pyarrow import ArrowException, parquet  # noqa: PLC0415  takes 100 MB: only a Parquet file pays
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  takes 100 MB, which only a Parquet file needs
     except ImportError as error:
         file.close()
-        raise NotText("The file is Parquet, and pyarrow is not installed; send CSV.") from error
+        raise NotText("The file is Parquet, and pyarrow is not installed here; send CSV.") from error
     with file:
         try:
             table = parquet.ParquetFile(file)

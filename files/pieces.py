@@ -1,4 +1,4 @@
-"""Chunks of any size → decompressed pieces of about 64 KiB, before anything is decoded."""
+"""Decompress chunks of any size into pieces of about 64 KiB."""
 
 import bz2
 import lzma
@@ -12,9 +12,8 @@ from backports import zstd
 from files.errors import CorruptArchive, TooLarge
 
 PIECE_BYTES = 65_536
-_GZIP_WINDOW = 31  # zlib's word for "gzip header and trailer, any window"
-_MOST_MEMORY = 1 << 27  # that xz and Zstandard may ask for
-_FIRST_BYTES = 6  # the longest magic number
+_GZIP_WINDOW = 31  # zlib's value for a gzip header and trailer with any window size
+_MOST_MEMORY = 1 << 27  # bytes that decompressing xz or Zstandard may take
 
 
 class _Member(Protocol):
@@ -50,7 +49,7 @@ class _Gzip:
 
 
 class Compression(NamedTuple):
-    """One way to compress: its name for messages, its first bytes, and what reads it."""
+    """A compression: its name for messages, its first bytes, and its decompressor."""
 
     name: str
     magic: bytes
@@ -72,25 +71,25 @@ _ERRORS = (zlib.error, OSError, ValueError, EOFError, lzma.LZMAError, zstd.ZstdE
 
 
 def plain_pieces(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
-    """The file's own bytes, never empty pieces; a compression is known by its first bytes, whatever the file's name.
+    """Yield the decompressed bytes, never empty pieces; the first bytes show the compression, not the file's name.
 
     Raises:
-        TooLarge: with the first piece that goes over `limit` decompressed bytes.
-        CorruptArchive: as soon as it is seen, which may be at the very end.
+        TooLarge: the file has more than `limit` decompressed bytes; raised at the first piece beyond.
+        CorruptArchive: the compressed data is damaged or cut; raised where it is found, perhaps at the end.
     """
     pieces = even(chunks)
     first = next(pieces, b"")
     pieces = chain([first], pieces) if first else pieces
     for compression in COMPRESSIONS:
         if first.startswith(compression.magic):
-            # Little is added to bytes that cannot be compressed; empty members without end would be.
+            # Compression adds little to incompressible bytes; the cap stops endless empty members.
             pieces = even(_decompressed(capped(pieces, limit + limit // 100 + PIECE_BYTES), compression))
             break
     return capped(pieces, limit)
 
 
 def even(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of one to two times the size; only the last is smaller, and none is empty."""
+    """Yield the same bytes in pieces of 64 to 128 KiB; only the last is smaller, and none is empty."""
     held = bytearray()
     for chunk in chunks:
         for start in range(0, len(chunk), PIECE_BYTES):
@@ -103,17 +102,17 @@ def even(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def capped(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    """The same pieces; TooLarge with the first that goes over the limit."""
+    """Yield the same pieces; raise TooLarge at the first beyond the limit."""
     taken = 0
     for piece in pieces:
         taken += len(piece)
         if taken > limit:
-            raise TooLarge(f"The file has more than the {limit:,} bytes that are taken; send it in parts.")
+            raise TooLarge(f"The file has more than {limit:,} bytes, the most that is accepted; split it.")
         yield piece
 
 
 def _decompressed(pieces: Iterator[bytes], compression: Compression) -> Iterator[bytes]:
-    """Decompress one member after the other, never more than a piece at a time."""
+    """Decompress one member after the other, at most one piece at a time."""
     member, taken, name = compression.member(), 0, compression.name
     for piece in pieces:
         taken += len(piece)
@@ -126,7 +125,7 @@ def _decompressed(pieces: Iterator[bytes], compression: Compression) -> Iterator
             except _ERRORS as error:
                 at = taken - len(waiting)
                 raise CorruptArchive(
-                    f"The {name} data cannot be read near byte {at:,}; compress the file again."
+                    f"The {name} data is damaged near byte {at:,}; compress the file again."
                 ) from error
             waiting = member.unused_data if member.eof else b""
     if not member.eof:

@@ -1,4 +1,4 @@
-"""The bytes of a file → its layout and its rows, in constant memory; a workbook alone is held as a whole.
+"""Read the bytes of a file into its layout and rows, in constant memory; only a workbook is held as a whole.
 
 chunks ─ containers ─► decompressed ─ encoding ─► text ─ lines ─► records ─ csv_in | ndjson ─► rows
 """
@@ -17,16 +17,16 @@ from files.written import DELIMITER, WrittenText
 
 
 def read(chunks: Iterable[bytes], wanted: WantedColumns, limits: Limits) -> Table:
-    """Read as much as tells the layout; `rows` reads on as it is iterated, some hundred lines ahead.
+    """Read the first lines, which settle the layout; `rows` reads on while it is iterated.
 
     Raises:
-        FileRefused: from here or from `rows`, as soon as it is known. What `chunks` raises comes through as it is.
+        FileRefused: from here or from `rows`, as soon as it is known. Errors of `chunks` are passed on.
     """
     file = unpack(chunks, limits.bytes)
     if file.lines is not None:
-        # Written by ourselves: only the header may be somewhere else than on the first line.
-        said = replace(wanted, format="csv", delimiter=DELIMITER, quoting="doubled")
-        table = read_csv(WrittenText(file.lines, file.format), said, limits)
+        # The dialect of these lines is known; only the line of the header is not.
+        known = replace(wanted, format="csv", delimiter=DELIMITER, quoting="doubled")
+        table = read_csv(WrittenText(file.lines, file.format), known, limits)
     else:
         text = Text(file.pieces, wanted.charset, wanted.encoding_errors)
         table = read_csv(text, wanted, limits) if wanted.format == "csv" else read_ndjson(text, wanted, limits)
@@ -37,7 +37,9 @@ def _counted(rows: Iterator[Row], most: int) -> Iterator[Row]:
     row = None
     for row in rows:
         if row.index >= most:
-            raise TooLarge(f"The file has more than the {most:,} rows that are taken, at line {row.line:,}; split it.")
+            raise TooLarge(
+                f"The file has more than {most:,} rows, the most that is accepted, at line {row.line:,}; split it."
+            )
         yield row
     if row is None:
-        raise NoRows("The file has a header and no rows.")
+        raise NoRows("The file has a header and no rows; send at least one row below it.")

@@ -1,4 +1,4 @@
-"""Lines → records, in one dialect; records that a quote has joined are found, and parted where that is sure."""
+"""Read lines as records of one dialect; find records joined by a stray quote, and separate them where that is safe."""
 
 import csv
 from collections.abc import Iterator
@@ -8,49 +8,58 @@ from files.dialect import Dialect, Profile, is_cut, swallows
 from files.errors import RecordTooLong, UnclosedQuote
 from files.lines import Feed
 
-# The line on which a record begins, its cells, and why they cannot be told apart if they cannot. A plain tuple takes
-# half the time of a named one.
+# The first line of a record, its cells, and a message if they cannot be separated. A plain tuple takes half the time
+# of a named one.
 Record: TypeAlias = tuple[int, list[str], str | None]
 
 
-def read_records(feed: Feed, dialect: Dialect, profile: Profile, *, is_told: bool) -> Iterator[Record]:
-    """Read records to the end of the file; blank lines are none.
+def read_records(feed: Feed, dialect: Dialect, profile: Profile, *, is_given: bool) -> Iterator[Record]:
+    """Yield records to the end of the file; blank lines are skipped.
 
     Args:
         feed: The lines.
-        dialect: How they are written.
-        profile: What a record looks like.
-        is_told: Whether the sender says how quotes are written, so that a record of several lines is one.
+        dialect: The dialect of the file.
+        profile: The usual shape of a record.
+        is_given: Whether the sender named the quoting; then a record of several lines is never separated.
 
     Raises:
-        UnclosedQuote, RecordTooLong: from a quote on to the end of the file, or too far, no record ends.
+        UnclosedQuote, RecordTooLong: a quote is open up to the end of the file, or for too many characters.
     """
-    reader = dialect.reader(feed)
+    reader, kept = dialect.reader(feed), feed.kept
     while True:
         try:
             cells = next(reader, None)
         except csv.Error:
-            yield from _broken(feed, dialect, profile, is_told=is_told)
+            yield from _broken(feed, dialect, profile, is_given=is_given)
             if feed.ended:
                 return
         except RecordTooLong:
-            if is_told or feed.line == feed.began or not (rows := _apart(feed, dialect, profile)):
+            if is_given or len(kept) == 1 or not (rows := _apart(feed, dialect, profile)):
                 raise
             yield from rows
             reader = dialect.reader(feed)
         else:
             if cells is None:
                 return
-            if feed.line > feed.began and not is_told and swallows(feed.kept, profile):
-                yield from _apart(feed, dialect, profile) or [_fault(feed)]
-            elif cells:
-                yield (feed.began, cells, None)
-        feed.end_record()
+            if len(kept) > 1:
+                yield from _of_several_lines(feed, cells, dialect, profile, is_given=is_given)
+            elif cells:  # a blank line has none
+                yield (feed.line, cells, None)
+        kept.clear()
 
 
-def _broken(feed: Feed, dialect: Dialect, profile: Profile, *, is_told: bool) -> Iterator[Record]:
-    """What can be made of lines that the dialect cannot read: a record in backslashes, a record a line, or a fault."""
-    if not is_told:
+def _of_several_lines(
+    feed: Feed, cells: list[str], dialect: Dialect, profile: Profile, *, is_given: bool
+) -> list[Record]:
+    """Return the record, or if a stray quote has joined its lines, a record each or one fault."""
+    if is_given or dialect.escapes or not swallows(feed.kept, profile):
+        return [(feed.began, cells, None)]
+    return _apart(feed, dialect, profile) or [_fault(feed)]
+
+
+def _broken(feed: Feed, dialect: Dialect, profile: Profile, *, is_given: bool) -> Iterator[Record]:
+    """Yield the records of lines that the dialect cannot read: one with backslashes, one a line, or one fault."""
+    if not is_given:
         escaped = Dialect(dialect.delimiter, "backslash", dialect.skips_space)
         if any('\\"' in line for line in feed.kept) and (cells := _one_record(feed.kept, escaped, profile)):
             yield (feed.began, cells, None)
@@ -62,7 +71,7 @@ def _broken(feed: Feed, dialect: Dialect, profile: Profile, *, is_told: bool) ->
     if feed.ended:
         raise UnclosedQuote(
             f"The record that begins on line {feed.began:,} has a quote that is never closed; "
-            'say quoting=none if quotes are signs like others, or quoting=backslash if \\" is one.'
+            'set quoting=none if quotes are plain characters, or quoting=backslash if quotes are written \\".'
         )
     yield _fault(feed)
 
@@ -76,14 +85,14 @@ def _one_record(lines: list[str], dialect: Dialect, profile: Profile) -> list[st
 
 
 def _apart(feed: Feed, dialect: Dialect, profile: Profile) -> list[Record]:
-    """Each line as a record of its own, if every one has the header's width."""
+    """Return each line as a record of its own, or nothing unless all have the width of the header."""
     plain = Dialect(dialect.delimiter, "none")
     rows: list[Record] = []
     for number, line in enumerate(feed.kept, feed.began):
         if not line.strip("\r\n"):
             continue
         cells = dialect.line(line)
-        cells = cells if cells and len(cells) == profile.width else plain.line(line)
+        cells = cells if cells and len(cells) == profile.width else _unquoted(plain.line(line))
         if cells is None or len(cells) != profile.width or profile.contradicts(cells):
             return []
         rows.append((number, cells, None))
@@ -91,10 +100,18 @@ def _apart(feed: Feed, dialect: Dialect, profile: Profile) -> list[Record]:
     return rows if is_sure else []
 
 
+def _unquoted(cells: list[str] | None) -> list[str] | None:
+    """Return the cells without the quotes around them, if a writer enclosed them and did not double quotes within."""
+    enclosed = [cell for cell in cells or () if cell.startswith('"')]
+    if cells is None or len(enclosed) < 2 or not all(len(cell) > 1 and cell.endswith('"') for cell in enclosed):
+        return cells
+    return [cell[1:-1].replace('""', '"') if cell.startswith('"') else cell for cell in cells]
+
+
 def _fault(feed: Feed) -> Record:
     text = "".join(feed.kept).rstrip("\r\n")
     if feed.line > feed.began:
-        what = f"Lines {feed.began:,} to {feed.line:,} were read as one record, joined by a quote that has no partner"
+        fault = f"Lines {feed.began:,} to {feed.line:,} were read as one record, joined by an unpaired quote"
     else:
-        what = f"Line {feed.began:,} has a quote within a cell that is neither doubled nor at its end"
-    return (feed.began, [text], f"{what}; mend it, or say quoting=none, backslash or doubled.")
+        fault = f"Line {feed.began:,} has a quote within a cell that is neither doubled nor at its end"
+    return (feed.began, [text], f"{fault}; mend it, or set quoting=none, backslash or doubled.")

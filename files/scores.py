@@ -1,7 +1,7 @@
-"""How well predictions agree with the true labels, from a confusion matrix: one definition for jobs and for training.
+"""Compute accuracy, precision, recall and F1 from a confusion matrix; jobs and training share this definition.
 
-As in scikit-learn's `f1_score(average="macro", zero_division=0)` and its like, macro figures are plain means over the
-labels that occur among the true or the predicted ones, and what has no denominator is 0.
+As in scikit-learn's `f1_score(average="macro", zero_division=0)`, a macro figure is the plain mean over the labels
+that occur among the true or the predicted ones, and a figure with denominator 0 is 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """Precision, recall and F1 of one label; `support` is how many rows truly bear it."""
+    """Precision, recall and F1 of one label; `support` counts the rows whose true label it is."""
 
     label: str
     precision: float
@@ -21,7 +21,7 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True)
 class MatrixScores:
-    """The figures of `n` predictions; all but those of single labels are None when there are none."""
+    """The figures of `n` predictions; all but those of single labels are None if `n` is 0."""
 
     n: int
     accuracy: float | None
@@ -32,7 +32,7 @@ class MatrixScores:
 
 
 def score_matrix(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> MatrixScores:
-    """Return the figures of counts [true label, predicted label]."""
+    """Return the figures for a matrix of counts [true label, predicted label]."""
     found = [sum(column) for column in zip(*matrix, strict=True)]
     labels = [
         _label(name, row[place], found[place], sum(row))

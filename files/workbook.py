@@ -1,4 +1,4 @@
-"""A workbook (.xlsx, .ods) → the lines of a CSV file, a line for each row of its one sheet with reviews."""
+"""Convert the one sheet with reviews of a workbook (.xlsx, .ods) to CSV lines."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ Value = int | float | str | bool | time | date | datetime | timedelta
 
 
 def workbook_lines(archive: zipfile.ZipFile, file: IO[bytes], kind: str) -> Iterator[str]:
-    """Return the lines of the one filled sheet, or of the one that has a column of texts.
+    """Return the lines of the only filled sheet, or else of the only one with a column of texts.
 
     Raises:
-        TooLarge: it would take too much memory.
-        NotText, CorruptArchive: it cannot be read.
+        TooLarge: the workbook would take too much memory.
+        NotText, CorruptArchive: the workbook cannot be read.
         AmbiguousColumn: several sheets could be meant.
     """
     if kind == "xlsb":
@@ -40,14 +40,14 @@ def workbook_lines(archive: zipfile.ZipFile, file: IO[bytes], kind: str) -> Iter
     named = [name for name, rows in filled.items() if len(filled) == 1 or _names_texts(rows)]
     if len(named) != 1:
         raise AmbiguousColumn(
-            f"The workbook has {len(filled)} filled sheets ({shown_names(list(filled))}), and "
-            f"{len(named)} of them name a column of texts; send a workbook with one sheet, or CSV."
+            f"The workbook has {len(filled)} filled sheets ({shown_names(list(filled))}), and {len(named)} of them "
+            "name a column of texts; send a workbook with one sheet, or CSV."
         )
     return (as_line([_cell(cell) for cell in row]) for row in filled[named[0]])
 
 
 def _check_size(archive: zipfile.ZipFile) -> None:
-    """Decompress everything once, since the sizes that an archive states may be wrong."""
+    """Decompress everything once, since the sizes stated by an archive may be wrong."""
     total = 0
     for member in archive.infolist():
         with archive.open(member) as part:

@@ -151,6 +151,7 @@ class Calls:
         format: ResultsFormat = "csv",  # noqa: A002  its name in the API
         status: str | None = None,
         formulas: Literal["escape", "keep"] = "escape",
+        bom: bool = False,
         on_received: Callable[[int], object] | None = None,
     ) -> Steps[None]:
         """Write a job's results to a file, taking up a broken download where it stopped; also in a later process.
@@ -164,13 +165,14 @@ class Calls:
             format: `csv` has your own columns and ours, `parquet` the same with types, `ndjson` a `Result` a line.
             status: Only those in this state, such as `failed`.
             formulas: Whether CSV cells that a spreadsheet would run get a `'` in front, or are kept as they are.
+            bom: Whether CSV begins with a UTF-8 byte order mark, without which Excel misreads accented letters.
             on_received: Told how many bytes have been written.
 
         Raises:
             DownloadChanged: an open file holds the beginning of results that have changed.
             OSError: the file cannot be written.
         """
-        params = {"format": format, "formulas": formulas} | _given({"status": status})
+        params = {"format": format, "formulas": formulas} | _given({"status": status, "bom": "true" if bom else None})
         path = f"{_path(job)}/results"
         if isinstance(destination, (str, os.PathLike)):
             opened: Any = part_of(destination, f"{path}?{urlencode(params)}")

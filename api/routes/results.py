@@ -66,6 +66,9 @@ FormulasQuery = Annotated[
         " (`= + - @` tab, CR)."
     ),
 ]
+BomQuery = Annotated[
+    bool, Query(description="In CSV, begin with a UTF-8 byte order mark: Excel reads accented letters rightly with it.")
+]
 
 _STREAMS: dict[str, Any] = {
     "application/x-ndjson": {"schema": {"type": "string", "description": "One `Result` on each line."}},
@@ -104,13 +107,14 @@ async def results(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     after: After = -1,
     limit: Limit = 100,
     formulas: FormulasQuery = Formulas.ESCAPE,
+    bom: BomQuery = False,
 ) -> Response:
     """Return results in the order in which the reviews were sent, also while the job is running."""
     chosen = format_ or acceptable(request.headers.get("accept") or "*/*")
     if chosen is Format.JSON:
         return await run_in_threadpool(_page, state, job_id, status, after, limit)
     job = await run_in_threadpool(_job, state, job_id)
-    wanted = WantedResults(Export(job_id, job.layout, status), after, formulas, job.finished_at)
+    wanted = WantedResults(Export(job_id, job.layout, status), after, formulas, job.finished_at, bom)
     return await _stream(request, state, chosen, wanted)
 
 
@@ -188,5 +192,8 @@ async def _stream(request: Request, state: ApiState, chosen: Format, wanted: Wan
 def _etag(chosen: Format, wanted: WantedResults) -> str:
     """Return an id of the bytes: results of a finished job change only by a retry, after which it finishes anew."""
     export = wanted.export
-    parts = (BYTES_VERSION, export.job_id, wanted.finished_at, chosen, export.status, wanted.after, wanted.formulas)
+    parts = (
+        *(BYTES_VERSION, export.job_id, wanted.finished_at, chosen),
+        *(export.status, wanted.after, wanted.formulas, wanted.bom),
+    )
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'

@@ -59,6 +59,18 @@ def test_formulas_get_an_apostrophe_unless_they_are_to_be_kept(client: httpx.Cli
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("columns", [2, 60])
+def test_csv_begins_with_a_byte_order_mark_on_request(client: httpx.Client, columns: int) -> None:
+    job = submit(client, as_csv([["review", *map(str, range(columns))], ["a café", *["x"] * columns]]))
+    plain, marked = (get(client, job, "csv", bom=each) for each in ("false", "true"))
+    assert marked.content == b"\xef\xbb\xbf" + plain.content
+    assert marked.headers["etag"] != plain.headers["etag"]
+    part = get(client, job, "csv", bom="true", sending={"range": "bytes=1-9"})
+    assert part.content == marked.content[1:10]
+    assert get(client, job, "ndjson", bom="true").content == get(client, job, "ndjson").content
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_result_column_is_renamed_if_the_file_has_its_name(client: httpx.Client) -> None:
     job = submit(
         client, as_csv([["review", "sentiment", "Status", "verdict_status"], ["a film", "positive", "new", "x"]])
@@ -197,4 +209,6 @@ def test_openapi_names_every_format(client: httpx.Client) -> None:
     kinds = {"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"}
     assert operation["responses"]["200"]["content"].keys() == kinds
     assert {"206", "304", "404", "406", "416"} <= operation["responses"].keys()
-    assert {"format", "status", "after", "limit", "formulas"} <= {each["name"] for each in operation["parameters"]}
+    assert {"format", "status", "after", "limit", "formulas", "bom"} <= {
+        each["name"] for each in operation["parameters"]
+    }

@@ -101,8 +101,8 @@ def test_a_label_that_the_model_does_not_have_is_named(run: Run, tmp_path: Path,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "text\npirates\n", "No column is named like one of labels"),
-        ("a.csv", "no,label\npirates,1\n", "No column is named"),
+        ("a.csv", "text\npirates\n", "No column has a known name for labels"),
+        ("a.csv", "no,label\npirates,1\n", "No column has a known name for texts"),
         ("a.dat", "", "must end in"),
         ("a.parquet", "PAR1\x15none", "Parquet"),
     ],

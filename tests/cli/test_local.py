@@ -26,10 +26,10 @@ def model(classifier: FakeClassifier) -> _local.LocalModel:
 
 
 def classified(
-    model: _local.LocalModel, path: Path, wanted: WantedColumns, *, keep: bool = False
+    model: _local.LocalModel, path: Path, wanted: WantedColumns, *, keep: bool = False, bom: bool = False
 ) -> tuple[_local.LocalCounts, bytes]:
     out = path.with_name("results.csv")
-    tally = _local.classify_file(model, path, wanted, Output(out, "csv", keep))
+    tally = _local.classify_file(model, path, wanted, Output(out, "csv", keep, bom=bom))
     return tally, out.read_bytes()
 
 
@@ -46,6 +46,14 @@ def test_the_output_is_what_the_service_writes(
         job = client.wait(client.submit_file(path))
         client.download(job, served, formulas="keep" if formulas == "keep" else "escape")
     assert here.decode() == served.getvalue().decode()
+
+
+def test_the_output_begins_with_a_byte_order_mark_on_request(model: _local.LocalModel, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text(CSV)
+    _, plain = classified(model, path, WantedColumns("csv"))
+    _, marked = classified(model, path, WantedColumns("csv"), bom=True)
+    assert marked == b"\xef\xbb\xbf" + plain
 
 
 @pytest.mark.usefixtures("worker")

@@ -93,6 +93,20 @@ def test_formulas_are_neutralised(url: str, reviews: Path, out: Path) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("command", ["submit", "export-results"])
+def test_results_begin_with_a_byte_order_mark_on_request(url: str, reviews: Path, out: Path, command: str) -> None:
+    what = str(reviews)
+    if command == "export-results":
+        with Client(url) as client:
+            what = client.wait(client.submit_file(reviews)).id
+    code, _, err = verdict(command, what, "-o", str(out), "--bom", "--url", url)
+    assert code == 0, err
+    assert out.read_bytes()[:3] == b"\xef\xbb\xbf"
+    code, _, err = verdict(command, what, "-o", str(out.with_suffix(".ndjson")), "--bom", "--url", url)
+    assert (code, "--bom goes with CSV results" in " ".join(err.split())) == (2, True)
+
+
+@pytest.mark.usefixtures("worker")
 def test_stdin_comes_back_on_stdout_with_nothing_between(url: str, reviews: Path) -> None:
     code, said, err = verdict("submit", "-", "-o", "-", "--url", url, stdin=reviews.read_text())
     assert code == 0, err

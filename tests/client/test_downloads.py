@@ -88,7 +88,9 @@ def test_results_of_a_real_service_are_byte_identical_over_broken_connections(
 def test_what_is_wanted_is_asked_for(ask: Ask, file: Path) -> None:
     with scripted(answer(200, b"", content_type="application/x-ndjson")) as (url, asked):
         ask(url, "download", "0199", file, format="ndjson", status="failed", formulas="keep")
+        ask(url, "download", "0199", file, bom=True)
     assert asked[0].line == "GET /v1/jobs/0199/results?format=ndjson&formulas=keep&status=failed HTTP/1.1"
+    assert asked[1].line == "GET /v1/jobs/0199/results?format=csv&formulas=escape&bom=true HTTP/1.1"
 
 
 def test_a_later_process_goes_on_where_one_stopped(ask: Ask, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Faults of real exports, each in a small file: what is read, which rows fail, what is refused and with which words."""
+"""Peculiarities of real exports, each in a small file: rows that are read, rows that fail, files that are refused."""
 
 import bz2
 from dataclasses import replace
@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from files.errors import AmbiguousColumn, FileRefused, NoTextColumn, NotText, UnclosedQuote, UnsureHeader, WrongOption
+from files.errors import (
+    AmbiguousColumn,
+    FileRefused,
+    NoSuchColumn,
+    NoTextColumn,
+    NotText,
+    UnclosedQuote,
+    UnsureHeader,
+    WrongOption,
+)
 from files.layout import WantedColumns
 from files.reader import read
 from tests.files.reading import CSV, LIMITS, NDJSON, errors, refusal, rows, table, texts
@@ -25,7 +34,7 @@ def test_a_tab_separated_file_without_quoting_keeps_its_rows_and_its_quotes() ->
     assert table(file).layout.quoting == "none"
 
 
-def test_rows_that_two_quotes_without_partner_enclose_are_not_one() -> None:
+def test_rows_between_two_unpaired_quotes_are_not_joined() -> None:
     assert texts('review,stars\n"What a bore,1\nWonderful.,5\nNot for me",1\n') == [
         '"What a bore',
         "Wonderful.",
@@ -39,22 +48,22 @@ def test_backslashes_before_quotes_are_escapes() -> None:
     assert table(file).layout.quoting == "backslash"
 
 
-def test_backslashes_are_signs_like_others_in_a_file_with_doubled_quotes() -> None:
+def test_backslashes_are_plain_characters_in_a_file_with_doubled_quotes() -> None:
     assert texts('id,review\n1,"It is ""nice"" \\"\n2,"C:\\new, or"\n') == ['It is "nice" \\', "C:\\new, or"]
 
 
-def test_a_quote_that_would_join_rows_is_undone_behind_the_sample_too() -> None:
+def test_an_unpaired_quote_after_the_sample_does_not_join_rows() -> None:
     good = "".join(f"{number}\tA film number {number}.\t5\n" for number in range(300))
     file = f'id\treview\tstars\n{good}300\t"What a bore.\t1\n301\tWonderful.\t5\n302\t"Not for me.\t1\n'
     assert texts(file)[-3:] == ['"What a bore.', "Wonderful.", '"Not for me.']
 
 
-def test_a_backslash_behind_the_sample_is_an_escape_of_its_record() -> None:
+def test_a_backslash_after_the_sample_is_an_escape_in_its_record() -> None:
     good = "".join(f'{number},"A film, number {number}.",5\n' for number in range(300))
     assert texts(f'id,review,stars\n{good}300,"It is \\"nice\\", I think.",1\n')[-1] == 'It is "nice", I think.'
 
 
-def test_lines_that_cannot_be_told_apart_fail_as_one_row_that_names_them() -> None:
+def test_lines_that_cannot_be_separated_fail_as_one_row_with_their_numbers() -> None:
     good = "".join(f'{number},"A film, number {number}.",5\n' for number in range(300))
     found = rows(f'id,review,stars\n{good}300,"What a, bore.,1\n301,"Fine, or so.",5\n302,Good.,5\n')
     broken = [row for row in found if row.error]
@@ -71,7 +80,7 @@ def test_a_legitimate_text_of_several_lines_is_one_row() -> None:
     assert texts(file) == ["Nice, really\nI would, again\nAnd again", "Bad."]
 
 
-def test_quoting_can_be_told() -> None:
+def test_the_quoting_can_be_given() -> None:
     file = 'id\treview\n1\t"whole"\n2\t"line\n3\tmore"\n'
     assert [row.text for row in rows(file, wanted(quoting="none"))] == ['"whole"', '"line', 'more"']
     assert [row.text for row in rows(file, wanted(quoting="doubled"))] == ["whole", "line\n3\tmore"]
@@ -99,7 +108,7 @@ def test_a_flag_and_an_id_are_no_texts() -> None:
     assert table("rating\tverified_reviews\tfeedback\n5\tFine, really.\t1\n1\tBad.\t0\n").layout.text == 1
     assert table("id,review,text\n1,R-0001,Fine.\n2,R-0002,Bad.\n").layout.text == 2
     message = refusal(NoTextColumn, 'feedback,note\n1,"Fine, really."\n0,Bad.\n')
-    assert '"feedback" (such as "1") is named like reviews and holds none' in message
+    assert '"feedback" (such as "1") has the name of a text column and holds no texts' in message
     assert table("feedback,note\n1,x\n", wanted(text_column="feedback")).layout.text == 0
 
 
@@ -130,23 +139,23 @@ def test_names_that_exporters_write_are_known(name: str) -> None:
     assert table(f"id,{name},stars\n1,Fine.,5\n").layout.text == 1
 
 
-def test_spaces_behind_delimiters_and_a_double_mark_say_nothing() -> None:
+def test_spaces_after_delimiters_and_a_doubled_byte_order_mark_are_ignored() -> None:
     found = table('"id", "review", "stars"\n1, "Fine, really.", 5\n')
     assert found.layout.columns == ("id", "review", "stars")
     assert next(found.rows).text == "Fine, really."
     assert texts("\ufeff\ufeffreview,stars\nFine.,5\n") == ["Fine."]
 
 
-def test_lines_before_the_header_are_left_out_where_that_is_sure() -> None:
+def test_lines_before_a_certain_header_are_left_out() -> None:
     assert texts("sep=;\r\nid;review\r\n1;Fine.\r\n") == ["Fine."]
     assert texts("Export,,\nMade 2025-01-01,,\n\nid,review,stars\n1,Fine.,5\n") == ["Fine."]
     assert texts("# made by a tool\nid,review\n1,Fine.\n") == ["Fine."]
     assert table("Export,,\nid,review,stars\n1,Fine.,5\n").layout.notes == (
-        "The header stands on line 2; the lines before it are left out.",
+        "The header is on line 2; the lines before it are left out.",
     )
 
 
-def test_where_it_is_not_sure_the_way_to_say_it_is_named() -> None:
+def test_an_unsure_header_is_refused_and_the_message_names_the_option() -> None:
     file = "notes,stars\nFine.,5\nreview,1\nBad.,1\n"
     assert "header=3" in refusal(UnsureHeader, file)
     assert texts(file, wanted(header="1", text_column="notes", null_words="keep")) == ["Fine.", "review", "Bad."]
@@ -175,7 +184,7 @@ def test_a_file_without_a_header_loses_no_row() -> None:
 
 
 @pytest.mark.parametrize("header", ["first", "0", "7", "2-1", "-1", "1-999999999"])
-def test_a_header_line_that_is_none_is_refused(header: str) -> None:
+def test_an_impossible_header_line_is_refused(header: str) -> None:
     assert refusal(WrongOption, "review\nFine.\n", wanted(header=header))
 
 
@@ -187,17 +196,49 @@ def test_a_list_of_reviews_needs_no_quotes() -> None:
     ]
 
 
-def test_empty_cells_behind_the_header_say_nothing() -> None:
+def test_empty_cells_beyond_the_header_are_ignored() -> None:
     assert texts("id,review,stars\n1,Fine.,5,\n2,Bad.,1,,\n") == ["Fine.", "Bad."]
 
 
-def test_names_of_rows_get_a_column() -> None:
+def test_row_names_get_a_column() -> None:
     found = table('"review","stars"\n"1","Fine.",5\n"2","Bad.",1\n')
     assert found.layout.columns == ("row_name", "review", "stars")
     assert [(row.text, row.others) for row in found.rows] == [("Fine.", ["1", "5"]), ("Bad.", ["2", "1"])]
 
 
-def test_cells_behind_the_header_are_never_lost() -> None:
+def test_row_names_are_found_though_last_cells_are_empty_and_records_broken() -> None:
+    file = 'review;stars;title\n1;"Fine.";"5";"Good"\n2;"Bad. "Nice"";"1";"Bad"\n3;"Dull.";"2";""\n'
+    found = table(file)
+    assert found.layout.columns == ("row_name", "review", "stars", "title")
+    assert [row.text for row in found.rows] == ["Fine.", 'Bad. "Nice"', "Dull."]
+
+
+def test_a_delimiter_in_a_text_before_an_empty_last_cell_shifts_no_cells() -> None:
+    good = "".join(f"A film, number {number}.\t2024-01-0{number}\t\n" for number in range(1, 9))
+    assert errors(f"review\tdate\thelpful\n{good}Fine,\tall in all.\t2024-01-01\t\n")[-1] == "too_many_fields"
+    assert errors(f"review\tdate\thelpful\n{good}Fine, all in all.\t2024-01-01\t\t\n")[-1] is None
+    assert errors("review,title\nFine,Good\nFine,really.,\n") == [None, "too_many_fields"]
+
+
+def test_backslashes_escape_delimiters_and_line_ends_in_a_file_without_quotes() -> None:
+    file = 'id,review,stars\n1,Fine\\, really.,5\n2,\\"Good\\" and\\\nall.,4\n3,C:\\\\new,1\n'
+    assert texts(file) == ["Fine, really.", '"Good" and\nall.', "C:\\new"]
+    assert texts("review|stars\nIt ends with \\|5\nFine.|4\n") == ["It ends with \\", "Fine."]
+
+
+def test_quotes_around_cells_are_removed_though_those_within_are_not_doubled() -> None:
+    file = 'id\treview\tlabel\n"1"\t"A 5" screen."\t"pos"\n"2"\t"Fine."\t"neg"\n'
+    assert [(row.text, row.label) for row in table(file).rows] == [('A 5" screen.', "pos"), ("Fine.", "neg")]
+
+
+def test_column_numbers_find_the_delimiter_of_a_file_without_a_header_that_has_broken_records() -> None:
+    file = "B|1000|Fine.\nA|1001|first\nsecond\nB|1002|Bad.\n"
+    found = table(file, wanted(header="none", text_column="3", label_column="1"))
+    assert [(row.text, row.label) for row in found.rows if not row.error] == [("Fine.", "B"), ("Bad.", "B")]
+    assert "no column" in refusal(NoSuchColumn, "Fine.\nBad.\n", wanted(header="none", text_column="9" * 5000))
+
+
+def test_cells_beyond_the_header_are_never_lost() -> None:
     wide, fine = rows("id,review,stars\n1,Fine, really.,5\n2,Bad.,1\n")
     assert wide.error is not None
     assert (wide.text, wide.others, wide.error.code) == ("Fine", ["1", " really.,5"], "too_many_fields")
@@ -205,7 +246,7 @@ def test_cells_behind_the_header_are_never_lost() -> None:
 
 
 @pytest.mark.parametrize("word", ["NULL", "NaN", "N/A", "None", "-", "No review", "\\N", " null "])
-def test_a_word_for_nothing_is_no_review(word: str) -> None:
+def test_a_word_for_a_missing_text_is_no_review(word: str) -> None:
     file = f"id,review\n1,{word}\n2,Fine.\n"
     found = rows(file)
     assert found[0].error is not None
@@ -214,13 +255,13 @@ def test_a_word_for_nothing_is_no_review(word: str) -> None:
     assert errors(file, wanted(null_words="keep")) == [None, None]
 
 
-def test_what_the_file_is_instead_is_said() -> None:
+def test_compressed_files_arrays_and_html_are_recognised() -> None:
     assert texts(bz2.compress(b"id,review\n1,Fine.\n")) == ["Fine."]
     assert "HTML" in refusal(NotText, "<!DOCTYPE html>\n<html><body>review</body></html>\n")
     assert texts('[{"id": 1, "text": "Fine."}, {"id": 2, "text": "Bad."}]', NDJSON) == ["Fine.", "Bad."]
 
 
-# The files from which the classes above were made, where they are at hand.
+# The files from which the classes above were made; they are not part of the repository.
 READ = {
     **dict.fromkeys(("c1", "c2", "n1", "n2", "n3", "n4", "h1", "h2", "h5", "w1", "w2", "q3", "q4", "f1", "p1"), 2),
     **dict.fromkeys(("q1", "q2", "l3"), 3),
@@ -236,7 +277,7 @@ READ = {
     "h4": 2,
 }
 FAILED = {"e1": (2, 1), "e2": (1, 1), "v1": (1, 3), "w3": (1, 1), "p5": (1, 1)}
-TOLD: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "h3": {"text_column": "What did you think?"},
     "h4": {"header": "none"},
     "l1": {"label_column": "stars"},
@@ -244,12 +285,12 @@ TOLD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the folder shared/cases/files is not there")
-def test_every_case_at_hand_is_read_or_refused_as_expected() -> None:
+def test_every_shared_case_is_read_or_refused_as_expected() -> None:
     for path in sorted(CASES.iterdir()):
         name = path.name[:2]
         if path.name == "README.md":
             continue
-        said = replace(NDJSON if path.suffix in {".json", ".jsonl"} else CSV, **TOLD.get(name, {}))
+        said = replace(NDJSON if path.suffix in {".json", ".jsonl"} else CSV, **OPTIONS.get(name, {}))
         if name == "p3":
             with pytest.raises(FileRefused, match="HTML"):
                 list(read([path.read_bytes()], said, LIMITS).rows)

@@ -1,4 +1,4 @@
-"""Which columns are taken for the text, the id and the label, and what is said when that cannot be told."""
+"""The choice of the columns for text, id and label, and the refusals when it is not certain."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,7 @@ def test_the_text_column_is_not_taken_for_a_label_too() -> None:
 
 
 @pytest.mark.parametrize("header", ["title,stars", "great film", '""', "text and more"])
-def test_a_file_without_a_known_text_column_is_refused_with_the_columns_that_are_there(header: str) -> None:
+def test_a_file_without_a_known_text_column_is_refused_with_its_columns(header: str) -> None:
     message = refusal(NoTextColumn, f"{header}\nfine\n")
     assert "text_column" in message
     assert all(f'"{name}"' in message for name in header.replace('"', "").split(","))
@@ -59,7 +59,7 @@ def test_a_file_without_a_known_text_column_is_refused_with_the_columns_that_are
 
 
 @pytest.mark.parametrize("which", ["text_column", "id_column", "label_column"])
-def test_a_wanted_column_that_is_not_there_is_refused_with_the_columns_that_are(which: str) -> None:
+def test_a_wanted_column_that_does_not_exist_is_refused_with_the_columns_that_do(which: str) -> None:
     message = refusal(NoSuchColumn, "review,stars\nfine,5\n", replace(CSV, **dict[str, Any]({which: "opinion"})))
     assert message == 'There is no column "opinion"; the columns are "review", "stars".'
 
@@ -80,7 +80,7 @@ def test_the_columns_that_a_refusal_lists_are_shortened() -> None:
         ("l,l,text", {"label_column": "l"}),
     ],
 )
-def test_a_needed_column_that_is_there_twice_is_refused(header: str, wanted: dict[str, Any]) -> None:
+def test_a_needed_column_whose_name_occurs_twice_is_refused(header: str, wanted: dict[str, Any]) -> None:
     assert "are both named" in refusal(AmbiguousColumn, f"{header}\nfine\n", replace(CSV, **wanted))
 
 
@@ -88,5 +88,5 @@ def test_other_columns_may_have_the_same_name_or_none() -> None:
     assert columns(",,a,a,text") == (4, None, None)
 
 
-def test_an_id_or_label_that_nobody_asked_for_is_not_guessed_among_two() -> None:
+def test_an_optional_id_or_label_is_not_guessed_among_two() -> None:
     assert columns("id,id,label,label,text") == (4, None, None)

@@ -1,11 +1,10 @@
-"""Packed files, workbooks and Parquet: read as the table within, or refused by name."""
+"""Compressed files, workbooks and Parquet: the table inside is read, or the file is refused by its format."""
 
 import bz2
 import gzip
 import io
 import lzma
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
@@ -17,6 +16,7 @@ from pyarrow import parquet
 from files import workbook
 from files.errors import AmbiguousColumn, CorruptArchive, NotText, TooLarge
 from tests.files.reading import CSV, LIMITS, NDJSON, refusal, rows, table, texts
+from tests.files.workbooks import ods, xlsx, zipped
 
 FILE = b"id,review\n1,fine\n2,bad\n"
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -25,46 +25,6 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "zstd": zstd.compress,
 }
-SHEET = "<table:table table:name='{}'>{}</table:table>"
-
-
-def zipped(**members: bytes) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return out.getvalue()
-
-
-def ods(**sheets: Sequence[Sequence[object]]) -> bytes:
-    """A workbook as LibreOffice writes it, as far as cells go."""
-
-    def cell(value: object) -> str:
-        kind = "string"
-        if isinstance(value, (int, float)):
-            kind = f"float' office:value='{value}"
-        elif isinstance(value, date):
-            kind = f"date' office:date-value='{value}"
-        return f"<table:table-cell office:value-type='{kind}'><text:p>{value}</text:p></table:table-cell>"
-
-    def row(values: Sequence[object]) -> str:
-        return f"<table:table-row>{''.join(map(cell, values))}</table:table-row>"
-
-    tables = "".join(SHEET.format(name, "".join(map(row, content))) for name, content in sheets.items())
-    space = "urn:oasis:names:tc:opendocument:xmlns"
-    body = (
-        f"<office:document-content xmlns:office='{space}:office:1.0' xmlns:table='{space}:table:1.0' "
-        f"xmlns:text='{space}:text:1.0'><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
-        "</office:document-content>"
-    )
-    manifest = "<manifest:manifest xmlns:manifest='urn:oasis:names:tc:opendocument:xmlns:manifest:1.0'/>"
-    return zipped(
-        **{
-            "mimetype": b"application/vnd.oasis.opendocument.spreadsheet",
-            "META-INF/manifest.xml": manifest.encode(),
-            "content.xml": body.encode(),
-        }
-    )
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -82,7 +42,7 @@ def test_packed_files_that_are_cut_or_grow_too_large_are_refused(kind: str) -> N
     assert "10,000 bytes" in refusal(TooLarge, bomb, limits=replace(LIMITS, bytes=10_000))
 
 
-def test_a_zip_with_one_file_is_read_and_another_is_named() -> None:
+def test_a_zip_with_one_file_is_read_and_others_are_refused_with_their_files() -> None:
     assert texts(zipped(**{"a/reviews.csv": FILE, "__MACOSX/a/._reviews.csv": b"x"})) == ["fine", "bad"]
     assert texts(zipped(**{"reviews.jsonl": b'"fine"\n'}), NDJSON) == ["fine"]
     assert '"a.csv", "b.csv"' in refusal(NotText, zipped(**{"a.csv": FILE, "b.csv": FILE}))
@@ -92,18 +52,28 @@ def test_a_zip_with_one_file_is_read_and_another_is_named() -> None:
     assert refusal(TooLarge, zipped(**{"a.csv": b"a" * 100_000}), limits=replace(LIMITS, bytes=1000))
 
 
-def test_the_sheet_with_reviews_is_read() -> None:
-    header, first = ["id", "Review Text", "stars", "day"], [1, "Fine, really.", 5, date(2025, 1, 2)]
-    filled: list[list[object]] = [["Export"], [*header], first, [2, "Bad.", 1.5, ""]]
-    found = table(ods(Notes=[["about"]], Data=filled))
-    assert (found.layout.columns, found.layout.encoding) == (("id", "Review Text", "stars", "day"), "ods")
-    assert [(row.text, row.caller_id, row.others) for row in found.rows] == [
-        ("Fine, really.", "1", ["1", "5", "2025-01-02"]),
-        ("Bad.", "2", ["2", "1.5", ""]),
+@pytest.mark.parametrize("workbook_of", [xlsx, ods])
+def test_the_sheet_with_reviews_is_read(workbook_of: Callable[..., bytes]) -> None:
+    header, first = ["id", "Review Text", "stars", "day"], [1, 'Fine, <really> "good" 5" & é.', 5, date(2025, 1, 2)]
+    filled: list[list[object]] = [["Export"], [*header], first, [2, "Bad,\nI think.", 1.5, ""], [], [3, "-1", 2, ""]]
+    found = table(workbook_of(Notes=[["about"]], Data=filled))
+    assert found.layout.columns == ("id", "Review Text", "stars", "day")
+    assert found.layout.encoding == workbook_of.__name__
+    rows = list(found.rows)
+    assert [(row.text, row.caller_id, row.others) for row in rows] == [
+        ('Fine, <really> "good" 5" & é.', "1", ["1", "5", "2025-01-02"]),
+        ("Bad,\nI think.", "2", ["2", "1.5", ""]),
+        ("-1", "3", ["3", "2", ""]),
     ]
+    assert [row.error for row in rows] == [None] * 3
 
 
-def test_sheets_that_cannot_be_told_apart_are_named() -> None:
+def test_truth_values_of_a_workbook_are_labels() -> None:
+    file = xlsx(Data=[["text", "label"], ["Fine.", True], ["Bad.", False]])
+    assert [row.label for row in table(file, replace(CSV, label_column="label")).rows] == ["true", "false"]
+
+
+def test_several_sheets_of_reviews_are_refused_with_their_names() -> None:
     both = [["review"], ["Fine."]]
     assert '"A", "B"' in refusal(AmbiguousColumn, ods(A=both, B=both))
 

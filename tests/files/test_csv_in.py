@@ -1,4 +1,4 @@
-"""CSV as people write it: line ends, quotes, delimiters, and rows that are wrong without harming the others."""
+"""CSV: line ends, quotes, delimiters, and invalid rows, which leave the others unharmed."""
 
 from dataclasses import replace
 from itertools import chain, repeat
@@ -12,7 +12,7 @@ from files.row import Row, RowError
 from tests.files.reading import CSV, LIMITS, errors, refusal, rows, table, texts
 
 
-def test_a_row_has_its_place_its_line_its_cells_and_the_callers_truth() -> None:
+def test_a_row_has_its_index_its_line_its_cells_and_the_callers_id_and_label() -> None:
     file = "id,review,stars,sentiment\n7,fine,5,positive\n,bad,1,\n"
     assert rows(file) == [
         Row(0, 2, "fine", "7", "positive", ["7", "5", "positive"], None),
@@ -22,7 +22,7 @@ def test_a_row_has_its_place_its_line_its_cells_and_the_callers_truth() -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 @pytest.mark.parametrize("size", [1, 2, 1000])
-def test_lines_end_as_they_like(end: str, size: int) -> None:
+def test_lines_may_end_with_lf_crlf_or_cr(end: str, size: int) -> None:
     file = end.join(["review", "one", f'"two{end}lines"', "", "four", ""])
     found = rows(file, size=size)
     assert [(row.line, row.text) for row in found] == [(2, "one"), (3, f"two{end}lines"), (6, "four")]
@@ -42,7 +42,7 @@ def test_a_line_end_may_be_cut_by_the_end_of_a_chunk(place: int, end: str) -> No
 
 
 @pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
-def test_what_only_unicode_calls_a_line_end_is_part_of_the_text(sign: str) -> None:
+def test_line_ends_of_unicode_only_are_part_of_the_text(sign: str) -> None:
     assert texts(f"review\na{sign}b\n") == [f"a{sign}b"]
 
 
@@ -65,7 +65,7 @@ def test_spaces_around_cells_are_kept() -> None:
     assert texts("review,label\n  fine ,x\n") == ["  fine "]
 
 
-def test_blank_lines_are_no_rows_but_quoted_nothing_is_one() -> None:
+def test_blank_lines_are_no_rows_but_an_empty_quoted_cell_is_one() -> None:
     assert [(row.line, row.text) for row in rows('\n\nreview\n\n""\n\nfine\n\n')] == [(5, ""), (7, "fine")]
 
 
@@ -191,7 +191,7 @@ def test_a_long_text_is_an_error_of_its_row_and_is_kept() -> None:
     found = rows("review\n12345\n123456\n", limits=replace(LIMITS, review_chars=5))
     assert [row.error for row in found] == [
         None,
-        RowError("text_too_long", "The text has 6 characters; at most 5 are taken."),
+        RowError("text_too_long", "The text has 6 characters; at most 5 are accepted."),
     ]
     assert found[1].text == "123456"
 
@@ -200,7 +200,7 @@ def test_more_fields_than_the_header_are_an_error_of_their_row_and_are_kept() ->
     row, fine = rows("id,review\n1,fine,though,long\n2,good\n")
     assert row == Row(
         0, 2, "fine,though,long", "1", None, ["1"],
-        RowError("too_many_fields", "The record has 4 fields; the header 2."),
+        RowError("too_many_fields", "The record has 4 fields; the header has 2."),
     )  # fmt: skip
     assert fine.error is None
 

@@ -1,4 +1,4 @@
-"""Results as CSV: names that do not collide, cells that do not run, records that read back."""
+"""Results as CSV: column names that do not collide, cells that do not run as formulas, records that read back."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def layout(width: int, text: int) -> Layout:
     return Layout(tuple("abcdef"[:width]), text, None, None, ",", "utf-8")
 
 
-def test_our_columns_keep_their_names_beside_others() -> None:
+def test_result_columns_keep_their_names_beside_other_names() -> None:
     assert our_names(["id", "review"]) == OURS
 
 
@@ -35,7 +35,7 @@ def test_a_name_that_the_caller_has_gets_a_prefix(name: str) -> None:
     assert our_names(["review", name]) == ("verdict_sentiment", *OURS[1:])
 
 
-def test_results_of_results_still_have_names_of_their_own() -> None:
+def test_results_of_results_have_distinct_column_names() -> None:
     columns: list[str] = ["review"]
     for _ in range(4):
         columns += our_names(columns)
@@ -69,7 +69,7 @@ def test_records_end_with_lf() -> None:
 
 
 @given(st.lists(st.lists(CELLS, min_size=1), min_size=1), st.sampled_from(",;\t|"))
-def test_what_is_written_reads_back(records: list[list[str]], delimiter: str) -> None:
+def test_written_records_read_back(records: list[list[str]], delimiter: str) -> None:
     text = written(*records, delimiter=delimiter, escape=False)
     assert list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)) == records
 
@@ -111,5 +111,5 @@ def test_a_number_is_no_formula(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["=1+1 is dull.", "-1+1", "+1 (555) 1", "-", "+A1", "-1-cmd|' /C calc'!A0", "-1\n"])
-def test_what_only_begins_like_a_number_is_one(cell: str) -> None:
+def test_a_formula_that_begins_like_a_number_is_escaped(cell: str) -> None:
     assert escape_formula(cell) == f"'{cell}"

@@ -1,4 +1,4 @@
-"""Which bytes are text, and in which encoding."""
+"""Recognition of text and of its encoding."""
 
 import codecs
 import gzip
@@ -17,7 +17,7 @@ STRICT = replace(CSV, encoding_errors="strict")
 
 
 def padded(end: bytes, size: int = FAR) -> bytes:
-    """A file whose last review stands `size` bytes from its start."""
+    """Return a file whose last review begins `size` bytes from its start."""
     return b"review\n" + b"a" * 99 + b"\n" * (size - 106) + end
 
 
@@ -74,18 +74,18 @@ def test_an_unknown_charset_is_refused(charset: str) -> None:
     assert len(refusal(UnknownCharset, TEXT, replace(CSV, charset=charset))) < 200
 
 
-def test_ascii_that_is_not_is_refused_with_the_offset() -> None:
+def test_a_byte_beyond_ascii_is_refused_with_its_offset_if_ascii_is_named() -> None:
     assert "0xc3 at offset 10" in refusal(WrongEncoding, "review\nCafé".encode(), replace(STRICT, charset="us-ascii"))
 
 
 @pytest.mark.parametrize("size", [FAR, PIECE_BYTES + 7, PIECE_BYTES, PIECE_BYTES - 1, PIECE_BYTES - 2])
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252"])
-def test_the_first_sequence_that_is_not_ascii_decides_wherever_it_stands(encoding: str, size: int) -> None:
+def test_the_first_sequence_beyond_ascii_decides_wherever_it_is(encoding: str, size: int) -> None:
     file = padded("é€".encode(encoding), size)
     assert rows(file)[-1].text == "é€"
 
 
-def test_the_layout_names_the_encoding_as_far_as_it_is_known_with_the_header() -> None:
+def test_the_layout_has_the_encoding_known_after_the_header() -> None:
     assert table(padded(b"\xe9", FAR)).layout.encoding == "utf-8"
     assert table(padded(b"\xe9", 1000)).layout.encoding == "windows-1252"
 
@@ -102,16 +102,18 @@ def test_a_sequence_may_be_cut_by_the_end_of_a_chunk(place: int) -> None:
 
 
 @pytest.mark.parametrize("size", [100, FAR])
-def test_a_byte_that_is_no_utf_8_after_some_that_was_is_refused_with_the_offset(size: int) -> None:
+def test_invalid_utf_8_after_valid_utf_8_is_refused_with_its_offset_and_line(size: int) -> None:
     file = padded("é".encode() + b"\xe9!", size) if size > 200 else b"review\n\xc3\xa9\xe9!"
     line = 1 + file.count(b"\n")
-    assert f"0xe9 at offset {len(file) - 2:,}, near line {line:,}, is no utf-8" in refusal(WrongEncoding, file, STRICT)
+    assert f"0xe9 at offset {len(file) - 2:,}, near line {line:,}, is not valid utf-8" in refusal(
+        WrongEncoding, file, STRICT
+    )
 
 
 @pytest.mark.parametrize("byte", [0x81, 0x8D, 0x8F, 0x90, 0x9D])
-def test_a_byte_that_windows_1252_does_not_have_is_refused_with_the_offset(byte: int) -> None:
+def test_an_undefined_byte_of_windows_1252_is_refused_with_its_offset(byte: int) -> None:
     message = refusal(WrongEncoding, b"review\ncaf\xe9 " + bytes([byte]), STRICT)
-    assert f"0x{byte:02x} at offset 12, near line 2, is no windows-1252" in message
+    assert f"0x{byte:02x} at offset 12, near line 2, is not valid windows-1252" in message
 
 
 def test_half_a_surrogate_pair_in_utf_16_is_refused() -> None:
@@ -142,7 +144,9 @@ def test_utf_16_with_an_odd_number_of_bytes_is_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("wanted", [CSV, NDJSON, replace(CSV, charset="utf-8")], ids=["csv", "ndjson", "named"])
-def test_what_is_no_text_is_refused_by_its_name(file: bytes, said: str, wanted: WantedColumns) -> None:
+def test_a_file_that_is_not_text_is_refused_by_the_name_of_its_format(
+    file: bytes, said: str, wanted: WantedColumns
+) -> None:
     assert said in refusal(NotText, file, wanted)
     assert said in refusal(NotText, gzip.compress(file), wanted)
 
@@ -155,16 +159,16 @@ def test_a_nul_in_the_header_is_refused_though_it_is_utf_16() -> None:
     assert "NUL" in refusal(NotText, "\ufeffreview,a\0b\nfine,1\n".encode("utf-16-le"))
 
 
-def test_a_bad_byte_is_an_error_of_its_row_which_says_its_line() -> None:
+def test_a_bad_byte_is_an_error_of_its_row_with_its_line() -> None:
     first, second, third = rows(b"id,review\n1,caf\xc3\xa9\n2,na\xefve\n3,fine\n")
     assert (first.error, third.error, second.text) == (None, None, "na\ufffdve")
     assert second.error is not None
     assert second.error.code == "invalid_encoding"
-    assert second.error.detail.startswith("On line 3: the byte 0xef is no utf-8")
+    assert second.error.detail.startswith("On line 3: the byte 0xef is not valid utf-8")
     assert errors(b'"caf\xc3\xa9"\n"na\xefve"\n"fine"\n', NDJSON) == [None, "invalid_encoding", None]
 
 
-def test_a_bad_byte_in_any_cell_is_one_of_its_row() -> None:
+def test_a_bad_byte_in_any_cell_is_an_error_of_its_row() -> None:
     assert errors(b"id,review\n\xff,fine\n2,caf\xc3\xa9\n", replace(CSV, charset="utf-8")) == ["invalid_encoding", None]
 
 
@@ -173,7 +177,7 @@ def test_bad_bytes_can_be_replaced() -> None:
     assert texts(b"review\ncaf\xc3\xa9\nna\xefve\n", wanted) == ["café", "na\ufffdve"]
 
 
-def test_an_error_of_utf_16_is_one_of_its_row() -> None:
+def test_half_a_surrogate_pair_in_utf_16_is_an_error_of_its_row() -> None:
     file = "\ufeffreview\na".encode("utf-16-le") + b"\x00\xd8" + "b\nfine\n".encode("utf-16-le")
     assert errors(file) == ["invalid_encoding", None]
 

@@ -1,4 +1,4 @@
-"""Whatever is sent: rows or a refusal, never another error, and nothing that cannot be stored or shown."""
+"""Mutated files: rows or a refusal, never another error, and only text that can be stored and shown."""
 
 import gzip
 import json
@@ -39,7 +39,7 @@ LIMITS = Limits(bytes=20_000, rows=30, review_chars=50, record_chars=3000)
 
 
 def mutated(draw: random.Random) -> bytes:
-    """A file with a few faults, now and then compressed with them."""
+    """Return a file with a few faults; one in ten is compressed."""
     file = bytearray(draw.choice(SEEDS))
     for _ in range(draw.randint(1, 4)):
         start, end = sorted(draw.randint(0, len(file)) for _ in range(2))
@@ -60,7 +60,7 @@ def mutated(draw: random.Random) -> bytes:
 
 
 def strings(rows: Iterable[Row]) -> Iterator[str]:
-    """All that would be stored of these rows."""
+    """Yield all strings of these rows that would be stored."""
     for row in rows:
         yield from [row.text, row.caller_id or "", row.label or "", *row.others, *(row.error or ())]
 

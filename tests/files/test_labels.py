@@ -1,4 +1,4 @@
-"""What label values mean, with and without a model's labels."""
+"""The meaning of label values, with and without a model's labels."""
 
 import pytest
 
@@ -27,16 +27,16 @@ TWO, THREE = ("negative", "positive"), ("negative", "neutral", "positive")
         ("3 5", ("1", "2", "3", "4", "5"), "stars", "3 5"),
     ],
 )
-def test_the_whole_set_decides(values: str, labels: tuple[str, ...], column: str, meant: str) -> None:
+def test_the_whole_set_of_values_decides(values: str, labels: tuple[str, ...], column: str, meant: str) -> None:
     found = meanings(map(folded, values.split()), labels, column=column)
     assert [found.of.get(folded(value), "-") for value in values.split()] == meant.split()
     assert found.problem is None
 
 
 @pytest.mark.parametrize(
-    ("values", "labels"), [("0 1 2", TWO), ("1 2", THREE), ("0 1", THREE), ("0", THREE), ("7", TWO)]
+    ("values", "labels"), [("0 1 2", TWO), ("1 2", THREE), ("0 1", THREE), ("0", THREE), ("1", THREE), ("7", TWO)]
 )
-def test_what_is_not_certain_means_nothing_and_is_said(values: str, labels: tuple[str, ...]) -> None:
+def test_uncertain_values_have_no_label_and_the_problem_names_them(values: str, labels: tuple[str, ...]) -> None:
     found = meanings(values.split(), labels, column="label")
     assert found.of == {}
     assert found.problem is not None
@@ -52,7 +52,7 @@ def test_a_lone_1_may_be_one_star_where_the_column_has_no_name(column: str) -> N
     assert "labels=1:positive" in found.problem
 
 
-def test_what_is_told_wins_and_what_is_not_told_means_nothing() -> None:
+def test_a_given_mapping_wins_and_other_numbers_have_no_label() -> None:
     told = parse_told("1:negative, 5.0 : POS")
     assert meanings(["1", "5", "3", "negative"], TWO, told=told).of == {
         "1": "negative",
@@ -64,6 +64,6 @@ def test_what_is_told_wins_and_what_is_not_told_means_nothing() -> None:
 
 
 @pytest.mark.parametrize("written", ["", ",", "1", "1:", ":negative", "1=negative"])
-def test_a_mapping_that_is_none_is_refused(written: str) -> None:
+def test_an_unreadable_mapping_is_refused(written: str) -> None:
     with pytest.raises(WrongLabels, match="1:negative,5:positive"):
         parse_told(written)

@@ -1,4 +1,4 @@
-"""NDJSON: objects and strings, and lines that are wrong without harming the others."""
+"""NDJSON: objects and strings, and invalid lines, which leave the others unharmed."""
 
 import json
 from dataclasses import replace
@@ -42,7 +42,7 @@ def test_wanted_members_are_used() -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\n\n", " \n\t\n"])
-def test_blank_lines_are_no_rows_and_lines_end_as_they_like(end: str) -> None:
+def test_blank_lines_are_no_rows_and_lines_end_with_lf_crlf_or_cr(end: str) -> None:
     assert texts(f'{end}"a"{end}"b"{end} "c"', NDJSON) == ["a", "b", "c"]
 
 
@@ -54,7 +54,7 @@ def test_a_line_separator_of_unicode_is_part_of_the_text() -> None:
     ("value", "written"),
     [("7", "7"), (7, "7"), (-1, "-1"), (True, "true"), (1.5, "1.5"), ("", None), (None, None), ([1], None), ({}, None)],
 )
-def test_ids_and_labels_are_written_as_json_has_them(value: object, written: str | None) -> None:
+def test_ids_and_labels_are_written_as_json_writes_them(value: object, written: str | None) -> None:
     row = rows(lines({"text": "a", "id": value, "label": value}), NDJSON)[0]
     assert (row.caller_id, row.label, row.error) == (written, written, None)
 
@@ -89,7 +89,7 @@ def test_ids_and_labels_are_written_as_json_has_them(value: object, written: str
         (r'{"text": "a", "label": "\u0000"}', "nul_character"),
     ],
 )
-def test_a_line_that_is_wrong_is_an_error_of_its_row(line: str, code: str) -> None:
+def test_an_invalid_line_is_an_error_of_its_row(line: str, code: str) -> None:
     file = f'{{"text": "fine", "id": "1", "label": "x"}}\n{line}\n"good"\n'
     assert errors(file, NDJSON) == [None, code, None]
     wrong = rows(file, NDJSON)[1]
@@ -98,7 +98,7 @@ def test_a_line_that_is_wrong_is_an_error_of_its_row(line: str, code: str) -> No
     assert len(wrong.error.detail.encode()) < 200
 
 
-def test_what_postgresql_cannot_store_is_replaced() -> None:
+def test_characters_that_postgresql_cannot_store_are_replaced() -> None:
     file = r'{"text": "a\ud800\u0000b", "id": "\udc00", "label": "\u0000"}'
     assert rows(file, NDJSON)[0][2:5] == ("a\ufffd\ufffdb", "\ufffd", "\ufffd")
 
@@ -111,7 +111,7 @@ def test_the_id_of_a_row_with_an_error_is_kept() -> None:
     assert rows(lines({"id": 7, "text": None}), NDJSON)[0].caller_id == "7"
 
 
-def test_of_a_name_that_stands_twice_in_an_object_the_last_counts() -> None:
+def test_the_last_of_equal_names_in_an_object_counts() -> None:
     assert texts('{"text": "a", "text": "b"}', NDJSON) == ["b"]
 
 
@@ -124,7 +124,7 @@ def test_a_first_line_that_is_neither_object_nor_string_refuses_the_file(line: s
     "file",
     ["[", '["a"', '["a",', '["a"] "b"', '[]\n"a"', '["a" "b"]', '[{"text": "a"}, {"text"]', '["a", NaN]', '["a"]]'],
 )
-def test_an_array_that_is_none_to_its_end_refuses_the_file(file: str) -> None:
+def test_an_array_with_an_error_refuses_the_file(file: str) -> None:
     assert "array" in refusal(NotNdjson, file, NDJSON) or "element" in refusal(NotNdjson, file, NDJSON)
 
 
@@ -147,7 +147,7 @@ def test_an_element_without_end_is_refused_before_all_of_it_is_read() -> None:
         list(read(endless, NDJSON, replace(LIMITS, record_chars=100_000)).rows)
 
 
-def test_a_text_within_an_object_is_found_or_told_by_its_path() -> None:
+def test_a_text_in_a_nested_object_is_found_or_given_by_its_path() -> None:
     file = lines({"id": 1, "review": {"text": "a", "stars": 5}}, {"id": 2, "review": {"text": "b"}}, {"id": 3})
     assert [row.text for row in rows(file, NDJSON)] == ["a", "b", ""]
     assert table(file, replace(NDJSON, text_column="review.text", label_column="review.stars")).layout.columns == (

@@ -1,4 +1,4 @@
-"""Chunks of any size, gzip or not, and the limits that keep both from filling the memory."""
+"""Chunks of any size, compressed or not, and the limits that keep memory bounded."""
 
 import gzip
 import zlib
@@ -58,7 +58,7 @@ def test_gzip_with_something_behind_it_is_refused(junk: bytes) -> None:
 
 
 def test_gzip_with_a_wrong_checksum_is_refused() -> None:
-    assert "cannot be read" in refusal(CorruptArchive, PACKED[:-8] + bytes(4) + PACKED[-4:])
+    assert "is damaged near byte" in refusal(CorruptArchive, PACKED[:-8] + bytes(4) + PACKED[-4:])
 
 
 def test_a_file_that_was_compressed_twice_is_refused() -> None:
@@ -68,7 +68,7 @@ def test_a_file_that_was_compressed_twice_is_refused() -> None:
 @pytest.mark.parametrize("file", [FILE, PACKED], ids=["plain", "gzip"])
 def test_the_limit_counts_decompressed_bytes(file: bytes) -> None:
     assert len(rows(file, limits=replace(LIMITS, bytes=len(FILE)))) == 2
-    assert f"{len(FILE) - 1} bytes" in refusal(TooLarge, file, limits=replace(LIMITS, bytes=len(FILE) - 1))
+    assert f"more than {len(FILE) - 1} bytes" in refusal(TooLarge, file, limits=replace(LIMITS, bytes=len(FILE) - 1))
 
 
 def test_a_gzip_bomb_is_refused_after_a_few_pieces() -> None:

@@ -1,4 +1,4 @@
-"""What both formats share: laziness, the cap on rows, files without any, and refusals that can be shown."""
+"""Behaviour of CSV and NDJSON alike: lazy reading, constant memory, the cap on rows, empty files, messages."""
 
 import csv
 import tracemalloc
@@ -22,7 +22,7 @@ def kinds(kind: type[FileRefused]) -> Iterator[type[FileRefused]]:
         yield from kinds(each)
 
 
-def test_every_refusal_has_a_code_of_its_own_and_stands_in_the_tree() -> None:
+def test_every_refusal_has_its_own_code_and_is_in_the_tree_of_the_docstring() -> None:
     codes = [kind.code for kind in kinds(FileRefused)]
     assert len(set(codes)) == len(codes) > 10
     assert [kind.__name__ for kind in kinds(FileRefused) if kind.__name__ not in (errors.__doc__ or "")] == []
@@ -60,7 +60,7 @@ def test_a_file_of_any_length_takes_the_same_memory(file: Iterator[bytes]) -> No
     assert peak < 2_000_000
 
 
-def test_what_the_senders_connection_raises_comes_through_as_it_is() -> None:
+def test_an_error_of_the_connection_is_passed_on() -> None:
     def broken() -> Iterator[bytes]:
         yield b"review\nfine\n" + b"a" * 200_000
         raise ConnectionResetError
@@ -71,7 +71,7 @@ def test_what_the_senders_connection_raises_comes_through_as_it_is() -> None:
 
 @pytest.mark.parametrize("file", ["", "\n", "\r\n\r\n", "\ufeff", "\ufeff\n"])
 @pytest.mark.parametrize("wanted", [CSV, NDJSON], ids=["csv", "ndjson"])
-def test_a_file_of_nothing_is_refused_as_empty(file: str, wanted: WantedColumns) -> None:
+def test_a_file_without_content_is_refused_as_empty(file: str, wanted: WantedColumns) -> None:
     assert "empty" in refusal(EmptyFile, file, wanted)
 
 
@@ -86,7 +86,7 @@ def test_a_header_alone_is_refused_when_the_rows_are_read(file: str) -> None:
 )
 def test_one_row_more_than_the_limit_is_refused(file: str, wanted: WantedColumns) -> None:
     assert len(rows(file, wanted, replace(LIMITS, rows=3))) == 3
-    assert "more than the 2 rows" in refusal(TooLarge, file, wanted, replace(LIMITS, rows=2))
+    assert "more than 2 rows" in refusal(TooLarge, file, wanted, replace(LIMITS, rows=2))
 
 
 def test_rows_with_errors_count_too() -> None:
@@ -99,7 +99,7 @@ def test_the_process_wide_limit_of_csv_is_out_of_the_way() -> None:
     assert rows(f"review\n{text}\n", limits=replace(LIMITS, review_chars=200_000))[0].text == text
 
 
-def test_input_is_repeated_shortly_on_one_line_and_without_surrogates() -> None:
+def test_messages_show_input_short_on_one_line_and_without_surrogates() -> None:
     assert shown("a" * 1000) == '"' + "a" * 39 + '…"'
     assert shown("a\nb\0\ud800") == '"a b\ufffd\ufffd"'
 

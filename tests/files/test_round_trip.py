@@ -1,4 +1,4 @@
-"""Any table, however it is written as CSV, reads back as it was."""
+"""Any table reads back unchanged, however it is written as CSV."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ CELLS = SIGNS | ANY
 
 
 class Written(NamedTuple):
-    """A file, and the table that it was written from."""
+    """A file and the table from which it was written."""
 
     file: bytes
     wanted: WantedColumns
@@ -36,13 +36,13 @@ def written(draw: st.DrawFn) -> Written:
     delimiter = draw(st.sampled_from(",;\t|"))
     text = as_csv([columns, *records], delimiter, draw(st.sampled_from(["\n", "\r\n"])))
     encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "windows-1252"]))
-    assume(not text.startswith("\ufeff"))  # without a mark of its own the file would lose it
+    assume(not text.startswith("\ufeff"))  # it would be read as a byte order mark
     if encoding == "windows-1252":
         assume(encodable(text))
     file = text.encode(encoding)
     wanted = WantedColumns(
         "csv",
-        text_column="review",  # the cells are no prose by which columns, quotes and the header could be found
+        text_column="review",  # the dialect is given, since random cells do not show it
         header="1",
         quoting="doubled",
         delimiter=delimiter,
@@ -52,7 +52,7 @@ def written(draw: st.DrawFn) -> Written:
 
 
 def as_csv(records: list[list[str]], delimiter: str, end: str) -> str:
-    """As Python's `csv` writes it; with LF as ours does, since Python's would leave a CR unquoted."""
+    """Return the records as CSV, by our writer if lines end with LF: Python's would leave a CR unquoted."""
     out = io.StringIO(newline="")
     if end == "\n":
         writer = Writer(out, delimiter, escape=False)

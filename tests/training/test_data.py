@@ -110,7 +110,7 @@ def test_each_reason_to_drop_a_row_is_counted_and_logged_once(tmp_path: Path, ca
     load_reviews(DataSource(path))
     assert len(caplog.messages) == 3
     assert caplog.messages[2].endswith(
-        "1 rows dropped, too_many_fields; the first on line 7: The record has 3 fields; the header 2."
+        "1 rows dropped, too_many_fields; the first on line 7: The record has 3 fields; the header has 2."
     )
 
 
@@ -150,7 +150,7 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
         ("", "Cannot read"),
         ("text,label\n", "no rows"),
         ("words,label\na,1\n", 'columns are "words", "label"'),
-        ("text,mark\na,1\n", "named like one of labels"),
+        ("text,mark\na,1\n", "known name for labels"),
         ("text,label\na,1\nb,1\n", "only one label"),
         ("text,label\na,1,2\n", "no row with both a text and a label (1 too_many_fields)"),
     ],
