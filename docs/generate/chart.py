@@ -6,6 +6,7 @@ ends the program.
 
 import io
 import re
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from settings import ROOT
 
 MODEL, LOAD = "model.md", "load.md"
 OURS, OTHERS = "#3f51b5", "#b0b4c8"
-STYLE = {"svg.hashsalt": "verdict", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif"}
+STYLE: dict[Any, Any] = {"svg.hashsalt": "verdict", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif"}
 
 
 def chart() -> str:
