@@ -13,7 +13,7 @@ DEV := $(VENV)/dev.stamp
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench load compose-test lock
+.PHONY: help run test lint docs bench load compose-test lock
 .DELETE_ON_ERROR:
 
 help: ## list these commands
@@ -30,6 +30,10 @@ lint: $(DEV) ## style, types and import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(DEV) ## write the pages that are made from code, then build the documentation as a site: build/site
+	$(BIN)/python -m docs.generate
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(DEV) ## measure the classifier alone and the whole path, in one run
 	$(BIN)/python -m benchmarks.service.bench

@@ -1,7 +1,7 @@
 """Every setting, read from the environment once by the process that needs it.
 
 One small frozen class per concern; a process builds only its own, so a missing or wrong value stops
-only who uses it. `.env.example` and the README's table are held to this file by a test.
+that process alone. A test compares `.env.example` and docs/reference/settings.md with this file.
 """
 
 import re

@@ -6,63 +6,35 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
-from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 import settings
 from broker.celery_app import celery_app
 from broker.messages import DRAIN, queue_name
 from db.models import Lane, ModelLane
+from docs.generate.settings_page import GROUPS, variables
 from monitoring import metrics
 from settings import ROOT, QueueSettings
 from worker import tasks
 
-# In the order of the README; a name that stands in two classes is described by the first.
-SETTINGS: list[type[BaseSettings]] = [
-    settings.RunSettings,
-    settings.ApiSettings,
-    settings.DatabaseSettings,
-    settings.QueueSettings,
-    settings.WorkerSettings,
-    settings.MetricsSettings,
-    settings.LivenessSettings,
-    settings.MaintenanceSettings,
-]
 MOST_FILES = 10
 MOST_LINES = 900
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 NOT_OURS = {".git", ".venv", "__pycache__", "runs", "build", "dist"}
 
 
-def variables() -> Iterator[tuple[str, str, str]]:
-    """Name, default and description of every setting."""
-    seen = set()
-    for group in SETTINGS:
-        for name, field in group.model_fields.items():
-            if name not in seen:
-                seen.add(name)
-                yield name.upper(), _shown(field.default), field.description or ""
-
-
-def _shown(default: Any) -> str:
-    if default is None or default is PydanticUndefined:
-        return ""
-    return str(default.relative_to(ROOT) if isinstance(default, Path) and default.is_absolute() else default)
-
-
-def section(heading: str) -> str:
-    """The text under a heading of the README."""
-    _, found, rest = (ROOT / "README.md").read_text().partition(f"\n## {heading}\n")
-    assert found, f"README.md has no section {heading}"
+def section(document: str, heading: str) -> str:
+    """The text under a heading of a document."""
+    _, found, rest = (ROOT / document).read_text().partition(f"# {heading}\n")
+    assert found, f"{document} has no section {heading}"
     return rest.partition("\n## ")[0]
 
 
 def test_every_class_of_settings_is_known_here() -> None:
     ours = {each for each in vars(settings).values() if isinstance(each, type) and issubclass(each, BaseSettings)}
-    assert ours - {BaseSettings, settings._Settings} == set(SETTINGS)
+    assert ours - {BaseSettings, settings._Settings} == set(GROUPS)
 
 
 def test_every_setting_has_a_description() -> None:
@@ -75,16 +47,10 @@ def test_the_example_environment_equals_the_settings() -> None:
     assert text.partition("\n\n")[2] == expected, f"write this under the first paragraph:\n{expected}"
 
 
-def test_the_readme_lists_the_settings() -> None:
-    rows = [f"| `{name}` | {f'`{default}`' if default else ''} | {text} |" for name, default, text in variables()]
-    expected = "\n".join(rows)
-    found = [line for line in section("Configuration").splitlines() if line.startswith("| `")]
-    assert "\n".join(found) == expected, f"the table must be:\n{expected}"
-
-
 def steps() -> list[tuple[str, str]]:
-    """`file.py` and the name in it, as the README's path of one review has them."""
-    return re.findall(r"`([\w/]+\.py): ([\w.]+)`", section("Follow one review"))
+    """`file.py` and the name in it, as the documented path of one review has them."""
+    text = section("docs/concepts/follow-one-review.md", "Follow one review")
+    return re.findall(r"`([\w/]+\.py): ([\w.]+)`", text)
 
 
 def test_a_review_is_followed_through_names_that_exist() -> None:

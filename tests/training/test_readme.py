@@ -1,4 +1,4 @@
-"""The README's section on training, typed as it stands, on small files with labels as people write them."""
+"""The commands of docs/how-to/train.md, typed as they are, on small files with labels as people write them."""
 
 import csv
 import json
@@ -33,9 +33,9 @@ TINY = ["max_tokens=8", "epochs=4", "batch_size=4", "train.learning_rate=3e-3", 
 
 
 def commands() -> list[list[str]]:
-    """The commands of the section."""
-    section = (ROOT / "README.md").read_text().partition("### Train your own")[2]
-    block = re.search(r"```sh\n(.*?)```", section, re.DOTALL)
+    """The commands of the page's first block."""
+    page = (ROOT / "docs/how-to/train.md").read_text()
+    block = re.search(r"```sh\n(.*?)```", page, re.DOTALL)
     assert block
     return [shlex.split(line.removeprefix(".venv/bin/verdict ")) for line in block[1].strip().splitlines()]
 
