@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 
 from cli import _examples, _store
 from cli.examples import examples
-from cli.output import CommandError
 from db.engine import Engine
 from settings import DatabaseSettings
 from tests.db.steps import rows
 from tests.embedders import write_model
+from verdict_cli.output import CommandError
 
 Run = Callable[..., Result]
 CSV = 'review,stars,film\n"pirates, at sea",positive,ship\nrobots,NEG,station\n,positive,\ncake,,\n'

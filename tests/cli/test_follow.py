@@ -1,11 +1,11 @@
-"""What `cli._follow` promises of Ctrl-C beyond what a whole command shows (test_submit)."""
+"""What `verdict_cli.follow` promises of Ctrl-C beyond what a whole command shows (test_submit)."""
 
 import signal
 import sys
 
 import pytest
 
-from cli._follow import ctrl_c_is_kept
+from verdict_cli.follow import ctrl_c_is_kept
 
 
 class Falls:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from cli import _local
-from cli._results import Output
-from cli.output import CommandError
 from files.layout import WantedColumns
 from files.row import Row
 from settings import WorkerSettings
 from tests.fakes import POISON, UNREADABLE, FakeClassifier, expected_sentiment
 from verdict import Client
+from verdict_cli.output import CommandError
+from verdict_cli.results import Output
 
 CSV = f'no;review;status\n1;"good, ""I""\nsay";x\n2;bad;=2\n3;;y\n4;{POISON};\n5;bad\n6;a;b;c\n7;{UNREADABLE};z\n'
 
@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_the_file(model: _local.LocalModel) -> None:
 
     tracemalloc.start()
     try:
-        assert sum(map(len, _local.judged(model, rows()))) == 40 * _local.WINDOW_ROWS
+        assert sum(map(len, _local.classified(model, rows()))) == 40 * _local.WINDOW_ROWS
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

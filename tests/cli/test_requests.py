@@ -11,7 +11,6 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli.output import CommandError
 from cli.requests import requests
 from db import request_log
 from db.engine import Engine, transaction
@@ -19,6 +18,7 @@ from db.request_log import LoggedRequest
 from settings import DatabaseSettings
 from tests.cli.test_commands import verdict
 from tests.db import steps
+from verdict_cli.output import CommandError
 
 Run = Callable[..., Result]
 JOB = UUID(int=7)
@@ -131,11 +131,11 @@ def test_a_store_with_an_older_schema_is_said(run: Run, engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({}, "no store: set DATABASE_URL, or start `verdict run`"),
+        ({}, "no database: set DATABASE_URL, or start `verdict run`"),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"}, "The store cannot be reached"),
-        ({"DATABASE_URL": "postgresql://a:secret@b:port/c"}, "DATABASE_URL is no address"),
-        ({"DATABASE_URL": "mysql://a:secret@b/c"}, "DATABASE_URL is no address"),
-        ({"DATABASE_URL": "secret"}, "DATABASE_URL is no address"),
+        ({"DATABASE_URL": "postgresql://a:secret@b:port/c"}, "DATABASE_URL must look like postgresql://"),
+        ({"DATABASE_URL": "mysql://a:secret@b/c"}, "DATABASE_URL must look like postgresql://"),
+        ({"DATABASE_URL": "secret"}, "DATABASE_URL must look like postgresql://"),
     ],
 )
 def test_without_a_store_the_command_ends_with_one_line(tmp_path: Path, env: dict[str, str], said: str) -> None:

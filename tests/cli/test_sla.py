@@ -14,13 +14,14 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import application
-from cli.output import CommandError
+from cli.main import COMMANDS, HELP
 from db.engine import Engine
 from local import embedded
 from local.supervisor import Command, spawn
 from tests.conftest import wait_until
 from tests.db.steps import broken, complete, must_claim, run, submit
+from verdict_cli.main import application
+from verdict_cli.output import CommandError
 
 Verdict = Callable[..., Result]
 TARGETS = ["request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy", "waiting"]
@@ -30,7 +31,7 @@ needs_prometheus = pytest.mark.skipif(not shutil.which("prometheus"), reason="De
 @pytest.fixture
 def verdict() -> Verdict:
     """Runs `verdict sla …`; a CommandError is raised."""
-    app = application("sla")
+    app = application(HELP, COMMANDS, "sla")
 
     def invoke(*words: str) -> Result:
         return CliRunner().invoke(app, ["sla", *words], catch_exceptions=False, env={"COLUMNS": "200"})
@@ -75,10 +76,13 @@ def test_json_is_what_the_service_says(verdict: Verdict, url: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--url", "http://127.0.0.1:9"), "nothing answers at http://127.0.0.1:9; start it with `verdict run`"),
-        (("--url", "localhost"), "'localhost' is no address of a server"),
+        (
+            ("--url", "http://127.0.0.1:9"),
+            "nothing answers at http://127.0.0.1:9; start the service with `verdict run`",
+        ),
+        (("--url", "localhost"), "'localhost' is not an address"),
         (("--prometheus", "http://127.0.0.1:9"), "is --prometheus the address of a Prometheus?"),
-        (("--prometheus", "ftp://a"), "'ftp://a' is no address of a server"),
+        (("--prometheus", "ftp://a"), "'ftp://a' is not an address"),
         (("--window", "2w"), "--window 2w: must be a number and m, h or d"),
         (("--window", "31d"), "from 1m to 30d"),
     ],

@@ -14,8 +14,6 @@ from typing import Any
 import httpx
 import pytest
 
-from cli._follow import follow
-from cli.output import CommandError
 from db.engine import Engine, transaction
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.cli.conftest import ROOT
@@ -24,6 +22,8 @@ from tests.conftest import register_fake, serving
 from tests.db import steps
 from tests.fakes import POISON, expected_sentiment
 from verdict import Client
+from verdict_cli.follow import follow
+from verdict_cli.output import CommandError
 
 WaitFor = Callable[[Callable[[], object]], None]
 
@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_the_job_and_names_the_command_that_picks_it_up(  # noqa: 
     [job] = client.get("/v1/jobs").json()["data"]
     command = f"verdict job {job['id']} --follow -o {out} --url {url}"
     assert (process.returncode, err.count("\n")) == (130, 1), err
-    assert err == f"detached; the job goes on, pick it up with: {command}\n"
+    assert err == f"interrupted; the job goes on, follow it with: {command}\n"
 
     drain()
     code, said, err = verdict(*command.split()[1:])
@@ -142,7 +142,7 @@ def test_ctrl_c_during_the_upload_says_that_nothing_was_accepted(
     with started("submit", str(pipe), "--url", url) as process, pipe.open("wb"):  # opens when the command reads
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, err) == (130, "stopped; nothing was accepted\n")
+    assert (process.returncode, err) == (130, "interrupted; nothing was accepted\n")
     assert client.get("/v1/jobs").json()["data"] == []
 
 
@@ -204,11 +204,11 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_sent(
     ("argv", "said"),
     [
         (["submit", "no-such.csv"], "no-such.csv: No such file or directory"),
-        (["submit", "reviews.dat"], "say --format csv or --format ndjson"),
+        (["submit", "reviews.dat"], "add --format csv or --format ndjson"),
         (["submit", "-", "--json", "-o", "-"], "--json and -o - would both write to stdout"),
         (["submit", "-", "--local"], "--local writes CSV to the file that -o names"),
-        (["submit", "-", "--local", "--no-wait"], "not with --local"),
-        (["job", "1", "-o", "results.csv"], "-o goes with --follow"),
+        (["submit", "-", "--local", "--no-wait"], "--json and --no-wait need a service"),
+        (["job", "1", "-o", "results.csv"], "-o needs --follow"),
         (["job", "1", "--follow", "--json", "-o", "-"], "--json and -o - would both write to stdout"),
         (["export-results", "0", "-o", "-"], "Not Found: There is no such job."),
     ],
@@ -233,7 +233,9 @@ def test_a_service_that_stays_away_leaves_the_command_that_picks_the_job_up(url:
         job = client.submit_file(reviews)
     with scripted(b"") as (away, _), Client(away, retry_seconds=0) as client, pytest.raises(CommandError) as error:
         follow(client, job, None, away, as_json=False)
-    assert str(error.value).endswith(f"; the job is kept, go on with: verdict job {job.id} --follow --url {away}")
+    assert str(error.value).endswith(
+        f"; the job is kept, follow it with: verdict-client job {job.id} --follow --url {away}"
+    )
 
 
 @pytest.mark.usefixtures("worker")
