@@ -24,7 +24,7 @@ from monitoring.metrics import (
     UNFINISHED_ROWS,
     WORKERS_LIVE,
 )
-from monitoring.parts import UNFINISHED
+from monitoring.registries import UNFINISHED
 from monitoring.sla import Unfinished
 
 LONGEST_SECONDS = 1.0  # a scrape waits no longer for the store, which it may have come to report as lost

@@ -10,10 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from monitoring.durations import duration
 from verdict_cli.output import CommandError, JsonOption, stdout
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-LONGEST = timedelta(days=3650)
 WIDE = 250
 
 
@@ -41,11 +40,10 @@ def requests(
 
 
 def _age(since: str) -> timedelta:
-    words = re.fullmatch(r"([0-9]{1,9})([smhd])", since)
-    age = timedelta(**{UNITS[words[2]]: int(words[1])}) if words else None
-    if age is None or not timedelta(0) < age <= LONGEST:
-        raise CommandError(f"--since {since!r}: must be a time such as 90s, 15m, 1h or 7d")
-    return age
+    try:
+        return duration(since, least="1s", most="3650d")
+    except ValueError as exc:
+        raise CommandError(f"--since {since!r}: {exc}") from exc
 
 
 def _statuses(status: str | None) -> tuple[int, int]:

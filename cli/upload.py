@@ -16,7 +16,7 @@ def upload(
     public: Annotated[bool, typer.Option("--public", help="Create the repository as public.")] = False,
     message: Annotated[str, typer.Option(help="Commit message.")] = "Upload a model of Verdict",
 ) -> None:
-    """Upload a model folder to a hub as one commit. HF_TOKEN holds the token, HF_ENDPOINT the address of another hub."""
+    """Upload a model folder to a hub as one commit. HF_TOKEN is the token, HF_ENDPOINT the address of another hub."""
     with one_line_errors():
         from training.export.hub import upload as run
 

@@ -1,11 +1,12 @@
 """What machines ask: models, liveness, readiness, metrics."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 
 from api import gauges
@@ -16,9 +17,7 @@ from db import registrations
 from db.engine import DatabaseError, transaction
 from db.migrate import current, newest
 from db.registrations import FRESH
-from monitoring import parts, resources
-
-_VIEW = parts.View(parts.API)
+from monitoring.registries import API, registry
 
 Model = Annotated[str | None, Query(max_length=100, description="Whether this model is served.")]
 
@@ -100,9 +99,13 @@ def models(state: StateDep) -> Page[ModelOut]:
     return Page(data=found, next=None)
 
 
+@cache
+def _registry() -> CollectorRegistry:
+    return registry(API)
+
+
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(state: StateDep) -> Response:
     """Prometheus metrics of this process, and of the backlog as the store has it now."""
-    resources.register()
     await gauges.refresh(state.engine, state.settings.default_model)
-    return Response(generate_latest(_VIEW), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest(_registry()), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -104,7 +104,7 @@ def _figures(request: Request) -> SlaCache:
     return request.app.state.figures  # type: ignore[no-any-return]  # Starlette's state is untyped
 
 
-Window = Annotated[str, Query(description="A number and m, h or d: from `1m` to `30d`.", max_length=20)]
+Window = Annotated[str, Query(description="A number with s, m, h or d, from `1m` to `30d`.", max_length=20)]
 
 
 @router.get("/sla", responses=refusals(400, 403, 405, 421, 422, 500, 503))

@@ -17,13 +17,14 @@ from benchmarks.common.review_texts import read_reviews
 from benchmarks.users import overload as overloads
 from benchmarks.users import ramp as ramps
 from benchmarks.users.campaign import Common, climb, said, say, warm_up
-from benchmarks.users.figures import MEAN_MS, P95_MS, Promise
+from benchmarks.users.figures import Promise
 from benchmarks.users.generator import UNLABELLED
 from benchmarks.users.load_report import Report, promises_table
 from benchmarks.users.ramp import Ascent, RampLimits, RampStep
 from benchmarks.users.reconcile import ReconciledLine
 from benchmarks.users.reference_server import CALLERS, LAP_REVIEWS, fastest, reference_target
 from benchmarks.users.user_model import MIXES, Phase
+from monitoring.sla import MEAN_MS, P95_MS
 from settings import RunSettings
 
 SLA = RampLimits(MEAN_MS, P95_MS)

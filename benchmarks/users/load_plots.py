@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.users.figures import MEAN_MS, P95_MS, Slice
+from benchmarks.users.figures import Slice
 from benchmarks.users.trial import LoadTrial
+from monitoring.sla import MEAN_MS, P95_MS
 
 PERCENTILES = ("p50", "mean", "p95", "p99")
 

@@ -48,7 +48,7 @@ def test_a_wrong_address_is_one_line(argv: tuple[str, ...], said: str) -> None:
     [
         ({"PORT": "http"}, "PORT: Input should be a valid integer"),
         ({"WORKERS": "0"}, "WORKERS: Input should be greater than or equal to 1"),
-        ({"HOST": "no.such.host.invalid"}, "HOST=no.such.host.invalid is no address of this machine"),
+        ({"HOST": "no.such.host.invalid"}, "HOST=no.such.host.invalid is not an address of this machine"),
         ({"VERDICT_HOME": "/dev/null/home"}, "/dev/null/home: Not a directory"),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         code, output = verdict("run", PORT=port, VERDICT_HOME=str(tmp_path))
     assert (code, output.count("\n")) == (2, 1), output
-    assert f"port {port} of 127.0.0.1 cannot be had (Address already in use); choose another with PORT=" in output
+    assert f"port {port} of 127.0.0.1 is not available (Address already in use); choose another with PORT=" in output
 
 
 def test_help_lists_the_commands_and_imports_none() -> None:

@@ -42,7 +42,7 @@ def verdict() -> Verdict:
 def test_a_service_that_has_done_nothing_misses_nothing(verdict: Verdict, url: str) -> None:
     done = verdict("--url", url)
     assert done.exit_code == 0
-    assert "The last 1h: Nothing happened that could be judged" in done.stdout
+    assert "The last 1h: No data for any target" in done.stdout
 
 
 def test_a_breach_is_exit_code_1_and_named(verdict: Verdict, url: str, engine: Engine, model_id: int) -> None:

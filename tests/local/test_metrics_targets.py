@@ -35,13 +35,13 @@ def test_given_a_port_the_others_follow() -> None:
 
 
 def test_a_port_in_use_is_said_with_its_setting(taken: int) -> None:
-    with pytest.raises(LocalError, match=rf"port {taken} of 127\.0\.0\.1 cannot be had .* METRICS_PORT"):
+    with pytest.raises(LocalError, match=rf"port {taken} of 127\.0\.0\.1 is not available .* METRICS_PORT"):
         metrics_targets.exporters(MetricsSettings(metrics_port=taken), NAMES, 1)
 
 
 def test_the_port_of_the_api_is_refused() -> None:
     port = embedded.free_port()
-    with pytest.raises(LocalError, match="is the API's"):
+    with pytest.raises(LocalError, match="belongs to the API"):
         metrics_targets.exporters(MetricsSettings(metrics_port=port), NAMES, port)
 
 

@@ -66,7 +66,7 @@ def test_what_was_healthy_once_is_started_again_for_ever(supervisor: Supervisor,
 
 def test_what_only_ever_dies_is_given_up_with_its_last_words(supervisor: Supervisor) -> None:
     supervisor.start(shell("echo starting; echo there is no model; exit 3"))
-    with pytest.raises(LocalError, match="one ended with exit code 3, again and again: there is no model") as error:
+    with pytest.raises(LocalError, match="one ended with exit code 3 repeatedly: there is no model") as error:
         supervisor.wait_until(lambda: False, 20)
     assert error.value.exit_code == 1
 

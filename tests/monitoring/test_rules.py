@@ -138,10 +138,15 @@ def test_links_of_the_runbook_lead_to_its_sections() -> None:
 
 @pytest.mark.parametrize(
     ("alert", "budget"),
-    [("VerdictRequestFailures", "0.01"), ("VerdictResultFailures", "0.01"), ("VerdictSlowResults", "0.05")],
+    [
+        ("VerdictRequestFailures", sla.FAILURES),
+        ("VerdictResultFailures", sla.FAILURES),
+        ("VerdictSlowResults", sla.SLOW),
+    ],
 )
-def test_budgets_burn_at_the_rates_and_in_the_windows_of_the_workbook(alert: str, budget: str) -> None:
-    pattern = rf":ratio(\w+) > ([\d.]+) \* {re.escape(budget)} and \S+:ratio(\w+) > \2 \* {re.escape(budget)}\s"
+def test_budgets_burn_at_the_rates_and_in_the_windows_of_the_workbook(alert: str, budget: float) -> None:
+    share = re.escape(f"{budget:g}")
+    pattern = rf":ratio(\w+) > ([\d.]+) \* {share} and \S+:ratio(\w+) > \2 \* {share}\s"
     found = set()
     for rule in alerts():
         if rule["alert"] == alert:
@@ -159,7 +164,7 @@ def test_the_targets_of_the_rules_are_those_of_verdict_sla() -> None:
         "request_failures": sla.FAILURES,
         "result_failures": sla.FAILURES,
         "mean_latency": sla.MEAN_MS / 1000,
-        "p95_latency": 0.05,
+        "p95_latency": sla.SLOW,
         "accuracy": sla.ACCURACY,
         "waiting": 0,
         "api": 0,

@@ -6,8 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from numbers import Real
-from typing import Any
+from typing import Any, SupportsFloat
 
 from verdict.schemas import Job, Review
 
@@ -46,7 +45,7 @@ def _review(review: object, name: str) -> dict[str, str]:
 
 def seconds(value: object, name: str, *, may_be_infinite: bool = False) -> float:
     """Return a number of seconds, at least 0."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
         raise TypeError(f"{name} must be a number of seconds, not {_described(value)}")
     number = float(value)
     if math.isnan(number) or number < 0 or (math.isinf(number) and not may_be_infinite):
