@@ -163,7 +163,7 @@ class WorkerSettings(_Settings):
     )
     neutral: bool = Field(
         False,
-        description="answer neutral, as a third label, for unsure predictions of a two-label model; its version shows it",
+        description="answer neutral, as a third label, if a two-label model is unsure; the version shows it",
     )
     worker_threads: int = Field(0, ge=0, description="inference threads; 0: one for each available CPU")
     claim_tokens: int = Field(8_192, ge=1, description="most estimated tokens in a claim")

@@ -1,4 +1,4 @@
-"""The command line: what goes wrong is one line and an exit code, and help is quick."""
+"""The command line: every error is one line and an exit code, and help is quick."""
 
 import os
 import socket
@@ -138,7 +138,7 @@ def test_plain_http_behind_an_https_address_is_one_line(command: tuple[str, ...]
 )
 @pytest.mark.parametrize("module", ["cli.main", "verdict_cli"])
 def test_a_closed_stdout_ends_quietly(module: str, argv: tuple[str, ...]) -> None:
-    """As `| head` leaves it: exit code 141 of SIGPIPE, as `cat` has it, and nothing on stderr."""
+    """After `| head` has closed the pipe: exit code 141, as of `cat`, and nothing on stderr."""
     read, write = os.pipe()
     os.close(read)
     with scripted(DONE) as (url, _):

@@ -1,4 +1,4 @@
-"""`verdict submit --local`: the very bytes that the service would write, in constant memory, without a service."""
+"""`verdict submit --local`: the same bytes as from the service, in constant memory, without a service."""
 
 import gzip
 import tracemalloc
@@ -35,7 +35,7 @@ def classified(
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("formulas", ["escape", "keep"])
-def test_the_output_is_what_the_service_writes(
+def test_the_output_equals_that_of_the_service(
     model: _local.LocalModel, url: str, tmp_path: Path, formulas: str
 ) -> None:
     path = tmp_path / "reviews.csv"
@@ -49,7 +49,7 @@ def test_the_output_is_what_the_service_writes(
 
 
 @pytest.mark.usefixtures("worker")
-def test_ndjson_becomes_the_table_that_the_service_writes(model: _local.LocalModel, url: str, tmp_path: Path) -> None:
+def test_ndjson_gives_the_same_table_as_the_service(model: _local.LocalModel, url: str, tmp_path: Path) -> None:
     path = tmp_path / "reviews.ndjson"
     path.write_text('{"text": "good", "id": "a"}\n{"text": "-bad", "id": "b"}\n{"text": 5}\n')
     _, here = classified(model, path, WantedColumns("ndjson"))
@@ -63,7 +63,7 @@ def test_a_row_that_breaks_the_model_fails_alone(model: _local.LocalModel, tmp_p
     path = tmp_path / "reviews.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode()))
     tally, _ = classified(model, path, WantedColumns("csv"))
-    assert (tally.succeeded, tally.failed) == (2, 5)  # rows 5 and 6 are not as wide as the others
+    assert (tally.succeeded, tally.failed) == (2, 5)  # rows 5 and 6 have another width
 
 
 def test_identical_texts_are_classified_once(
@@ -88,7 +88,7 @@ def test_memory_does_not_grow_with_the_file(model: _local.LocalModel) -> None:
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 10_000_000  # all rows together have 50 MB
+    assert most < 10_000_000  # all rows together are 50 MB
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FIL
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without proxies and certificates."""
+    """Remove proxies and certificates from the environment."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -152,7 +152,7 @@ def test_certificates_that_cannot_be_read_are_one_line(
     if content:
         file.write_text(content)
     environment.setenv(variable, str(file))
-    if variable == "SSL_CERT_DIR":  # OpenSSL looks into the folder later, certificate by certificate
+    if variable == "SSL_CERT_DIR":  # OpenSSL reads the folder later, certificate by certificate
         Client("https://verdict.example.com").close()
         return
     with pytest.raises(WrongEnvironment, match=f"SSL_CERT_FILE={file}: not a readable PEM file"):
@@ -161,11 +161,8 @@ def test_certificates_that_cannot_be_read_are_one_line(
 
 
 @contextmanager
-def tls_server(certificate: trustme.LeafCert | None, answer: bytes = DONE) -> Iterator[int]:
-    """Answer each connection once, with TLS if there is a certificate; yields the port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    if certificate:
-        certificate.configure_cert(context)
+def tls_server(context: ssl.SSLContext | None, answer: bytes = DONE) -> Iterator[int]:
+    """Answer each connection once, without TLS if `context` is None; yield the port."""
     with create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -176,7 +173,7 @@ def tls_server(certificate: trustme.LeafCert | None, answer: bytes = DONE) -> It
                     return
                 with connection:
                     try:
-                        if certificate:
+                        if context:
                             connection = context.wrap_socket(connection, server_side=True)
                         connection.recv(65_536)
                         connection.sendall(answer)
@@ -193,6 +190,13 @@ def tls_server(certificate: trustme.LeafCert | None, answer: bytes = DONE) -> It
             thread.join()
 
 
+def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """Return the context of a server with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
@@ -200,7 +204,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, environment: pytest.MonkeyPatch) -> trustme.CA:
-    """The authority, which SSL_CERT_FILE names."""
+    """Return the authority after naming it in SSL_CERT_FILE."""
     file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(file))
     environment.setenv("SSL_CERT_FILE", str(file))
@@ -208,12 +212,12 @@ def trusted(authority: trustme.CA, tmp_path: Path, environment: pytest.MonkeyPat
 
 
 def test_a_private_authority_is_trusted_when_ssl_cert_file_names_it(ask: Ask, trusted: trustme.CA) -> None:
-    with tls_server(trusted.issue_cert("localhost")) as port:
+    with tls_server(serving(trusted.issue_cert("localhost"))) as port:
         assert ask(f"https://localhost:{port}", "job", "0199").status == "succeeded"
 
 
 def test_an_unknown_authority_is_named(ask: Ask, authority: trustme.CA) -> None:
-    with tls_server(authority.issue_cert("localhost")) as port, pytest.raises(NotSecure) as error:
+    with tls_server(serving(authority.issue_cert("localhost"))) as port, pytest.raises(NotSecure) as error:
         ask(f"https://localhost:{port}", "job", "0199")
     assert str(error.value) == (
         f"no TLS connection to https://localhost:{port}: its certificate comes from an authority unknown here; "
@@ -221,20 +225,33 @@ def test_an_unknown_authority_is_named(ask: Ask, authority: trustme.CA) -> None:
     )
 
 
+def test_a_self_signed_certificate_is_named(ask: Ask, authority: trustme.CA, tmp_path: Path) -> None:
+    own = tmp_path / "self-signed.pem"
+    own.write_bytes(authority.private_key_pem.bytes() + authority.cert_pem.bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    with tls_server(context) as port, pytest.raises(NotSecure) as error:
+        ask(f"https://localhost:{port}", "job", "0199")
+    assert str(error.value).endswith("its certificate is self-signed; to trust it, name its PEM file in SSL_CERT_FILE")
+
+
 def test_a_certificate_of_another_host_is_named(ask: Ask, trusted: trustme.CA) -> None:
     certificate = trusted.issue_cert("other.example.com")
     for host in ("localhost", "127.0.0.1"):
-        with tls_server(certificate) as port, pytest.raises(NotSecure, match="its certificate is for another host"):
+        with (
+            tls_server(serving(certificate)) as port,
+            pytest.raises(NotSecure, match="its certificate is for another host"),
+        ):
             ask(f"https://{host}:{port}", "job", "0199")
 
 
 def test_a_certificate_that_has_expired_or_is_not_valid_yet_is_named(ask: Ask, trusted: trustme.CA) -> None:
     past = trusted.issue_cert("localhost", not_before=datetime(2000, 1, 1), not_after=datetime(2001, 1, 1))  # noqa: DTZ001
-    with tls_server(past) as port, pytest.raises(NotSecure, match="its certificate has expired"):
+    with tls_server(serving(past)) as port, pytest.raises(NotSecure, match="its certificate has expired"):
         ask(f"https://localhost:{port}", "job", "0199")
     tomorrow = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
     future = trusted.issue_cert("localhost", not_before=tomorrow, not_after=tomorrow + timedelta(days=1))
-    with tls_server(future) as port, pytest.raises(NotSecure, match="not valid yet; check the clock"):
+    with tls_server(serving(future)) as port, pytest.raises(NotSecure, match="not valid yet; check the clock"):
         ask(f"https://localhost:{port}", "job", "0199")
 
 

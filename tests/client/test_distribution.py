@@ -1,4 +1,4 @@
-"""The client is a distribution of its own: what its wheel holds and needs, and that the service builds no wheel."""
+"""The client is a distribution of its own: contents and requirements of its wheel; the service builds none."""
 
 import subprocess
 import sys
@@ -69,7 +69,7 @@ def test_all_versions_agree(metadata: Message) -> None:
 
 
 def test_the_service_refuses_to_become_a_wheel(tmp_path: Path) -> None:
-    """A wheel would put `api`, `db` and `settings` at the top of somebody's site-packages."""
+    """A wheel would put `api`, `db` and `settings` at the top of the installing site-packages."""
     source = tmp_path / "source"
     source.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "settings.py"):

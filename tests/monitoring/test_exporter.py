@@ -1,4 +1,4 @@
-"""Worker and maintenance serve their metrics at a port of their own, and go on without one."""
+"""Worker and maintenance serve their metrics at their own port, and also work without one."""
 
 import json
 import re
@@ -22,7 +22,7 @@ Serve = Callable[[int], None]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serves on a port until the test ends."""
+    """Return a function that serves on a port until the test ends."""
     stops = []
     yield lambda port: stops.append(exporter.serve(MetricsSettings(metrics_port=port), registry(MAINTENANCE)))
     for stop in stops:
@@ -48,8 +48,8 @@ def test_metrics_are_served_until_stopped() -> None:
     assert not answers(port)
 
 
-def test_what_others_measure_is_not_shown_as_zero(serve: Serve) -> None:
-    metrics.WORKERS_LIVE.clear()  # what the API of another test has set in this process
+def test_metrics_of_other_processes_are_not_served(serve: Serve) -> None:
+    metrics.WORKERS_LIVE.clear()  # the API of another test may have set it in this process
     port = embedded.free_port()
     serve(port)
     wait_until(lambda: answers(port))
@@ -75,7 +75,7 @@ def test_two_registries_of_one_process_are_independent() -> None:
         assert generate_latest(each).count(b"# HELP verdict_container_cpu_limit_cores") == 1
 
 
-def test_only_this_machine_is_answered(serve: Serve) -> None:
+def test_only_this_machine_can_connect(serve: Serve) -> None:
     port = embedded.free_port()
     serve(port)
     wait_until(lambda: answers(port))
@@ -87,7 +87,7 @@ def test_without_a_port_nothing_is_served(serve: Serve) -> None:
     serve(0)
 
 
-def test_a_port_in_use_is_said_once_and_had_when_it_is_free(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_logged_once_and_used_when_it_is_free(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporter, "RETRY_SECONDS", 0.05)
     with structlog.testing.capture_logs() as lines:
         with socket.create_server(("127.0.0.1", 0)) as taken:
