@@ -64,11 +64,11 @@ $(MADE):
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(SERVE): requirements/build.txt requirements/serve.txt pyproject.toml | $(MADE)
+$(SERVE): requirements/build.txt requirements/serve.txt pyproject.toml clients/python/pyproject.toml | $(MADE)
 	@echo "installing what serving needs (once)"
 	@$(LOCKED) -r requirements/build.txt
 	@$(LOCKED) -r requirements/serve.txt
-	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --no-deps --no-build-isolation --editable ./clients/python --editable .
 	@touch $@
 
 $(DEV): $(SERVE) requirements/torch.txt requirements/dev.txt

@@ -1,7 +1,7 @@
-"""Every setting, read from the environment once by the process that needs it.
+"""Every setting, read once from the environment by the process that needs it.
 
-One small frozen class per concern; a process builds only its own, so a missing or wrong value stops
-that process alone. A test compares `.env.example` and docs/reference/settings.md with this file.
+One small frozen class for each concern. A process builds only its own, so a missing or wrong value stops only the
+processes that use it. A test compares `.env.example` and docs/reference/settings.md with this file.
 """
 
 import re
@@ -22,13 +22,13 @@ PREDICTION_CACHE_ROWS = Field(
     200_000,
     ge=0,
     le=100_000_000,
-    description="predictions kept for texts that come again, about 220 bytes each; 0: none",
+    description="predictions kept for repeated texts, about 220 bytes each; 0: none",
 )
-MAX_ATTEMPTS = Field(3, ge=1, description="a review that breaks us alone this often has failed")
+MAX_ATTEMPTS = Field(3, ge=1, description="attempts after which a review that breaks the model alone has failed")
 
 
 def problem(error: ValidationError) -> str:
-    """Return one line for who has to mend it: each variable that is wrong or missing, and what is wrong with it."""
+    """Return one line with each wrong or missing variable and the reason."""
     found = [("_".join(map(str, each["loc"])).upper(), each["msg"]) for each in error.errors(include_url=False)]
     return "; ".join(f"{name}: {message}" for name, message in found)
 
@@ -40,7 +40,7 @@ def refuse(process: str, reason: object) -> NoReturn:
 
 
 def newest_version(folder: Path) -> Path | None:
-    """Return the newest of a model's version folders, by number where they have one; None if there is none."""
+    """Return the newest version folder of a model, by the numbers in its name; None if there is none."""
     versions = [path for path in folder.glob("[!.]*/") if path.is_dir()]
     return max(versions, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)], default=None)
 
@@ -61,23 +61,23 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 class DatabaseSettings(_Settings):
-    """Where the truth is kept."""
+    """The connection to PostgreSQL."""
 
     database_url: DatabaseUrl = Field(description="PostgreSQL, e.g. postgresql://user:password@host:5432/verdict")
-    database_pool_size: int = Field(10, ge=1, le=200, description="connections a process keeps at most")
+    database_pool_size: int = Field(10, ge=1, le=200, description="most connections of a process")
     database_timeout_seconds: PositiveSeconds = Field(
-        5, description="longest wait for a connection, a lock or a statement of a request"
+        5, description="limit for a connection, a lock or a statement of a request, in seconds"
     )
 
 
 def _redis_url(value: str) -> str:
-    """Check an address; no error repeats any of it, since it may hold a password."""
+    """Check an address; errors do not repeat it, since it may hold a password."""
     scheme = value.partition("://")[0]
     if scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("must begin with redis://, rediss:// (TLS) or unix:// (a socket file)")
     if not _is_complete(value):
         shape = "unix:///path/of/the/socket" if scheme == "unix" else f"{scheme}://user:password@host:port/number"
-        raise ValueError(f"must look like {shape}; percent-encode what is no letter or digit in a password")
+        raise ValueError(f"must look like {shape}; in a password, percent-encode all but letters and digits")
     return value
 
 
@@ -96,23 +96,25 @@ RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 
 
 class QueueSettings(_Settings):
-    """Where the doorbell is."""
+    """The connection to Redis or Valkey, which carries wake-ups."""
 
     redis_url: RedisUrl = Field(
         description="Redis or Valkey, e.g. redis://host:6379/0; rediss:// for TLS, unix:///file for a socket"
     )
     redis_tls_ca: FilePath | None = Field(
-        None, description="PEM file of the authorities that rediss:// trusts; the system's if not given"
+        None, description="PEM file of the authorities that rediss:// trusts; by default the system's"
     )
     redis_tls_cert: FilePath | None = Field(None, description="PEM file of the client certificate shown to rediss://")
-    redis_tls_key: FilePath | None = Field(None, description="PEM file of its key, unless that is in the same file")
+    redis_tls_key: FilePath | None = Field(
+        None, description="PEM file of the key of this certificate, unless it is in the same file"
+    )
     rings_outstanding: int = Field(2, ge=1, le=100, description="most wake-ups kept in Redis for a model and lane")
 
     @field_validator("redis_tls_ca", "redis_tls_cert", "redis_tls_key")
     @classmethod
     def _with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value and not info.data.get("redis_url", "rediss:").startswith("rediss:"):
-            raise ValueError("is of no use without TLS: REDIS_URL must begin with rediss://")
+            raise ValueError("has no effect without TLS: REDIS_URL must begin with rediss://")
         if value and info.field_name == "redis_tls_key" and not info.data.get("redis_tls_cert"):
             raise ValueError("is the key of a certificate: set REDIS_TLS_CERT as well")
         return value
@@ -141,14 +143,14 @@ def _origin(value: str) -> str:
 
 
 class ApiSettings(_Settings):
-    """What the HTTP side accepts."""
+    """Limits and address of the API."""
 
     host: str = Field("127.0.0.1", description="address the API listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
     allowed_hosts: str = Field(
         "",
         description="names of the service besides localhost, HOST and IP addresses, separated by commas; "
-        "*.example.com allows all below it, * any name",
+        "*.example.com allows all subdomains, * any name",
     )
     root_path: str = Field(
         "",
@@ -170,22 +172,24 @@ class ApiSettings(_Settings):
     max_review_chars: int = Field(100_000, ge=1, description="longest review, in characters")
     max_upload_bytes: int = Field(4_000_000_000, ge=1_000, description="largest file, in bytes, decompressed")
     max_upload_rows: int = Field(2_000_000, ge=1, description="most rows in a file")
-    uploads_at_once: int = Field(4, ge=1, description="files taken in at once; each holds a database connection")
-    upload_idle_seconds: PositiveSeconds = Field(30, description="an upload that brings nothing for so long is refused")
-    max_wait_seconds: PositiveSeconds = Field(30, description="longest a request may wait for its result")
-    interactive_max_reviews: int = Field(16, ge=1, description="jobs of at most this many reviews go before the others")
+    uploads_at_once: int = Field(4, ge=1, description="uploads received at once; each uses a database connection")
+    upload_idle_seconds: PositiveSeconds = Field(
+        30, description="an upload without data for so many seconds is refused"
+    )
+    max_wait_seconds: PositiveSeconds = Field(30, description="longest wait of a request for its result, in seconds")
+    interactive_max_reviews: int = Field(
+        16, ge=1, description="jobs of at most this many reviews are interactive and have priority"
+    )
     admit_interactive_seconds: PositiveSeconds = Field(
-        0.12, description="a small job is refused (429) while what waits before it would take longer"
+        0.12, description="an interactive job is refused (429) while its estimated wait is longer, in seconds"
     )
-    admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs")
-    default_model: str | None = Field(
-        None, description="the model of jobs that name none; if not given, the only one that is served"
-    )
+    admit_bulk_seconds: PositiveSeconds = Field(21_600, description="the same for all other jobs, in seconds")
+    default_model: str | None = Field(None, description="model of jobs that name none; by default the only served one")
     accept_without_worker: bool = Field(
-        False, description="keep jobs for a model that no live worker serves, with a warning, in place of a 503"
+        False, description="accept jobs for a model without a live worker, with a warning, in place of a 503"
     )
     request_log_seconds: PositiveSeconds = Field(
-        1, description="requests are written to the log this often; a kill loses no more"
+        1, description="interval at which requests are written to the log; a kill loses at most this, in seconds"
     )
 
     @property
@@ -237,63 +241,68 @@ class WorkerSettings(_Settings):
     """How a worker claims and predicts."""
 
     models_dir: Path = Field(ROOT / "models", description="folder of <name>/<version>/ model directories")
-    model: str = Field("default", description="name of the model this worker serves")
-    model_version: str | None = Field(None, description="its version; the newest if not given")
+    model: str = Field("default", description="name of the model that this worker serves")
+    model_version: str | None = Field(None, description="version of the model; by default the newest")
     operating_point: OperatingPoint | None = Field(
         None,
         description="fast, balanced, accurate or full (the network reads every review); "
-        "the model's default if not given; a model of one stage has none",
+        "by default the model's own; a model of one stage has none",
     )
     neutral: bool = Field(
-        False, description="answer neutral, as a third label, where a model of two labels is torn; its version says so"
+        False,
+        description="answer neutral, as a third label, if a two-label model is unsure; the version shows it",
     )
-    worker_threads: int = Field(0, ge=0, description="inference threads; 0: one for each CPU at hand")
-    claim_tokens: int = Field(8_192, ge=1, description="estimated tokens a claim takes at most")
-    claim_reviews: int = Field(64, ge=1, description="reviews a claim takes at most")
-    micro_batch_tokens: int = Field(1_280, ge=1, description="padded tokens a forward pass takes at most")
-    lease_seconds: PositiveSeconds = Field(10, description="a silent worker's reviews are taken back after this")
+    worker_threads: int = Field(0, ge=0, description="inference threads; 0: one for each available CPU")
+    claim_tokens: int = Field(8_192, ge=1, description="most estimated tokens in a claim")
+    claim_reviews: int = Field(64, ge=1, description="most reviews in a claim")
+    micro_batch_tokens: int = Field(1_280, ge=1, description="most padded tokens in a forward pass")
+    lease_seconds: PositiveSeconds = Field(
+        10, description="reviews of a worker without a heartbeat go to others after this, in seconds"
+    )
     max_attempts: int = MAX_ATTEMPTS
-    lease_cap_seconds: PositiveSeconds = Field(60, description="no claim lives longer than this, heartbeat or not")
+    lease_cap_seconds: PositiveSeconds = Field(
+        60, description="longest life of a claim, with or without a heartbeat, in seconds"
+    )
     prediction_cache_rows: int = PREDICTION_CACHE_ROWS
 
     def model_directory(self) -> Path:
-        """`<models_dir>/<model>/<version>`; without a version the newest, by number where it is one."""
+        """Return `<models_dir>/<model>/<version>`, without a version the newest."""
         if self.model_version:
             return self.models_dir / self.model / self.model_version
         return newest_version(self.models_dir / self.model) or self.models_dir / self.model
 
 
 class MetricsSettings(_Settings):
-    """Where worker and maintenance serve their metrics; the API has them at /metrics."""
+    """The address of the metrics of worker and maintenance; the API serves its own at /metrics."""
 
     metrics_host: str = Field("127.0.0.1", description="address that worker and maintenance serve their metrics on")
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="its port; 0: none, but `verdict run` chooses one for each process"
+        0, ge=0, le=65535, description="port of these metrics; 0: none, but `verdict run` chooses one for each process"
     )
 
 
 class LivenessSettings(_Settings):
-    """Where each process says that it goes on."""
+    """The heartbeat of each process."""
 
     heartbeat_file: Path | None = Field(
-        None, description="file that a process beats in, for what replaces a hung one; none if not given"
+        None, description="file for the heartbeats of a process, by which a hung one is replaced; by default none"
     )
 
 
 class MaintenanceSettings(_Settings):
-    """How the sweeper keeps house."""
+    """Intervals and retention of maintenance."""
 
-    sweep_seconds: PositiveSeconds = Field(1, description="time between two sweeps")
+    sweep_seconds: PositiveSeconds = Field(1, description="seconds between two rounds of maintenance")
     max_attempts: int = MAX_ATTEMPTS
-    idempotency_hours: PositiveSeconds = Field(24, description="how long an Idempotency-Key is remembered")
-    retention_days: PositiveSeconds = Field(30, description="finished jobs are deleted after this")
+    idempotency_hours: PositiveSeconds = Field(24, description="hours for which an Idempotency-Key is remembered")
+    retention_days: PositiveSeconds = Field(30, description="finished jobs are deleted after so many days")
     request_log_days: int = Field(14, ge=1, description="days of the request log that are kept")
     prediction_cache_rows: int = PREDICTION_CACHE_ROWS
-    prediction_cache_days: PositiveSeconds = Field(30, description="cached predictions are deleted after this")
+    prediction_cache_days: PositiveSeconds = Field(30, description="cached predictions are deleted after so many days")
 
 
 class RunSettings(_Settings):
-    """What `verdict run` starts, and where its data lives."""
+    """Processes and data of `verdict run`."""
 
     verdict_home: Path = Field(Path(".verdict"), description="data of the embedded servers")
     database_url: DatabaseUrl | None = Field(None, description="use this PostgreSQL instead of the embedded one")

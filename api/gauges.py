@@ -23,7 +23,7 @@ from monitoring.metrics import (
     UNFINISHED_ROWS,
     WORKERS_LIVE,
 )
-from monitoring.parts import UNFINISHED
+from monitoring.registries import UNFINISHED
 from monitoring.sla import Unfinished
 
 LONGEST_SECONDS = 1.0  # then the scrape goes on without PostgreSQL, and reports it as down

@@ -43,7 +43,7 @@ class ApiServer(uvicorn.Server):
 
 
 def main() -> None:
-    """Serve until a signal arrives; exit with code 2 and one line on standard error if settings or database are wrong."""
+    """Serve until a signal arrives; exit with code 2 and one line on stderr if a setting or the database is wrong."""
     try:
         settings, database, queue = ApiSettings(), DatabaseSettings(), QueueSettings()
         liveness = LivenessSettings()

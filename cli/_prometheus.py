@@ -1,7 +1,7 @@
-"""The SLA's figures out of a Prometheus that scrapes the service: counters and histograms of monitoring.metrics.
+"""Figures of the SLA from a Prometheus that scrapes the service: counters and histograms of monitoring.metrics.
 
-Raw series, so that no recording rule is needed. Counts are estimates, since Prometheus knows only what it scraped;
-ratios, means and percentiles are hardly touched by that. Called by cli.sla.
+It queries raw series, so no recording rule is needed. Counts are estimates, since Prometheus has only samples; ratios,
+means and percentiles are hardly affected.
 """
 
 import math
@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli._answers import fetch
-from cli.output import CommandError
 from monitoring.sla import (
     CALLS,
     P95_MS,
@@ -25,15 +24,16 @@ from monitoring.sla import (
     window_of,
     with_overdue,
 )
+from verdict_cli.output import CommandError
 
 JOBS = 'job=~"api|worker|maintenance"'
 ROWS = 'verdict_results_total{status=~"%s",reason=~"|exhausted"}'
 RESULTS = 'verdict_result_seconds_%s{lane="interactive"%s}'
 FEEDBACK = "verdict_feedback_total%s"
-NOW = 'max({}{{job="api"}} >= 0)'  # of several API processes, those that reach the store
+NOW = 'max({}{{job="api"}} >= 0)'  # the API processes that reach PostgreSQL
 USED = "max_over_time(verdict_container_memory_bytes[{0}])"
 MEMORY = f"max({USED} / (max_over_time(verdict_container_memory_limit_bytes[{{0}}]) > 0))"
-# To 5 %: CPU time and scrapes are not read at one instant, and a busy worker is at its limit.
+# Rounded to 5 %: CPU time is not read at the instant of the scrape, and a busy worker is at its limit.
 CPU = (
     "round(max(rate(verdict_container_cpu_seconds_total[{0}])"
     " / (max_over_time(verdict_container_cpu_limit_cores[{0}]) > 0)), 0.05)"
@@ -42,30 +42,30 @@ CPU = (
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """A server, asked about one instant, so that all its estimates are of the same samples."""
+    """A Prometheus server, queried at one instant, so that all figures come from the same samples."""
 
     url: str
     window: str
     at: float = field(default_factory=time.time)
 
     def value(self, expression: str) -> float | None:
-        """The one number that an expression comes to; None where there is none."""
-        asked = {"query": expression, "time": f"{self.at:.3f}"}
-        answer = fetch(self.url, "/api/v1/query", asked, hint="is --prometheus the address of a Prometheus?")
+        """Return the single value of an expression; None if it has none."""
+        query = {"query": expression, "time": f"{self.at:.3f}"}
+        answer = fetch(self.url, "/api/v1/query", query, hint="is --prometheus the address of a Prometheus?")
         try:
             found = answer["data"]["result"]
             value = float(found[0]["value"][1]) if found else math.nan
         except (KeyError, TypeError, IndexError, ValueError) as exc:
-            raise CommandError(f"{self.url} answered, and not as Prometheus does: is it the right one?") from exc
+            raise CommandError(f"{self.url} answered, but not as Prometheus does: is the address right?") from exc
         return value if math.isfinite(value) else None
 
     def count(self, series: str) -> int:
-        """What counters grew in the window, over all processes."""
+        """Return the growth of counters in the window, over all processes."""
         return round(self.value(f"sum({_grown(series, self.window)})") or 0)
 
 
 def verdict(url: str, window: str) -> dict[str, Any]:
-    """What `GET /v1/sla` says of its targets, and memory and CPU, as far as this Prometheus knows them."""
+    """Return the targets as `GET /v1/sla` does, with memory and CPU."""
     prometheus = Prometheus(url, window)
     scraped = prometheus.value(f"count(last_over_time(up{{{JOBS}}}[{window}]))")
     if not scraped:
@@ -87,7 +87,7 @@ def verdict(url: str, window: str) -> dict[str, Any]:
 
 
 def _unfinished(prometheus: Prometheus) -> Unfinished:
-    """What has no result now; which models lack a worker is not in the metrics."""
+    """Return the rows without a result now; the metrics do not name the models that lack a worker."""
 
     def now(name: str) -> float:
         return prometheus.value(NOW.format(name)) or 0.0
@@ -124,9 +124,9 @@ def _measured(prometheus: Prometheus) -> Measured:
 
 
 def _grown(series: str, window: str) -> str:
-    """`increase`, and what a series had when it was first seen, if its process was known before or is new itself.
+    """Return `increase` plus the first value of each new series, if its process was scraped before or is new itself.
 
-    `increase` alone loses the first count of each series: three kinds of failures, once each, would be none.
+    `increase` alone loses the first count of each series: three kinds of failures, once each, would count as 0.
     """
     seconds = window_of(window).total_seconds()
     known = f"last_over_time(up[5m] offset {window}) or process_start_time_seconds > time() - {seconds:g}"

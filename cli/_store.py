@@ -1,18 +1,18 @@
-"""The store that a command works on: that of DATABASE_URL, or else of `verdict run`."""
+"""The database of a command: DATABASE_URL, or else that of `verdict run`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydantic import ValidationError
 
-from cli.output import CommandError
 from db.engine import DatabaseError, Engine, connect
 from settings import DatabaseSettings, RunSettings, problem
+from verdict_cli.output import CommandError
 
 
 @contextmanager
 def store() -> Iterator[Engine]:
-    """A pool on the store. Its errors leave the block as CommandErrors."""
+    """Yield a pool of database connections. Its errors leave the block as CommandErrors."""
     with _errors():
         engine = connect(DatabaseSettings(database_url=_address()), "verdict-cli")
         try:
@@ -37,4 +37,4 @@ def _address() -> str:
     try:
         return settings.database_url or file.read_text().strip()
     except OSError as exc:
-        raise CommandError(f"no store: set DATABASE_URL, or start `verdict run` ({file} is not there)") from exc
+        raise CommandError(f"no database: set DATABASE_URL, or start `verdict run` ({file} does not exist)") from exc

@@ -1,4 +1,4 @@
-"""What `verdict train`, `export` and `evaluate` share: one-line errors, the command to record, and output."""
+"""Shared by the commands of training: one-line errors, the recorded command line, and tables."""
 
 import json
 import shlex
@@ -16,17 +16,18 @@ USAGE_ERROR = 2
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="YAML file with the recipe.")]
 OverrideOption = Annotated[
-    list[str] | None, typer.Option("--override", "-o", help="key=value laid over the file; may be repeated.")
+    list[str] | None,
+    typer.Option("--override", "-o", help="key=value in place of the value in the file; may be repeated."),
 ]
 
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every step, and what libraries note.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every step, and the notes of libraries.")]
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn a missing extra or a mistake in the input into one line on stderr and exit code 2."""
     try:
-        # Missing as a whole without the extras, so it must be inside the block.
+        # Without the extras the import itself fails, so it must be inside the block.
         from inference.manifest import ModelError
         from training.errors import TrainingError
     except ImportError as exc:
@@ -40,7 +41,9 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _missing(exc: ImportError) -> str:
-    return f"{exc.name} is not installed; pip install 'verdict[worker,train]' and torch (see the README)."
+    return (
+        f"{exc.name} is not installed; `make test` installs the packages of training (the extras `worker` and `train`)."
+    )
 
 
 def _leave(message: str) -> None:
@@ -49,7 +52,7 @@ def _leave(message: str) -> None:
 
 
 def command_line(argv: Sequence[str]) -> str:
-    """Return the command as a reader would type it, without the path of the interpreter or the script."""
+    """Return the command as a user types it, without the path of the interpreter or the script."""
     return shlex.join([Path(argv[0]).name, *argv[1:]])
 
 
@@ -61,7 +64,7 @@ def show(record: Mapping[str, object], *, title: str, as_json: bool) -> None:
     if as_json:
         print(json.dumps(record, indent=2))
         return
-    table = Table("what", "value", title=title)
+    table = Table("figure", "value", title=title)
     lists = []
     for name, value in _flat(record):
         if _is_table(value):

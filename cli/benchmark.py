@@ -1,4 +1,4 @@
-"""`verdict benchmark`: the ladder of a model, in one run; a thin shell over `benchmarks.classifier.benchmark`."""
+"""`verdict benchmark`: compare deployments of a model in one run (benchmarks.classifier.benchmark)."""
 
 import os
 from pathlib import Path
@@ -17,21 +17,26 @@ OUTPUT = Path("runs/benchmark")
 
 
 def benchmark(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
-    model: Annotated[Path | None, typer.Argument(help="Model folder; what a worker serves if not given.")] = None,
+    model: Annotated[Path | None, typer.Argument(help="Model folder; by default the one that a worker serves.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Labelled reviews; the validation part of the model's training if not given.")
+        str | None, typer.Option(help="Labelled reviews; by default the validation split of the model's training.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split of a hub data set.")] = "test",
-    limit: Annotated[int | None, typer.Option(min=16, help="Only this many reviews, drawn at random.")] = None,
-    run: Annotated[Path | None, typer.Option(help="The network's training run, if not where it was trained.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=16, help="Number of reviews, drawn at random; by default all.")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Training run of the network; by default the folder that the model names.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder for plots, JSON and tables.")] = OUTPUT,
     document: Annotated[
-        Path | None, typer.Option(help="Markdown file whose marked tables are renewed; else benchmark.md is written.")
+        Path | None,
+        typer.Option(help="Markdown file with marked tables to replace; by default benchmark.md is written."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; one a core if not given.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Parts that each rung is measured in, in turn.")] = 4,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default one for each core.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; each measures every variant once, in turn.")] = 4,
 ) -> None:
-    """Measure speed, accuracy and memory from what is usually deployed to what is served, with tables and plots."""
+    """Measure speed, accuracy and memory of usual deployments and of this model, with tables and plots."""
     console = Console(stderr=True, highlight=False)
     with one_line_errors():
         from benchmarks.classifier.benchmark import BenchmarkRequest
@@ -48,7 +53,7 @@ def benchmark(  # noqa: PLR0913, PLR0917 - each option of a command is a paramet
         dataset, reviews = _reviews(manifest, data, split, limit)
         network = run or _run_of(manifest)
         if network is None:
-            console.print("no training run of the network here (--run): its float32 rungs are left out")
+            console.print("no training run of the network is here (--run): its float32 variants are left out")
         cores = threads or len(os.sched_getaffinity(0))
         found = measure(BenchmarkRequest(folder, reviews, dataset, network, cores, rounds), console.print)
         output.mkdir(parents=True, exist_ok=True)
@@ -64,7 +69,7 @@ def benchmark(  # noqa: PLR0913, PLR0917 - each option of a command is a paramet
 
 
 def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | None) -> tuple[str, "Reviews"]:
-    """Return the reviews to judge and what they are called; those that the model was validated on by default."""
+    """Return a name and the reviews to measure on; by default those of the model's validation split."""
     from training.data.reviews import DataSource, load_reviews, sample, short_name
     from training.data.run_folder import load_split
     from training.errors import TrainingError
@@ -74,7 +79,7 @@ def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | No
         return short_name(data), sample(load_reviews(DataSource(data, split, names=manifest.labels)), limit, seed=0)
     config = manifest.training.config
     if not config:
-        raise TrainingError("The model does not say what it was trained on; give --data.")
+        raise TrainingError("The model does not name its training data; give --data.")
     known = {name: config[name] for name in DataConfig.model_fields if name in config}
     data_config = DataConfig.model_validate(known)
     _, validation = load_split(data_config)
@@ -84,7 +89,7 @@ def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | No
 
 
 def _run_of(manifest: "Manifest") -> Path | None:
-    """Return the folder the network was trained in, if it is here."""
+    """Return the training run of the network, if it is on this machine."""
     from training.data.run_folder import trained_weights
 
     folder = Path(str(manifest.training.config.get("output", "")))

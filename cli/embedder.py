@@ -1,4 +1,4 @@
-"""`verdict embedder`: fit what finds similar reviews; a thin shell over `training.learn.fit_embedder`."""
+"""`verdict embedder`: fit the embedder that finds similar reviews (training.learn.fit_embedder)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def embedder(
     override: OverrideOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Fit an embedder of reviews and measure its neighbours on the validation split."""
+    """Fit an embedder of reviews and measure it on the validation split."""
     with one_line_errors():
         from training.recipes.options import EmbedderConfig, load_config
 

@@ -1,4 +1,4 @@
-"""`verdict evaluate`: measure a model folder on labelled reviews; a thin shell over `training.evaluate`."""
+"""`verdict evaluate`: measure a model folder on labelled reviews (training.evaluate)."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -22,23 +22,25 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
     model: Annotated[Path, typer.Argument(help="Model folder, models/<name>/<version>.")],
     data: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file, or a data set on the hub.")],
     split: Annotated[str, typer.Option(help="Split of a hub data set.")] = "test",
-    text_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Found by its name if not given.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Name of the column; detected by default.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Name of the column; detected by default.")] = None,
     point: Annotated[
-        str | None, typer.Option(help="fast, balanced, accurate or full; the model's own if not given.")
+        str | None, typer.Option(help="fast, balanced, accurate or full; by default the model's own.")
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="Report each value of this column too, and the mean over them.")
+        str | None, typer.Option(help="Also report each value of this column, and the mean over them.")
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(help="column=value,value: leave these rows out; Parquet and hub data sets only.")
+        list[str] | None, typer.Option(help="column=value,value: skip these rows; only for Parquet and hub data sets.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Measure on this many reviews, drawn at random.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Number of reviews, drawn at random; by default all.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
-    token_budget: Annotated[int | None, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = None,
+    token_budget: Annotated[int | None, typer.Option(min=1, help="Most padded tokens in a micro-batch.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Report accuracy, precision, recall, F1, confusion matrix, calibration error and speed of a model as served."""
+    """Report accuracy, precision, recall, F1, confusion matrix, calibration error and speed of a served model."""
     with one_line_errors():
         from inference.manifest import load_manifest
         from training.data.reviews import DataSource, load_reviews, sample
@@ -59,7 +61,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each option of a command is a paramete
 def _left_out(item: str) -> tuple[str, list[str]]:
     column, equals, values = item.partition("=")
     if not equals or not column or not values:
-        raise TrainingError(f"--without {item}: say column=value, or column=value,value")
+        raise TrainingError(f"--without {item}: must be column=value or column=value,value")
     return column, values.split(",")
 
 
@@ -76,7 +78,7 @@ def _print(result: "ModelEvaluation") -> None:
         as_json=False,
     )
     labels = [row.label for row in scores.labels]
-    table = Table("truly", *(f"judged {label}" for label in labels), "precision", "recall", "F1")
+    table = Table("true label", *(f"predicted {label}" for label in labels), "precision", "recall", "F1")
     for row, counts in zip(scores.labels, scores.confusion, strict=True):
         table.add_row(row.label, *map(str, counts), *(f"{v:.4f}" for v in (row.precision, row.recall, row.f1)))
     console.print(table)

@@ -1,4 +1,4 @@
-"""`verdict examples`: the labelled reviews that similar ones are shown from; a thin shell over `cli._examples`."""
+"""`verdict examples`: manage the labelled reviews that similar reviews come from (cli._examples)."""
 
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -8,45 +8,51 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli._progress import progress
-from cli._reading import LabelsOption
-from cli.output import CommandError, JsonOption, say, show
+from verdict_cli.output import CommandError, JsonOption, say, show
+from verdict_cli.progress import progress
+from verdict_cli.reading import LabelsOption
 
-examples = typer.Typer(no_args_is_help=True, help="Labelled reviews that similar ones are shown from.")
+examples = typer.Typer(no_args_is_help=True, help="Labelled reviews that similar reviews come from.")
 
 
 @examples.command()
 def add(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON, NDJSON, .xlsx, .ods or Parquet.")],
-    name: Annotated[str | None, typer.Option(help="Of the data set; the file's name if not given.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column with the review; found by name if not given.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column with the label, by name or number.")] = None,
-    group_column: Annotated[str | None, typer.Option(help="Column with what it is about, such as the film.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the data set; by default that of the file.")] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column with the review, by name or number; detected by default.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column with the label, by name or number; detected by default.")
+    ] = None,
+    group_column: Annotated[str | None, typer.Option(help="Column with the subject, such as the film.")] = None,
     meanings: LabelsOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first rows.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Number of rows to read; by default all.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Add labelled reviews as a data set; added again, only what has changed is written."""
+    """Add labelled reviews as a data set; a repeated call writes only changed rows."""
     work = _work()
     dataset = name or file.name.partition(".")[0]
     if dataset == work.OF_CALLERS:
-        raise CommandError(f"the data set {dataset} holds what callers share; choose another name with --name")
+        raise CommandError(
+            f"the data set {dataset} holds the reviews that callers share; choose another name with --name"
+        )
     with _store() as engine:
         labels, embedder = work.model()
-        tally, wanted = work.AddedExamples(), work.wanted(file, text_column, label_column, group_column)
-        told = work.parse_labels(meanings)
-        rows = islice(work.labelled_rows(file, wanted, labels, tally, told), limit)
+        counts, wanted = work.AddedExamples(), work.wanted(file, text_column, label_column, group_column)
+        mapping = work.parse_labels(meanings)
+        rows = islice(work.labelled_rows(file, wanted, labels, counts, mapping), limit)
         with progress(f"adding {dataset}") as report:
-            for done in work.add(engine, dataset, embedder, rows, tally):
+            for done in work.add(engine, dataset, embedder, rows, counts):
                 report(done.written + done.known, limit, done.words())
     if embedder is None:
-        say("the model has no embedder: `verdict examples embed` makes them searchable when it has one")
-    show(tally.record(dataset), as_json=json, table=lambda: f"{dataset}: {tally.words()}")
+        say("the model has no embedder; run `verdict examples embed` after a model with one is installed")
+    show(counts.record(dataset), as_json=json, table=lambda: f"{dataset}: {counts.words()}")
 
 
 @examples.command("list")
 def list_(json: JsonOption = False) -> None:
-    """List the data sets: examples of each label, and how many the model's embedder has embedded."""
+    """List the data sets with their labels: examples, and those that the model's embedder has embedded."""
     work = _work()
     with _store() as engine:
         _, embedder = work.model()
@@ -62,8 +68,8 @@ def list_(json: JsonOption = False) -> None:
 
 
 @examples.command()
-def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Of the data set.")]) -> None:
-    """Remove a data set; answers that were given keep what they show."""
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")]) -> None:
+    """Remove a data set; stored results keep their similar reviews."""
     work = _work()
     with _store() as engine:
         removed = work.remove(engine, name)
@@ -74,7 +80,7 @@ def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="Of the data
 
 @examples.command()
 def embed() -> None:
-    """Embed examples again that another embedder has embedded, or none: after a change of the model."""
+    """Embed all examples that this model's embedder has not embedded yet, as after a change of the model."""
     work = _work()
     with _store() as engine:
         _, embedder = work.model()
@@ -97,5 +103,5 @@ def _work() -> Any:
     try:
         from cli import _examples
     except ImportError as exc:
-        raise CommandError(f"{exc.name} is not installed; pip install 'verdict[worker]'") from exc
+        raise CommandError(f"{exc.name} is not installed; `verdict examples` needs the extra `worker`") from exc
     return _examples

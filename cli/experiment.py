@@ -1,4 +1,4 @@
-"""`verdict experiment`: losses or preprocessings compared over seeds; a thin shell over `training.learn.experiment`."""
+"""`verdict experiment`: compare losses or preprocessings over several seeds (training.learn.experiment)."""
 
 import sys
 from contextlib import redirect_stdout
@@ -14,7 +14,7 @@ def experiment(
     override: OverrideOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Train with each variant and seed, and write a table and a plot; a run that has ended is not run again."""
+    """Train with each variant and seed, and write a table and a plot; finished runs are not repeated."""
     with one_line_errors():
         from training.recipes.options import ExperimentConfig, load_config
 

@@ -1,4 +1,4 @@
-"""`verdict export`: make a served model of a training run; a thin shell over `training.export.export_model`."""
+"""`verdict export`: turn a training run into a served model (training.export.export_model)."""
 
 import sys
 from pathlib import Path
@@ -11,15 +11,21 @@ from cli._training import VerboseOption, command_line, one_line_errors, show
 
 def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     run: Annotated[Path, typer.Argument(help="Folder of a training run, such as runs/imdb.")],
-    target: Annotated[Path, typer.Argument(help="Folder to make, models/<name>/<version>.")],
+    target: Annotated[Path, typer.Argument(help="Folder to create, models/<name>/<version>.")],
     precision: Annotated[str, typer.Option(help="int8 or float32.")] = "int8",
-    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder; the run's best if not given.")] = None,
-    golden: Annotated[Path | None, typer.Option(help="YAML list of sentences any fit model judges right.")] = None,
-    ngrams: Annotated[Path | None, typer.Option(help="Folder of `verdict ngram`, to answer first.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of a checkpoint; by default the best of the run.")
+    ] = None,
+    golden: Annotated[
+        Path | None, typer.Option(help="YAML list of sentences with labels that every sound model predicts.")
+    ] = None,
+    ngrams: Annotated[Path | None, typer.Option(help="Folder of `verdict ngram`, as the first stage.")] = None,
     embedder: Annotated[Path | None, typer.Option(help="Folder of `verdict embedder`, for similar reviews.")] = None,
-    test: Annotated[list[str] | None, typer.Option(help="Labelled data to measure the result on.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=8, help="Context to serve with, if not as trained.")] = None,
-    token_budget: Annotated[int, typer.Option(min=1, help="Padded tokens a micro-batch may hold.")] = 1280,
+    test: Annotated[list[str] | None, typer.Option(help="Labelled data for the measurement of the result.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=8, help="Tokens read of each text; by default as trained.")
+    ] = None,
+    token_budget: Annotated[int, typer.Option(min=1, help="Most padded tokens in a micro-batch.")] = 1280,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the measurements.")] = 2,
     verbose: VerboseOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,

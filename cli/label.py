@@ -1,4 +1,4 @@
-"""`verdict label`: let a trained network judge texts for a student; a thin shell over `training.learn.label`."""
+"""`verdict label`: label texts with a trained network for a student (training.learn.label)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,19 +10,25 @@ from cli._training import one_line_errors, show
 
 def label(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     run: Annotated[Path, typer.Argument(help="Folder of the teacher's training run.")],
-    data: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file; its labels, if any, are not read.")],
-    output: Annotated[Path, typer.Argument(help="Folder of answers; a started one is gone on with.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint's folder; the run's best if not given.")] = None,
-    text_column: Annotated[str | None, typer.Option(help="Found by its name when not given.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=8, help="Context, if not as trained.")] = None,
-    unsure: Annotated[
-        Path | None, typer.Option(help="Answers of another model: judge only where it is unsure.")
+    data: Annotated[str, typer.Argument(help="CSV, Parquet or JSON-lines file; its labels are not read.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the predictions; an incomplete one is continued.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder of a checkpoint; by default the best of the run.")
     ] = None,
-    below: Annotated[float, typer.Option(help="What counts as unsure: its best probability is below this.")] = 0.95,
-    limit: Annotated[int | None, typer.Option(min=1, help="Judge at most this many rows.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Name of the column; detected by default.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=8, help="Tokens read of each text; by default as trained.")
+    ] = None,
+    unsure: Annotated[
+        Path | None, typer.Option(help="Predictions of another model: label only the texts where it is unsure.")
+    ] = None,
+    below: Annotated[
+        float, typer.Option(help="A prediction is unsure when its best probability is below this value.")
+    ] = 0.95,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most rows to label; by default all.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Write what a trained network says of every text of a file, part by part."""
+    """Write the predictions of a trained network for every text of a file, part by part."""
     with one_line_errors():
         from training.learn.label import label as run_label
         from training.recipes.options import checked
@@ -40,4 +46,4 @@ def label(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
             "limit": limit,
         }
         rows = run_label(checked(LabelConfig, given))
-    show({"rows": rows, "output": str(output)}, title="Judged texts", as_json=json)
+    show({"rows": rows, "output": str(output)}, title="Labelled texts", as_json=json)

@@ -1,4 +1,4 @@
-"""`verdict ngram`: fit the linear n-gram classifier; a thin shell over `training.learn.fit_ngrams`."""
+"""`verdict ngram`: fit the linear n-gram classifier (training.learn.fit_ngrams)."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`verdict pretrain`: masked-language training on reviews; a thin shell over `training.learn.pretrain`."""
+"""`verdict pretrain`: masked-language training on reviews (training.learn.pretrain)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,10 @@ DEFAULT_CONFIG = Path("training/configs/pretrain.yaml")
 def pretrain(
     config: ConfigOption = DEFAULT_CONFIG,
     override: OverrideOption = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Go on with masked-language training of a base model on reviews; the result is a base model for `train`."""
+    """Continue the masked-language training of a base model on reviews; the result is a base model for `train`."""
     with one_line_errors():
         from training.recipes.options import PretrainConfig, load_config
 

@@ -1,4 +1,4 @@
-"""`verdict requests`: what the service answered lately, from the request log in its store."""
+"""`verdict requests`: list answered requests from the request log in the database."""
 
 import json as json_lines
 import re
@@ -10,10 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.output import CommandError, JsonOption, stdout
+from monitoring.durations import duration
+from verdict_cli.output import CommandError, JsonOption, stdout
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-LONGEST = timedelta(days=3650)
 WIDE = 250
 
 
@@ -21,19 +20,19 @@ def requests(
     since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 1h, 7d.")] = "1h",
     status: Annotated[str | None, typer.Option(help="Only this status, such as 404, or class, such as 5xx.")] = None,
     route: Annotated[
-        str | None, typer.Option(help="Only this route, as the API documents it, such as '/v1/jobs/{job_id}'.")
+        str | None, typer.Option(help="Only this route, as in the API's documentation, such as '/v1/jobs/{job_id}'.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Most requests to list, the newest.")] = 100,
     json: JsonOption = False,
 ) -> None:
-    """List requests that were answered, the newest last; with --json one object a line.
+    """List answered requests, the newest last; with --json one object a line.
 
-    Looks into the store of DATABASE_URL, or else of `verdict run`, up to the last second.
+    Reads the database of DATABASE_URL, or else of `verdict run`. The log lags by up to a second.
     """
     age, statuses = _age(since), _statuses(status)
     found = [row._asdict() for row in reversed(_find(age, statuses, route, limit))]
     if not json:
-        # Ids that are cut are of no use; a narrow terminal wraps the lines.
+        # A shortened id is useless, so a narrow terminal wraps the lines.
         Console(width=max(WIDE, stdout.width), highlight=False, soft_wrap=True).print(_table(found))
         return
     for each in found:
@@ -41,15 +40,14 @@ def requests(
 
 
 def _age(since: str) -> timedelta:
-    words = re.fullmatch(r"([0-9]{1,9})([smhd])", since)
-    age = timedelta(**{UNITS[words[2]]: int(words[1])}) if words else None
-    if age is None or not timedelta(0) < age <= LONGEST:
-        raise CommandError(f"--since {since!r}: must be a time such as 90s, 15m, 1h or 7d")
-    return age
+    try:
+        return duration(since, least="1s", most="3650d")
+    except ValueError as exc:
+        raise CommandError(f"--since {since!r}: {exc}") from exc
 
 
 def _statuses(status: str | None) -> tuple[int, int]:
-    """The lowest and the highest that are wanted."""
+    """Return the lowest and the highest wanted status."""
     if status is None:
         return 100, 599
     if re.fullmatch(r"[1-5][xX]{2}", status):
@@ -66,12 +64,12 @@ def _find(age: timedelta, statuses: tuple[int, int], route: str | None, limit: i
 
     with store() as engine, transaction(engine) as connection:
         if not request_log.exists(connection):
-            raise CommandError("the store has no request log; `python -m db.migrate` brings its schema up to date")
+            raise CommandError("the database has no request log; `python -m db.migrate` updates its schema")
         return request_log.find(connection, age, statuses, route, limit)
 
 
 def _plain(value: Any) -> str:
-    """A time or an id, as JSON can say it."""
+    """Return a time or an id as JSON can represent it."""
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 

@@ -10,15 +10,15 @@ from urllib.parse import urlencode
 from dotenv import load_dotenv
 from pydantic import ValidationError
 
-from cli.output import CommandError, say, stdout
 from local import embedded, home, metrics_targets
 from local.metrics_targets import Address
 from local.supervisor import Command, Stopped, Supervisor
 from settings import ApiSettings, MetricsSettings, RunSettings, WorkerSettings, problem
+from verdict_cli.output import CommandError, say, stdout
 
-STORE, BROKER, WORKERS, MAINTENANCE, API = range(5)  # stages: the last to start is the first to stop
+STORE, BROKER, WORKERS, MAINTENANCE, API = range(5)  # stages, which start in this order and stop in the opposite one
 ENV = Path(".env")
-BEATS = "heartbeats"  # a file for each process of ours, in the home
+BEATS = "heartbeats"  # folder in the home, with a file for each process
 SERVER_SECONDS = 60
 READY_SECONDS = 120
 
@@ -28,7 +28,7 @@ Verdict is ready.
   API   {url}
   docs  {url}/docs
   data  {home}   (logs in {home}/logs{database})
-  metrics  {targets}   (a Prometheus finds every process by it)
+  metrics  {targets}   (targets of all processes, for Prometheus)
 
 Try it:
 
@@ -42,9 +42,9 @@ Ctrl-C stops everything; the data stays.
 def run() -> None:
     """Run everything here: PostgreSQL, Valkey, migrations, API, workers and maintenance.
 
-    MODEL, WORKERS, HOST, PORT, VERDICT_HOME, DATABASE_URL and REDIS_URL in the environment change it; a file .env here
-    is read into it, for every process, where the environment does not say otherwise. From METRICS_PORT on, if it is
-    given, maintenance and workers serve their metrics; else on free ports.
+    MODEL, WORKERS, HOST, PORT, VERDICT_HOME, DATABASE_URL and REDIS_URL in the environment configure it. A file .env
+    in this folder is read for every process; variables of the environment have precedence. Maintenance and workers
+    serve their metrics on the ports from METRICS_PORT on, or on free ports if it is not set.
     """
     load_dotenv(ENV)
     try:
@@ -60,7 +60,7 @@ def run() -> None:
             names = [metrics_targets.MAINTENANCE, *(f"worker-{number}" for number in range(1, settings.workers + 1))]
             exporters = metrics_targets.exporters(metrics, names, address[1])
             with Supervisor(folder / "logs", say) as supervisor:
-                # The workers here serve this model, so a job that names none is meant for it.
+                # A job that names no model goes to the one that these workers serve.
                 own = {"HOST": address[0], "PORT": str(address[1]), "DEFAULT_MODEL": listen.default_model or model}
                 (folder / BEATS).mkdir(exist_ok=True, mode=0o700)
                 _serve(supervisor, folder, settings, own, exporters, model)
@@ -68,7 +68,7 @@ def run() -> None:
         raise CommandError(f"{folder}: {exc.strerror} ({exc.filename})") from exc
 
 
-def _serve(  # noqa: PLR0913, PLR0917  what is run, and where
+def _serve(  # noqa: PLR0913, PLR0917  the composition of a run
     supervisor: Supervisor,
     folder: Path,
     settings: RunSettings,
@@ -88,11 +88,11 @@ def _serve(  # noqa: PLR0913, PLR0917  what is run, and where
         stdout.print(READY.format(url=_url(address), home=folder, database=database, targets=metrics), markup=False)
         supervisor.watch()
     except Stopped:
-        say("stopping; once more to stop at once")
+        say("stopping; press Ctrl-C again to stop at once")
 
 
 def _start_servers(supervisor: Supervisor, folder: Path, settings: RunSettings) -> dict[str, str]:
-    """Start the servers that are not given; returns the addresses of both."""
+    """Start the servers that no setting names; return the addresses of both."""
     database_url, redis_url = settings.database_url, settings.redis_url
     if database_url is None:
         say(f"starting PostgreSQL on {folder / 'postgres'}")
@@ -122,7 +122,7 @@ def _start_server(supervisor: Supervisor, server: embedded.EmbeddedServer, stage
 
 
 def _start_own(supervisor: Supervisor, folder: Path, env: dict[str, str], exporters: dict[str, Address]) -> None:
-    """Start workers, maintenance and the API, each with an address for its metrics but the API, which has its own."""
+    """Start workers, maintenance and the API; the API serves its metrics at its own address."""
     for name, (host, port) in exporters.items():
         own = env | {"METRICS_HOST": host, "METRICS_PORT": str(port)}
         if name == metrics_targets.MAINTENANCE:
@@ -149,7 +149,7 @@ def _wait_until_ready(supervisor: Supervisor, address: Address, model: str, logs
 
 
 def _readiness(address: Address, model: str) -> str:
-    """Ask GET /readyz of the model: status and body in one line, or why there is none."""
+    """Return status and body of GET /readyz for the model in one line, or the error."""
     connection = http.client.HTTPConnection(*metrics_targets.reachable(address), timeout=2)
     try:
         connection.request("GET", f"/readyz?{urlencode({'model': model})}")

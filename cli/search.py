@@ -1,4 +1,4 @@
-"""`verdict search`: hyper-parameters that suit the data; a thin shell over `training.learn.search`."""
+"""`verdict search`: search hyper-parameters (training.learn.search)."""
 
 import sys
 from contextlib import redirect_stdout
@@ -15,18 +15,18 @@ DEFAULT_CONFIG = Path("training/configs/search.yaml")
 def search(
     config: ConfigOption = DEFAULT_CONFIG,
     override: OverrideOption = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all, those already done included.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all, including finished ones.")] = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Search learning rate, batch size and epochs with Optuna; write a table, a plot and the best recipe.
 
-    A search that was stopped goes on when the command is repeated.
+    A repeated command continues an interrupted search.
     """
     with one_line_errors():
         from training.recipes.options import SearchConfig, load_config
 
-        told = [*(override or ()), *([f"trials={trials}"] if trials else [])]
-        settings = load_config(config, SearchConfig, told)
+        overrides = [*(override or ()), *([f"trials={trials}"] if trials else [])]
+        settings = load_config(config, SearchConfig, overrides)
         from training.learn.search import search as run
         from training.learn.search import table
         from training.run_log import on_screen

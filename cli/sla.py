@@ -1,4 +1,4 @@
-"""`verdict sla`: does the service keep its promises? Asks the service, or a Prometheus (cli._prometheus)."""
+"""`verdict sla`: compare the service with the targets of its SLA; figures of the service or of a Prometheus."""
 
 from typing import Annotated, Any
 
@@ -9,21 +9,22 @@ from rich.text import Text
 
 from cli import _prometheus
 from cli._answers import fetch
-from cli.output import CommandError, JsonOption, UrlOption, show
 from monitoring.sla import window_of
+from verdict_cli.output import CommandError, JsonOption, UrlOption, show
 
 
 def sla(
-    window: Annotated[str, typer.Option(help="The time to judge, up to now: from 1m to 30d.")] = "1h",
+    window: Annotated[str, typer.Option(help="Period up to now, such as 90s, 15m, 6h or 30d.")] = "1h",
     prometheus: Annotated[
-        str | None, typer.Option(metavar="URL", help="Take the figures from this Prometheus; memory and CPU too.")
+        str | None,
+        typer.Option(metavar="URL", help="Use the figures of this Prometheus, which has memory and CPU too."),
     ] = None,
     url: UrlOption = "http://127.0.0.1:8000",
     json: JsonOption = False,
 ) -> None:
-    """Say for each target of the SLA whether it is met, with the figure and what is left of its error budget.
+    """Show for each target of the SLA whether it is met, with the figure and the rest of its error budget.
 
-    Exit code 0: no target is missed; 1: one is; 2: it could not be found out.
+    Exit code 0: no target is missed; 1: a target is missed; 2: no figures could be read.
     """
     try:
         window_of(window)
@@ -36,9 +37,9 @@ def sla(
 
 
 def _of_service(url: str, window: str) -> dict[str, Any]:
-    answer = fetch(url, "/v1/sla", {"window": window}, hint="start it with `verdict run`, or give --url")
+    answer = fetch(url, "/v1/sla", {"window": window}, hint="start the service with `verdict run`, or give --url")
     if not isinstance(answer.get("targets"), list) or not {"met", "headline"} <= answer.keys():
-        raise CommandError(f"{url} answered, and not as Verdict does: is it the right one?")
+        raise CommandError(f"{url} answered, but not as Verdict does: is the address right?")
     return answer
 
 
@@ -66,7 +67,7 @@ def _quantity(value: float | None, unit: str) -> str:
 
 
 def _word(met: bool | None) -> Text:
-    """Said in words, not by the colour alone."""
+    """Return the outcome as a word, since colour alone is not readable for all."""
     if met is None:
-        return Text("not judged", "dim")
+        return Text("no data", "dim")
     return Text("met", "green") if met else Text("MISSED", "bold red")

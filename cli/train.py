@@ -1,4 +1,4 @@
-"""`verdict train`: from labelled reviews to a classifier; a thin shell over `training.recipes`."""
+"""`verdict train`: from labelled reviews to a classifier (training.recipes)."""
 
 import sys
 from contextlib import redirect_stdout
@@ -16,12 +16,12 @@ def train(
     config: ConfigOption = DEFAULT_CONFIG,
     override: OverrideOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where it stopped; what has ended is not done again.")
+        bool, typer.Option("--resume", help="Continue an interrupted recipe; finished steps are not repeated.")
     ] = False,
     verbose: VerboseOption = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcome of the last step as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result of the last step as JSON.")] = False,
 ) -> None:
-    """Fine-tune a pretrained encoder on labelled reviews, or do every step of a recipe up to a served model."""
+    """Fine-tune a pretrained encoder on labelled reviews, or run every step of a recipe up to a served model."""
     with one_line_errors():
         from training.recipes.recipe import load_recipe
 

@@ -1,4 +1,4 @@
-"""`verdict tune`: the settings under which a worker is fastest here; a thin shell over `benchmarks.classifier.tune`."""
+"""`verdict tune`: find the fastest settings of a worker on this machine (benchmarks.classifier.tune)."""
 
 import os
 from pathlib import Path
@@ -17,12 +17,12 @@ MEBI = 2**20
 
 
 def tune(
-    model: Annotated[Path | None, typer.Argument(help="Model folder; what a worker serves if not given.")] = None,
+    model: Annotated[Path | None, typer.Argument(help="Model folder; by default the one that a worker serves.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="File of reviews like those to come; made up from the golden set if not given.")
+        str | None, typer.Option(help="File of typical reviews; by default they are made from the golden set.")
     ] = None,
-    seconds: Annotated[float, typer.Option(min=1, max=600, help="About how long it may take.")] = 60,
-    write: Annotated[bool, typer.Option("--write", help="Put the choice into .env, for `verdict run`.")] = False,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Approximate duration in seconds.")] = 60,
+    write: Annotated[bool, typer.Option("--write", help="Write the result into .env, for `verdict run`.")] = False,
 ) -> None:
     """Measure worker processes, threads and micro-batches on this machine, and choose the fastest."""
     console = Console(stderr=True, highlight=False)
@@ -37,7 +37,7 @@ def tune(
         settings = WorkerSettings()
         folder = model or settings.model_directory()
         texts = load_texts(data)[:TEXTS] if data else made_up(load_manifest(folder))
-        # Of made-up reviews a first stage settles another share than of real ones, and the network is what costs.
+        # The first stage answers another share of made-up reviews than of real ones, so they measure the network alone.
         point = settings.operating_point if data else FULL
         cores = len(os.sched_getaffinity(0))
         trials = measure(TuneRequest(folder, point, texts, cores, seconds), console.print)
@@ -54,7 +54,7 @@ def tune(
 
 
 def _table(trials: "list[TuneTrial]", chosen: "TuneTrial") -> Table:
-    table = Table("workers", "threads", "tokens", "reviews/s", "ms alone", "MiB", "")
+    table = Table("workers", "threads", "tokens", "reviews/s", "ms for one", "MiB", "")
     for each in trials:
         setting = each.setting
         row = [setting.workers, setting.threads, setting.token_budget, f"{each.rate:.1f}", f"{each.lone:.0f}"]

@@ -1,4 +1,4 @@
-"""`verdict validate`: what a model says of some texts, without a service."""
+"""`verdict validate`: print the predictions of a model for some texts, without a service."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,12 +16,12 @@ def validate(
         list[str], typer.Option("--examples", "--example", "-e", help="A text; may be repeated.", show_default=False)
     ],
     point: Annotated[
-        str | None, typer.Option(help="fast, balanced, accurate or full; the model's own if not given.")
+        str | None, typer.Option(help="fast, balanced, accurate or full; by default the model's own.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Load a model here and print the sentiment and the confidence of each text."""
+    """Load a model in this process and print the sentiment and the confidence of each text."""
     with one_line_errors():
         from training.judge import judge
 

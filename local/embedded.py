@@ -1,6 +1,6 @@
-"""PostgreSQL and Valkey from their wheels: data folders, settings, and what an earlier run left behind.
+"""PostgreSQL and Valkey from their wheels: data folders, settings, and leftovers of an earlier run.
 
-Called by cli.run and tests.servers; starting and stopping is local.supervisor's.
+This module describes servers; local.supervisor starts and stops them.
 """
 
 import os
@@ -22,7 +22,7 @@ STOP_SECONDS = 20
 POSTGRES_PID, POSTGRES_STOP = "postmaster.pid", Signals.SIGINT  # "fast": SIGTERM would wait for the clients
 VALKEY_PID, VALKEY_STOP = "valkey.pid", Signals.SIGTERM
 
-# For a small machine that is shared with the workers; everything else is PostgreSQL's default.
+# For a small machine shared with the workers; all other settings are PostgreSQL's defaults.
 POSTGRES_SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -32,7 +32,7 @@ POSTGRES_SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
 }
-# What tests may lose in a crash of the machine, they get back in speed.
+# For tests: faster, but a crash of the machine may lose data.
 FORGETFUL_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 VALKEY_CONFIG = """\
@@ -49,7 +49,7 @@ maxmemory-policy noeviction
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedServer:
-    """One embedded server: the command that runs it, and how to reach it."""
+    """One embedded server: its command, address and readiness check."""
 
     name: str
     folder: Path
@@ -61,9 +61,9 @@ class EmbeddedServer:
 
 
 def postgres(folder: Path, port: int, password: str, *, durable: bool = True) -> EmbeddedServer:
-    """Describe a PostgreSQL on `folder`, which is made first where there is none.
+    """Describe a PostgreSQL on `folder`; a missing data folder is created.
 
-    Raises LocalError when the folder is no complete data folder or is of another PostgreSQL.
+    Raises LocalError if the folder is incomplete or belongs to another major version.
     """
     postgres_data.complete(folder, password, durable=durable)
     settings = POSTGRES_SETTINGS | {"port": str(port)} | ({} if durable else FORGETFUL_SETTINGS)
@@ -81,7 +81,7 @@ def postgres(folder: Path, port: int, password: str, *, durable: bool = True) ->
 
 
 def valkey(folder: Path, port: int, password: str) -> EmbeddedServer:
-    """Describe a Valkey on `folder`; it keeps nothing on disk, since it carries only wake-ups."""
+    """Describe a Valkey on `folder`; it stores nothing on disk, since it carries only wake-ups."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = VALKEY_CONFIG.format(host=LOOPBACK, port=port, password=password, pid_file=VALKEY_PID)
     write_private(folder / "valkey.conf", config)
@@ -97,18 +97,18 @@ def valkey(folder: Path, port: int, password: str) -> EmbeddedServer:
 
 
 def stop_leftover(pid_file: Path, stop_signal: Signals) -> bool:
-    """Stop what a killed earlier run left on the folder of `pid_file`; says whether there was something.
+    """Stop the server that a killed run left on the folder of `pid_file`; return whether there was one.
 
-    A process counts as ours only when it works inside that folder. Call it with the home locked.
+    Only a process that works inside that folder is stopped. The caller must hold the lock of the home.
     """
     try:
         pid = int(pid_file.read_text().split(maxsplit=1)[0])
         process = os.pidfd_open(pid)
     except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
-        return False  # nothing there; PostgreSQL itself clears the file of a dead process
+        return False  # no process; PostgreSQL removes the file of a dead process itself
     try:
         if not _works_in(pid, pid_file.parent):
-            # The id now belongs to a stranger (a reboot, a container): PostgreSQL would refuse to start.
+            # After a reboot or in a container the id belongs to another process, and PostgreSQL would refuse to start.
             pid_file.unlink(missing_ok=True)
             return False
         for stop in (stop_signal, Signals.SIGKILL):
@@ -121,14 +121,14 @@ def stop_leftover(pid_file: Path, stop_signal: Signals) -> bool:
 
 
 def has_ended(process: int, seconds: float) -> bool:
-    """Wait that long for the end of a process, given as pidfd."""
+    """Wait up to `seconds` for the end of a process, given as pidfd."""
     waiter = select.poll()
     waiter.register(process, select.POLLIN)
     return bool(waiter.poll(seconds * 1000))
 
 
 def free_port(preferred: int = 0) -> int:
-    """Return `preferred` if it is free on the loopback address, otherwise some free port."""
+    """Return `preferred` if it is free on the loopback address, otherwise another free port."""
     for port in (preferred, 0):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -138,7 +138,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+    """Write a file that only its owner may read; it appears complete or not at all."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -152,7 +152,7 @@ def _valkey_bin() -> Path:
 
 
 def _postmaster_ready(pid_file: Path, pid: int) -> bool:
-    """Read the server's own word: line 1 of its file is the process id, line 8 the state."""
+    """Read the server's own file: line 1 is the process id, line 8 the state."""
     try:
         lines = pid_file.read_text().splitlines()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""The one error of the local stack; `verdict` shows its message as one line."""
+"""The error of the local stack; `verdict` shows its message as one line."""
 
 
 class LocalError(Exception):
-    """The local stack cannot start or go on; the message says why and what to do.
+    """The local stack cannot start or continue; the message gives the reason and the remedy.
 
     Exit code 2 stands for wrong use or circumstances, 1 for a process that was started and failed.
     """

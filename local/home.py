@@ -1,7 +1,4 @@
-"""VERDICT_HOME: one run at a time, the same addresses at every start, nothing left of a killed run.
-
-Called by cli.run.
-"""
+"""VERDICT_HOME: one run at a time, the same addresses at every start, and no leftovers of a killed run."""
 
 import fcntl
 import os
@@ -17,13 +14,13 @@ from local import embedded, postgres_data
 from local.errors import LocalError
 from monitoring.cgroup import SHARED_BY
 
-# Set for every process of a run, children of children too, so that the next run finds what outlived it.
+# Set in the environment of every process of a run, so that the next run finds survivors.
 MARK = SHARED_BY
 
 
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """Make the home this run's own until the block ends, or this process dies. Raises LocalError if it is taken."""
+    """Lock the home until the block or this process ends. Raises LocalError if another run holds the lock."""
     home.mkdir(parents=True, exist_ok=True, mode=0o711)
     with (home / "lock").open("a+") as file:
         try:
@@ -38,7 +35,7 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def stop_leftovers(home: Path) -> int:
-    """Kill the processes that a killed run of this home left behind, servers aside; returns how many."""
+    """Kill the processes, servers excepted, that a killed run of this home left; return their number."""
     mark = f"{MARK}={home}".encode()
     found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if mark in _environment(path)]
     for pid in found:
@@ -51,19 +48,19 @@ def stop_leftovers(home: Path) -> int:
 
 
 def open_postgres(home: Path) -> embedded.EmbeddedServer:
-    """Describe the home's PostgreSQL under the address of its last run; its data is made when there is none."""
+    """Describe the PostgreSQL of the home at the address of its last run; missing data is created."""
     folder, address = home / "postgres", home / "postgres.url"
     embedded.stop_leftover(folder / embedded.POSTGRES_PID, embedded.POSTGRES_STOP)
     port, password = _remembered(address)
     server = embedded.postgres(folder, embedded.free_port(port), password)
     if not address.exists():
-        postgres_data.set_password(folder, password)  # the file was lost, the data was not
+        postgres_data.set_password(folder, password)  # the file was lost, the data exists
     embedded.write_private(address, server.url + "\n")
     return server
 
 
 def open_valkey(home: Path) -> embedded.EmbeddedServer:
-    """Describe the home's Valkey under the address of its last run."""
+    """Describe the Valkey of the home at the address of its last run."""
     folder, address = home / "valkey", home / "valkey.url"
     embedded.stop_leftover(folder / embedded.VALKEY_PID, embedded.VALKEY_STOP)
     port, password = _remembered(address)
@@ -73,7 +70,7 @@ def open_valkey(home: Path) -> embedded.EmbeddedServer:
 
 
 def _remembered(address: Path) -> tuple[int, str]:
-    """Read port and password of the last run; a missing or spoilt file gives new ones."""
+    """Read port and password of the last run; choose new ones if the file is missing or damaged."""
     with suppress(FileNotFoundError, ValueError):
         url = urlsplit(address.read_text().strip())
         if url.port and url.password:

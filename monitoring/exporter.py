@@ -1,14 +1,12 @@
-"""Serves this process's metrics at METRICS_PORT, for Prometheus. Called by worker.child and maintenance.main."""
+"""Serve the metrics of a worker or of maintenance at METRICS_PORT, for Prometheus."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from socketserver import BaseServer
 
 import structlog
-from prometheus_client import start_http_server
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry, start_http_server
 
-from monitoring import parts, resources
 from settings import MetricsSettings
 
 RETRY_SECONDS = 5.0
@@ -16,15 +14,13 @@ RETRY_SECONDS = 5.0
 log = structlog.get_logger()
 
 
-def serve(settings: MetricsSettings, own: Collection[MetricWrapperBase] = ()) -> Callable[[], None]:
-    """Serve metrics from a thread of its own; returns at once what stops it.
+def serve(settings: MetricsSettings, registry: CollectorRegistry) -> Callable[[], None]:
+    """Serve a registry (monitoring.registries) from a thread; return the function that stops it.
 
-    `own` are the metrics without labels that this process measures: those of others are not shown (monitoring.parts).
-    A port that cannot be had is said once and tried again, since work matters more than its measurement.
+    If the port is taken, that is logged once and tried again: a worker without metrics is better than no worker.
     """
-    resources.register()
     stopping = threading.Event()
-    thread = threading.Thread(target=_run, args=(settings, parts.View(own), stopping), name="metrics", daemon=True)
+    thread = threading.Thread(target=_run, args=(settings, registry, stopping), name="metrics", daemon=True)
     if settings.metrics_port:
         thread.start()
 
@@ -36,9 +32,9 @@ def serve(settings: MetricsSettings, own: Collection[MetricWrapperBase] = ()) ->
     return stop
 
 
-def _run(settings: MetricsSettings, view: parts.View, stopping: threading.Event) -> None:
+def _run(settings: MetricsSettings, registry: CollectorRegistry, stopping: threading.Event) -> None:
     silent = False
-    while not (server := _listen(settings, view, silent=silent)):
+    while not (server := _listen(settings, registry, silent=silent)):
         silent = True
         if stopping.wait(RETRY_SECONDS):
             return
@@ -47,11 +43,11 @@ def _run(settings: MetricsSettings, view: parts.View, stopping: threading.Event)
     server.server_close()
 
 
-def _listen(settings: MetricsSettings, view: parts.View, *, silent: bool) -> BaseServer | None:
-    """A server that answers already, or None where the address cannot be had."""
+def _listen(settings: MetricsSettings, registry: CollectorRegistry, *, silent: bool) -> BaseServer | None:
+    """Return a running server, or None if the address is not available."""
     where = {"host": settings.metrics_host, "port": settings.metrics_port}
     try:
-        server, _ = start_http_server(settings.metrics_port, settings.metrics_host, view)
+        server, _ = start_http_server(settings.metrics_port, settings.metrics_host, registry)
     except OSError as error:
         if not silent:
             log.error("metrics_not_served", **where, error=str(error), retry_seconds=RETRY_SECONDS)  # noqa: TRY400

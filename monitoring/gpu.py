@@ -1,4 +1,4 @@
-"""NVIDIA's GPUs, as their driver measures them; none without `nvidia-ml-py`. Called by monitoring.resources."""
+"""NVIDIA's GPUs, as their driver measures them; none without `nvidia-ml-py`."""
 
 import importlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU at one moment: the share of the time that kernels ran, and bytes."""
+    """One GPU at one moment: `utilisation` is the share of time with running kernels, memory is in bytes."""
 
     index: str
     utilisation: float | None
@@ -18,7 +18,7 @@ class Gpu:
 
 
 class Gpus:
-    """A session with the driver, `count` GPUs in it."""
+    """A session with the driver, which has `count` GPUs."""
 
     def __init__(self, driver: Any, count: int) -> None:
         self._driver = driver
@@ -26,7 +26,7 @@ class Gpus:
 
     @classmethod
     def open(cls) -> "Gpus":
-        """Ask the driver once; without the library, the driver or a GPU there are none."""
+        """Open a session; without the library, the driver or a GPU the count is 0."""
         try:
             driver = importlib.import_module("pynvml")
         except ImportError:
@@ -38,7 +38,7 @@ class Gpus:
             return cls(None, 0)
 
     def read(self) -> Iterator[Gpu]:
-        """Each GPU that answers."""
+        """Yield each GPU that the driver can read."""
         for index in range(self.count):
             with suppress(self._driver.NVMLError):
                 yield self._read(index)

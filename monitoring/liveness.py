@@ -1,7 +1,7 @@
-"""Heartbeats: each process writes the time into a file of its own; a process that stops doing so is replaced.
+"""Heartbeats: each process writes the time into its own file; a process that stops writing is replaced.
 
-The supervisor of `verdict run` reads the files, a worker's parent reads that of its child, and in containers a probe
-does: `python -S -m monitoring.liveness /tmp/heartbeat`. It needs the standard library alone, so a probe is cheap.
+Three readers: the supervisor of `verdict run`, the parent of a worker's child, and in containers the probe
+`python -S -m monitoring.liveness /tmp/heartbeat`. Only the standard library is imported, so a probe is cheap.
 """
 
 import os
@@ -14,31 +14,31 @@ from pathlib import Path
 from signal import Signals
 
 BEAT_SECONDS = 1.0
-LIMIT_SECONDS = 15.0  # silent for longer: hung; with a start, it is replaced within 30 s
-START_SECONDS = 120.0  # until the first beat of a process that is ready
-STEP_SECONDS = 10.0  # a forward pass that takes longer hangs: it takes 0.2 s
-LOOK_SECONDS = 2.0  # counted for one look at most
-CHILD = ".child"  # what the name of a worker's file has after it for its child
+LIMIT_SECONDS = 15.0  # without a beat for longer: hung; including its start the replacement takes 30 s
+START_SECONDS = 120.0  # limit for a start
+STEP_SECONDS = 10.0  # a longer forward pass is hung: it usually takes 0.2 s
+LOOK_SECONDS = 2.0  # most silence counted between two looks
+CHILD = ".child"  # suffix of the file of a worker's child
 
 
 class Heartbeat:
-    """This process's file: its id, the time of the last beat, whether it has started. Without a path there is none."""
+    """The file of this process: id, time of the last beat, state. Without a path nothing is written."""
 
     def __init__(self, path: Path | None, *, is_ready: bool = True) -> None:
-        self.is_ready = is_ready  # until then it has as long as a start may take
+        self.is_ready = is_ready  # until then the limit is START_SECONDS
         self._file = None if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def beat(self) -> None:
-        """Say that this process goes on. Overwrites the same bytes in one call, so that no reader sees half."""
+        """Write a beat. One call overwrites the same bytes, so that no reader sees a half of it."""
         if self._file is not None:
-            with suppress(OSError):  # a full disk: the next one may succeed
+            with suppress(OSError):  # a full disk: the next beat may succeed
                 state = "ready" if self.is_ready else "start"
                 os.pwrite(self._file, f"{os.getpid():10d} {time.monotonic():16.3f} {state}\n".encode(), 0)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Beat from the event loop as long as the block runs, so that a blocked loop falls silent."""
-        import asyncio  # noqa: PLC0415  it would double the time of a probe
+        """Beat from the event loop while the block runs, so that a blocked loop stops the beats."""
+        import asyncio  # noqa: PLC0415  the import would double the time of a probe
 
         async def beat() -> None:
             while True:
@@ -53,19 +53,19 @@ class Heartbeat:
 
 
 class Steps:
-    """Beats from a thread, unless a step of native code hangs: it lets threads run on and would never be noticed."""
+    """Beats from a thread while no step hangs; hung native code would otherwise let the thread beat on."""
 
     def __init__(self, heartbeat: Heartbeat, longest_seconds: float = STEP_SECONDS) -> None:
         self._heartbeat, self._longest = heartbeat, longest_seconds
         self._began: dict[int, float] = {}
 
     def start(self) -> None:
-        """Beat from now on."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """A step that must not take longer than the limit."""
+        """Run a step that must not take longer than the limit."""
         thread = threading.get_ident()
         self._began[thread] = time.monotonic()
         try:
@@ -74,7 +74,7 @@ class Steps:
             del self._began[thread]
 
     def hangs(self) -> bool:
-        """Whether a step takes too long."""
+        """Return whether a step exceeds the limit."""
         oldest = min(self._began.copy().values(), default=None)
         return oldest is not None and time.monotonic() - oldest > self._longest
 
@@ -86,10 +86,10 @@ class Steps:
 
 
 class Watch:
-    """Looks at another process's file again and again, and tells when it has not changed for too long.
+    """Watches the file of another process and reports when it has not changed for too long.
 
-    It counts the time between its own looks, at most 2 s for each: after the whole machine or container was paused, no
-    process is taken for hung.
+    It adds up the time between its own looks, at most 2 s for each, so that a pause of the whole machine or container
+    makes no process look hung.
     """
 
     def __init__(self, path: Path, limit_seconds: float = LIMIT_SECONDS, start_seconds: float = START_SECONDS) -> None:
@@ -98,13 +98,13 @@ class Watch:
         self.silent_seconds, self._looked_at = 0.0, time.monotonic()
 
     def restart(self) -> None:
-        """Forget what was seen: the process starts anew."""
+        """Remove the file and reset the count for a new start of the process."""
         self.path.unlink(missing_ok=True)
         self._seen = ""
         self.silent_seconds, self._looked_at = 0.0, time.monotonic()
 
     def is_hung(self) -> bool:
-        """Look; whether the process has been silent for too long, or has never begun."""
+        """Look at the file; return whether the process has not beaten for too long, or has not started in time."""
         now, found = time.monotonic(), _text(self.path)
         if found != self._seen:
             self._seen, self.silent_seconds = found, 0.0
@@ -114,17 +114,17 @@ class Watch:
         return self.silent_seconds > (self._limit if self.is_ready() else self._start)
 
     def is_ready(self) -> bool:
-        """Whether the process has started, as far as it was seen."""
+        """Return whether the last seen beat is one of a started process."""
         return self._seen.split()[2:] == ["ready"]
 
     def pid(self) -> int | None:
-        """The process that has written the file last."""
+        """Return the id of the process that wrote the last seen beat."""
         words = self._seen.split()
         return int(words[0]) if words else None
 
 
 def age(path: Path) -> float | None:
-    """Seconds since the last beat; None before the first."""
+    """Return the seconds since the last beat; None before the first."""
     words = _text(path).split()
     return time.monotonic() - float(words[1]) if words else None
 
@@ -137,7 +137,7 @@ def _text(path: Path) -> str:
 
 
 def probe(path: Path, limit_seconds: float = LIMIT_SECONDS) -> str | None:
-    """Return what is wrong with the process that beats there, or None; after a pause of the container it gets 2 s."""
+    """Return the problem of a process, or None; a silent one gets 2 s more, as after a pause of the container."""
     for wait in (LOOK_SECONDS, 0):
         silent = age(path)
         if silent is not None and silent <= limit_seconds:
@@ -147,7 +147,7 @@ def probe(path: Path, limit_seconds: float = LIMIT_SECONDS) -> str | None:
 
 
 def replace_if_hung(path: Path) -> None:
-    """Exit with code 1 where the process is hung, and kill it, so that its container ends and is started again."""
+    """If the process is hung, kill it, so that its container restarts, and exit with code 1."""
     if problem := probe(path):
         if words := _text(path).split():
             with suppress(ProcessLookupError):
@@ -157,7 +157,7 @@ def replace_if_hung(path: Path) -> None:
 
 
 def main() -> None:
-    """`FILE`: exit code 1 and one line where the process that beats there is hung."""
+    """Check `FILE`: exit code 1 and one line if its process is hung."""
     if problem := probe(Path(sys.argv[1])):
         sys.exit(problem)
 

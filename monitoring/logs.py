@@ -1,6 +1,6 @@
-"""JSON logs: one object a line on standard error, with the ids that are bound to the context.
+"""JSON logs: one object a line on standard error, with the ids of the context.
 
-A process binds what it knows beforehand with structlog.contextvars; the API sets `ids`.
+Processes bind known ids with structlog.contextvars; the API sets `ids`.
 """
 
 import json
@@ -12,20 +12,20 @@ from contextvars import ContextVar
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-#: Asked for more ids when a line is written: which job a request is about is known later than its own id.
+#: Called when a line is written: the job of a request is known later than the id of the request.
 ids: ContextVar[Callable[[], dict[str, str]]] = ContextVar("ids", default=dict)
 
-# Without the values of local variables: the texts of reviews are among them.
+# Without local variables, which include the texts of reviews.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-# One encoder for all lines: json.dumps with a `default` makes one each time, for 3 µs.
+# One encoder for all lines: json.dumps with a `default` creates one each time, which takes 3 µs.
 ENCODE = json.JSONEncoder(default=repr).encode
 AS_JSON = structlog.processors.JSONRenderer(serializer=lambda event, **_: ENCODE(event))
 
 
 def configure_logs(process: str) -> None:
-    """Send this process's log lines, and those of the libraries, as JSON to standard error."""
+    """Write the log lines of this process and of its libraries as JSON to standard error."""
     shared = _shared(process)
-    # Ours past the standard library, through which a line takes twice the time: there is one a request.
+    # Our own lines bypass the standard library, which takes twice the time; there is one for each request.
     structlog.configure(
         processors=[*shared, TRACEBACKS, AS_JSON],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

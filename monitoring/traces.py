@@ -1,8 +1,8 @@
-"""OpenTelemetry traces, where the extra `otel` is installed and OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
+"""OpenTelemetry traces, if the extra `otel` is installed and OTEL_EXPORTER_OTLP_ENDPOINT names a collector.
 
-A request is a span (api.http.middleware) whose context is stored with the job it makes. A worker's batch is a trace of
-its own, since it serves many requests; its spans (worker.drain) link to each of them. Without a collector nothing is
-imported and a span costs nothing.
+A request is a span (api.http.middleware); its context is stored with its job. A worker's batch is a trace of its own,
+since it serves many requests; its spans (worker.drain) link to each of them. Without a collector nothing is imported
+and a span costs nothing.
 """
 
 import os
@@ -23,20 +23,20 @@ _tracers: list["Tracer"] = []  # at most one
 
 
 def configure_traces(process: str) -> None:
-    """Send this process's spans to the collector, if there is one; OTEL_* variables say the rest, as everywhere."""
+    """Send the spans of this process to the collector, if there is one; the usual OTEL_* variables apply."""
     if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  optional
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError:
-        log.warning("traces_unavailable", needed="pip install 'verdict[otel]'")
+        log.warning("traces_unavailable", needed="the extra `otel`")
         return
     begin(process, BatchSpanProcessor(OTLPSpanExporter()))
 
 
 def begin(process: str, processor: "SpanProcessor") -> None:
-    """Hand each ended span of this process to `processor`; what waits in it is sent when the process ends."""
+    """Pass each ended span to `processor`, which sends the rest at the end of the process."""
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
 
@@ -47,7 +47,7 @@ def begin(process: str, processor: "SpanProcessor") -> None:
 
 @contextmanager
 def request(headers: Mapping[bytes, bytes]) -> Iterator[Any]:
-    """A span around a request, below its caller's if the headers name one (W3C trace context); None without traces."""
+    """Open a span for a request, as a child of the caller's (W3C trace context); yield None without traces."""
     if not _tracers:
         yield None
         return
@@ -60,7 +60,7 @@ def request(headers: Mapping[bytes, bytes]) -> Iterator[Any]:
 
 
 def end_request(span: Any, method: str, route: str, status: int) -> None:
-    """Name the span of a request by what it turned out to be."""
+    """Set name, route and status of the span of a request."""
     if span is None:
         return
     from opentelemetry.trace import StatusCode  # noqa: PLC0415
@@ -72,7 +72,7 @@ def end_request(span: Any, method: str, route: str, status: int) -> None:
 
 
 def current() -> str | None:
-    """The present span as a `traceparent`, to be stored with a job; None without traces."""
+    """Return the current span as a `traceparent`, to store with a job; None without traces."""
     if not _tracers:
         return None
     from opentelemetry.propagate import inject  # noqa: PLC0415
@@ -83,13 +83,13 @@ def current() -> str | None:
 
 
 def batch(name: str, traceparents: Iterable[str | None], **attributes: str | int) -> AbstractContextManager[object]:
-    """A span of a worker's step on some reviews, linked to the requests that they came with."""
+    """Open a span for a step of a worker on some reviews, linked to their requests."""
     if not _tracers:
         return nullcontext()
     from opentelemetry.context import Context  # noqa: PLC0415
     from opentelemetry.propagate import extract  # noqa: PLC0415
     from opentelemetry.trace import Link, get_current_span  # noqa: PLC0415
 
-    told = dict.fromkeys(each for each in traceparents if each)
-    links = [Link(get_current_span(extract({"traceparent": each}, Context())).get_span_context()) for each in told]
+    known = dict.fromkeys(each for each in traceparents if each)
+    links = [Link(get_current_span(extract({"traceparent": each}, Context())).get_span_context()) for each in known]
     return _tracers[0].start_as_current_span(name, context=Context(), links=links, attributes=attributes)

@@ -27,13 +27,13 @@ def test_a_value_out_of_range_is_refused_by_name(monkeypatch: pytest.MonkeyPatch
         ApiSettings()
 
 
-def test_where_the_store_is_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_the_database_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(ValidationError, match="database_url"):
         DatabaseSettings()
 
 
-def test_where_the_doorbell_is_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_of_redis_has_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     with pytest.raises(ValidationError, match="redis_url"):
         QueueSettings()

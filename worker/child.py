@@ -9,7 +9,7 @@ import structlog
 from celery.signals import worker_process_init, worker_process_shutdown
 
 from db.engine import DatabaseError
-from monitoring import exporter, parts
+from monitoring import exporter, registries
 from monitoring.liveness import Heartbeat, Steps
 from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
@@ -32,7 +32,7 @@ def start(**_: Any) -> None:
     steps = Steps(heartbeat)
     steps.start()
     configure_traces("worker")
-    exporter.serve(MetricsSettings(), own=parts.WORKER)
+    exporter.serve(MetricsSettings(), registries.registry(registries.WORKER))
     try:
         settings = WorkerSettings()
         show_zeros(

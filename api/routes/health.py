@@ -1,11 +1,12 @@
 """Models, liveness, readiness and metrics, for probes, monitoring and clients."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel, Field
 
 from api import gauges
@@ -16,9 +17,7 @@ from api.state import StateDep
 from db import registrations
 from db.engine import DatabaseError, read_only
 from db.migrate import current, newest
-from monitoring import parts, resources
-
-_VIEW = parts.View(parts.API)
+from monitoring.registries import API, registry
 
 Model = Annotated[str | None, Query(max_length=100, description="Require a live worker for this model.")]
 
@@ -104,11 +103,15 @@ def models(state: StateDep) -> Page[ModelOut]:
     return Page(data=found, next=None)
 
 
+@cache
+def _registry() -> CollectorRegistry:
+    return registry(API)
+
+
 @router.get(
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | refusals(InternalError)
 )
 async def metrics(state: StateDep) -> Response:
     """Return the Prometheus metrics of this process, and of the queues as they are in PostgreSQL now."""
-    resources.register()
     await gauges.refresh(state.engine, state.settings.default_model)
-    return Response(generate_latest(_VIEW), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest(_registry()), headers={"Content-Type": CONTENT_TYPE_LATEST})

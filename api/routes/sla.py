@@ -107,7 +107,7 @@ async def _cache(request: Request) -> SlaCache:
     return request.app.state.sla_cache  # type: ignore[no-any-return]  # Starlette's state is untyped
 
 
-Window = Annotated[str, Query(description="A number and m, h or d: from `1m` to `30d`.", max_length=20)]
+Window = Annotated[str, Query(description="A number with s, m, h or d, from `1m` to `30d`.", max_length=20)]
 
 
 @router.get("/sla", responses=refusals(InvalidRequest, *DATABASE))

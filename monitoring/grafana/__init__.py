@@ -1,1 +1,1 @@
-"""Grafana's dashboards as code: `python -m monitoring.grafana.write` makes dashboards/*.json from it."""
+"""Grafana's dashboards as code: `python -m monitoring.grafana.write` writes dashboards/*.json from it."""

@@ -1,4 +1,4 @@
-"""The few kinds of panel that the dashboards are made of; each says in one sentence what it shows."""
+"""The kinds of panel that the dashboards consist of; each has a description of one sentence."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ from grafana_foundation_sdk.models.dashboard import (
 SOURCE = DataSourceRef("prometheus", "${datasource}")  # the variable of each dashboard: any Prometheus of any Grafana
 WIDTH = 24  # columns of a dashboard
 MET: list[ValueMapping] = [
-    ValueMap({"0": ValueMappingResult(text="missed", color="red"), "1": ValueMappingResult(text="held", color="green")})
+    ValueMap({"0": ValueMappingResult(text="missed", color="red"), "1": ValueMappingResult(text="met", color="green")})
 ]
 
 Panel = stat.Panel | timeseries.Panel | bargauge.Panel
@@ -35,14 +35,14 @@ Panel = stat.Panel | timeseries.Panel | bargauge.Panel
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An expression, and what its series are called."""
+    """An expression, and the legend of its series."""
 
     expr: str
     legend: str
 
 
 def dashboard(uid: str, title: str, description: str, rows: dict[str, list[Panel]]) -> Dashboard:
-    """A dashboard whose rows are filled from left to right."""
+    """Return a dashboard; its rows are filled from left to right."""
     made = (
         Dashboard(title)
         .uid(uid)
@@ -63,35 +63,35 @@ def dashboard(uid: str, title: str, description: str, rows: dict[str, list[Panel
 
 
 def figure(title: str, description: str, query: Query, unit: str, *, limit: float | None = None) -> stat.Panel:
-    """A number with its recent course; red from `limit` on."""
+    """Return a panel with a number and its recent course; red from `limit` on."""
     panel = stat.Panel().graph_mode(BigValueGraphMode.AREA).color_mode(BigValueColorMode.VALUE)
-    panel = panel.title(title).description(description).datasource(SOURCE).unit(unit).no_value("nothing to judge")
+    panel = panel.title(title).description(description).datasource(SOURCE).unit(unit).no_value("no data")
     return panel.thresholds(_red_from(limit)).with_target(_target(query, 0)).height(5).span(6)
 
 
 def floor(title: str, description: str, query: Query, unit: str, *, least: float) -> stat.Panel:
-    """A number that is red below `least`."""
+    """Return a panel with a number that is red below `least`."""
     return figure(title, description, query, unit).thresholds(_steps((None, "red"), (least, "green")))
 
 
 def verdict(title: str, description: str, query: Query, *, span: int) -> stat.Panel:
-    """Held or missed, in colour and in words."""
+    """Return a panel with `met` or `missed`, in colour and in words."""
     panel = stat.Panel().graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.BACKGROUND)
-    panel = panel.title(title).description(description).datasource(SOURCE).no_value("nothing to judge")
+    panel = panel.title(title).description(description).datasource(SOURCE).no_value("no data")
     panel = panel.text_mode(BigValueTextMode.VALUE_AND_NAME).mappings(MET).thresholds(_steps((None, "text")))
     return panel.with_target(_target(query, 0)).height(5).span(span)
 
 
 def shares(title: str, description: str, query: Query, *, span: int) -> bargauge.Panel:
-    """A bar for each series, from 0 to 1; red when nothing is left."""
+    """Return a panel with a bar for each series, from 0 to 1; red below 0."""
     panel = bargauge.Panel().orientation(VizOrientation.HORIZONTAL).display_mode(BarGaugeDisplayMode.BASIC)
-    panel = panel.title(title).description(description).datasource(SOURCE).no_value("nothing to judge")
+    panel = panel.title(title).description(description).datasource(SOURCE).no_value("no data")
     panel = panel.unit("percentunit").min(0).max(1).thresholds(_steps((None, "red"), (0, "orange"), (0.25, "green")))
     return panel.with_target(_target(query, 0)).height(5).span(span)
 
 
 def lines(title: str, description: str, unit: str, *queries: Query, limit: float | None = None) -> timeseries.Panel:
-    """Series over time; `limit` is drawn where there is one."""
+    """Return a panel with series over time, and a line at `limit`."""
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.BOTTOM)
     legend = legend.show_legend(show_legend=True).calcs(["lastNotNull", "max"])
     panel = timeseries.Panel().title(title).description(description).datasource(SOURCE).unit(unit).axis_soft_min(0)

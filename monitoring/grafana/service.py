@@ -1,4 +1,4 @@
-"""The dashboard of the service: what is asked, what is accepted, what waits, what comes out."""
+"""The dashboard of the service: requests, admission, backlog, results."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -9,13 +9,13 @@ NONE = "or vector(0)"  # a counter has no series before its first event
 
 
 def build() -> Dashboard:
-    """In the order of a review's way."""
+    """Return the dashboard, in the order of the path of a review."""
     return dashboard(
         "verdict-service",
         "Verdict: service",
-        "The way of a review, from the request to the result.",
-        {"Requests": _requests(), "Admission": _admission(), "What waits": _waiting(), "Results": _results(),
-         "Store and upkeep": _upkeep()},
+        "The path of a review, from the request to the result.",
+        {"Requests": _requests(), "Admission": _admission(), "Backlog": _waiting(), "Results": _results(),
+         "PostgreSQL and maintenance": _upkeep()},
     )  # fmt: skip
 
 
@@ -31,13 +31,13 @@ def _requests() -> list[Panel]:
             "histogram_quantile(0.95, sum by (route, le) "
             f"(rate(verdict_http_request_seconds_bucket{{{ASKED}}}[$__rate_interval])))", "{{route}}",
         )),
-        lines("Open requests", "That are being served, waiting ones among them.", "none", Query(
+        lines("Open requests", "In progress, including those that wait for a result.", "none", Query(
             'sum by (instance) (verdict_http_requests_open{job="api"})', "{{instance}}",
         )),
         lines("Answered by an earlier one", "Replayed requests and duplicate rows, per second.", "ops", Query(
             f"sum by (kind) (rate(verdict_cache_hits_total[$__rate_interval])) {NONE}", "{{kind}}",
         )),
-        lines("Feedback", "Words from callers per hour, by whether they agree.", "none", Query(
+        lines("Feedback", "Feedbacks per hour, by whether they agree with the prediction.", "none", Query(
             f"sum by (agrees) (increase(verdict_feedback_total[1h])) {NONE}", "agrees: {{agrees}}",
         )),
     ]  # fmt: skip
@@ -71,18 +71,18 @@ def _waiting() -> list[Panel]:
             "max by (model, lane) (verdict_backlog_rows)", "{{model}} {{lane}}",
         )),
         lines(
-            "Wait ahead", "What a new review would wait: tokens before it by what its model's workers judge.", "s",
+            "Wait ahead", "Of a new review: the tokens before it, divided by the capacity of its model's workers.", "s",
             Query(
                 "max by (model, lane) (verdict_backlog_tokens) / on (model) group_left () "
                 "(max by (model) (verdict_capacity_tokens_per_second) > 0)"
-                " or max by (model, lane) (verdict_backlog_tokens) * 0",  # no worker was busy long enough to know
+                " or max by (model, lane) (verdict_backlog_tokens) * 0",  # before a capacity is known
                 "{{model}} {{lane}}",
             ),
         ),
         lines("Oldest waiting", "Age of the oldest job with a waiting review.", "s", Query(
             "max by (model, lane) (verdict_backlog_oldest_seconds)", "{{model}} {{lane}}",
         )),
-        lines("Rows being judged", "Claimed and not yet stored, by model and lane.", "none", Query(
+        lines("Rows in progress", "Claimed and not yet stored, by model and lane.", "none", Query(
             "max by (model, lane) (verdict_in_flight_rows)", "{{model}} {{lane}}",
         )),
         lines("Time in the queue, p95", "From submit to the beginning of the prediction.", "s", Query(
@@ -106,7 +106,7 @@ def _results() -> list[Panel]:
             Query("verdict:result_seconds:p95_5m", "{{model}} {{lane}} p95"),
             Query("verdict:result_seconds:p99_5m", "{{model}} {{lane}} p99"),
         ),
-        lines("Reviews judged", "Per second, by model.", "ops", Query(
+        lines("Reviews classified", "Per second, by model.", "ops", Query(
             "sum by (model) (rate(verdict_stage_reviews_total[$__rate_interval]))", "{{model}}",
         )),
     ]  # fmt: skip
@@ -114,14 +114,14 @@ def _results() -> list[Panel]:
 
 def _upkeep() -> list[Panel]:
     return [
-        lines("Store", "1 while PostgreSQL answers.", "none", Query(
+        lines("PostgreSQL", "1 while it answers.", "none", Query(
             'min by (instance) (verdict_store_up{job="api"})', "{{instance}}",
         )),
         lines("Connections", "Of all processes, by pool and state.", "none", Query(
             "sum by (job, pool, state) (verdict_pool_connections)", "{{job}} {{pool}} {{state}}",
         )),
         lines(
-            "Found by the sweeper", "Lost leases, expired jobs, lanes to ring; requests not logged; per second.", "ops",
+            "Found by maintenance", "Lost leases, expired jobs, lanes to wake; requests not logged; per second.", "ops",
             Query(f"sum by (found) (rate(verdict_swept_total[$__rate_interval])) {NONE}", "{{found}}"),
             Query("sum(rate(verdict_requests_unlogged_total[$__rate_interval]))", "requests not logged"),
         ),

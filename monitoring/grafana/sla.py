@@ -1,20 +1,18 @@
-"""The dashboard of the SLA: whether it is held, what is left of the error budgets, and the figures behind that."""
+"""The dashboard of the SLA: targets, error budgets, and the figures behind them."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from monitoring import sla
 from monitoring.grafana.panels import Panel, Query, dashboard, figure, floor, lines, shares, verdict
 
-SLOW = 0.05  # a p95 leaves one review in twenty
-
 
 def build() -> Dashboard:
-    """The rows from the verdict down to its reasons."""
+    """Return the dashboard: from the targets down to the reasons."""
     return dashboard(
         "verdict-sla",
         "Verdict: SLA",
-        "Is the promise kept? From the verdict above down to its reasons.",
-        {"Is the SLA held?": _verdicts(), "The last hour": _figures(), "How it came to this": _courses()},
+        "Whether the targets are met: the result at the top, the reasons below.",
+        {"Targets": _verdicts(), "The last hour": _figures(), "Over time": _courses()},
     )
 
 
@@ -22,7 +20,7 @@ def _verdicts() -> list[Panel]:
     return [
         verdict(
             "SLA, last hour",
-            "Held when every target is that can be judged; what has no result yet counts with its age.",
+            "Met if every target with data is met; an interactive review without a result counts with its age.",
             Query("min(verdict:target:met1h)", "all targets"),
             span=4,
         ),
@@ -31,7 +29,7 @@ def _verdicts() -> list[Panel]:
         ),
         shares(
             "Error budget left, 30 days",
-            "Full: untouched; empty: spent. The mean has none to spend: how far it is below its limit.",
+            "Full: unused; empty: spent. For the mean: its distance below the limit.",
             Query("verdict:target:budget_left30d", "{{target}}"),
             span=10,
         ),
@@ -41,11 +39,11 @@ def _verdicts() -> list[Panel]:
 def _figures() -> list[Panel]:
     return [
         figure(
-            "Failed requests", "Answers of 5xx; a refusal (429) is no failure.",
+            "Failed requests", "Answers with 5xx; a refusal (429) is not a failure.",
             Query("verdict:request_failures:ratio1h", "failed"), "percentunit", limit=sla.FAILURES,
         ),
         figure(
-            "Failed results", "Accepted rows that we failed or kept beyond their deadline.",
+            "Failed results", "Accepted rows that failed after all attempts or passed their deadline.",
             Query("verdict:result_failures:ratio1h", "failed"), "percentunit", limit=sla.FAILURES,
         ),
         figure(
@@ -53,23 +51,23 @@ def _figures() -> list[Panel]:
             Query("verdict:result_seconds:mean1h", "mean"), "s", limit=sla.MEAN_MS / 1000,
         ),
         figure(
-            "Slower than 500 ms", "Of interactive reviews, overdue ones too; the p95 holds up to 5 %.",
-            Query("verdict:slow_results:ratio1h", "slow"), "percentunit", limit=SLOW,
+            "Slower than 500 ms", "Of interactive reviews, including overdue ones; the p95 target allows 5 %.",
+            Query("verdict:slow_results:ratio1h", "slow"), "percentunit", limit=sla.SLOW,
         ),
         floor(
-            "Accuracy by feedback", "Of a day's feedback; judged from 20 words on.",
+            "Accuracy by feedback", "Of a day's feedback; at least 20 feedbacks.",
             Query("verdict:accuracy:ratio1d", "{{model}}"), "percentunit", least=sla.ACCURACY,
         ),
         figure(
-            "Memory", "The process that is nearest to its limit, now.",
+            "Memory", "The process nearest to its limit, now.",
             Query("max(verdict:memory:share)", "share of limit"), "percentunit", limit=0.9,
         ),
         figure(
-            "CPU", "The process that is nearest to its limit, over five minutes; a busy worker takes all it may have.",
+            "CPU", "The process nearest to its limit, over five minutes; a busy worker uses all of its CPU.",
             Query("max(verdict:cpu:share5m)", "share of limit"), "percentunit",
         ),
         figure(
-            "Rows without a worker", "That wait while no live worker serves their model; they are kept.",
+            "Rows without a worker", "Rows that wait while no live worker serves their model; none is lost.",
             Query('max(verdict_stranded_rows{job="api"} >= 0)', "rows"), "none", limit=1,
         ),
         figure(
@@ -81,7 +79,7 @@ def _figures() -> list[Panel]:
             Query("verdict:overdue:reviews", "reviews"), "none", limit=1,
         ),
         figure(
-            "Alerts", "That fire now; docs/alerts.md says what to do about each.",
+            "Alerts", "Firing now; docs/alerts.md explains each.",
             Query('count(ALERTS{alertstate="firing",alertname=~"Verdict.*"}) or vector(0)', "firing"), "none", limit=1,
         ),
     ]  # fmt: skip
@@ -105,10 +103,10 @@ def _courses() -> list[Panel]:
             Query('verdict:result_seconds:p50_5m{lane="interactive"}', "{{model}} p50"), limit=sla.P95_MS / 1000,
         ),
         lines(
-            "Burn rate, 1 hour", "1 spends the budget in 30 days; 14.4 wakes somebody.", "none",
+            "Burn rate, 1 hour", "1 spends the budget in 30 days; 14.4 sends a page.", "none",
             Query(f"verdict:request_failures:ratio1h / {sla.FAILURES}", "failed requests"),
             Query(f"verdict:result_failures:ratio1h / {sla.FAILURES}", "failed results"),
-            Query(f"verdict:slow_results:ratio1h / {SLOW}", "slow results"), limit=14.4,
+            Query(f"verdict:slow_results:ratio1h / {sla.SLOW}", "slow results"), limit=14.4,
         ),
         lines(
             "Accuracy by feedback", "Share of a day's feedback that agrees.", "percentunit",

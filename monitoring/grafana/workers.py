@@ -1,4 +1,4 @@
-"""The dashboard of the workers: who is there, what their steps take, and what every process uses."""
+"""The dashboard of the workers: presence, time of their steps, and resources of every process."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -8,19 +8,19 @@ NO_GPU = 'or label_replace(vector(0), "gpu", "none", "", "")'
 
 
 def build() -> Dashboard:
-    """From the workers to their resources."""
+    """Return the dashboard: from the workers to their resources."""
     return dashboard(
         "verdict-workers",
         "Verdict: workers",
-        "Who judges, how fast, and what it costs.",
-        {"Who is there": _present(), "Batches and steps": _steps(), "Resources": _resources(), "GPU": _gpu()},
+        "Workers, their speed, and their resources.",
+        {"Workers": _present(), "Batches and steps": _steps(), "Resources": _resources(), "GPU": _gpu()},
     )
 
 
 def _present() -> list[Panel]:
     return [
         floor(
-            "Workers", "That asked for work lately, by model.",
+            "Workers", "Workers with a recent heartbeat in PostgreSQL, by model.",
             Query("max by (model) (verdict_workers_live)", "{{model}}"), "none", least=1,
         ),
         floor(
@@ -28,7 +28,7 @@ def _present() -> list[Panel]:
             Query('avg(verdict_worker_ready{job="worker"})', "ready"), "percentunit", least=1,
         ),
         figure(
-            "Capacity", "Estimated tokens that the live workers of a model judge in a second.",
+            "Capacity", "Estimated tokens per second of the live workers of a model.",
             Query("max by (model) (verdict_capacity_tokens_per_second)", "{{model}} tokens/s"), "none",
         ),
         figure(
@@ -43,10 +43,10 @@ def _present() -> list[Panel]:
 
 def _steps() -> list[Panel]:
     return [
-        lines("Reviews by stage", "Judged per second, by the stage that answered.", "ops", Query(
+        lines("Reviews by stage", "Classified per second, by the stage that answered.", "ops", Query(
             "sum by (stage) (rate(verdict_stage_reviews_total[$__rate_interval]))", "{{stage}}",
         )),
-        lines("Reviews by worker", "Judged per second.", "ops", Query(
+        lines("Reviews by worker", "Classified per second.", "ops", Query(
             "sum by (instance) (rate(verdict_stage_reviews_total[$__rate_interval]))", "{{instance}}",
         )),
         lines("Share of time in each step", "Steps overlap and may exceed 100 % together.", "percentunit", Query(
@@ -66,7 +66,7 @@ def _steps() -> list[Panel]:
                 "histogram_quantile(0.95, sum by (le) (rate(verdict_batch_reviews_bucket[$__rate_interval])))", "p95"
             ),
         ),
-        lines("Tokens that are no padding", "Mean share of a forward pass.", "percentunit", Query(
+        lines("Tokens without padding", "Mean share of a forward pass.", "percentunit", Query(
             "sum(rate(verdict_batch_fill_ratio_sum[$__rate_interval]))"
             " / (sum(rate(verdict_batch_fill_ratio_count[$__rate_interval])) > 0)", "fill",
         )),
@@ -84,15 +84,15 @@ def _resources() -> list[Panel]:
         lines("Memory of the processes", "Resident.", "bytes", Query(
             'process_resident_memory_bytes{job=~"api|worker|maintenance"}', "{{job}} {{instance}}",
         )),
-        lines("Open files", "Sockets among them.", "none", Query(
+        lines("Open files", "Including sockets.", "none", Query(
             'process_open_fds{job=~"api|worker|maintenance"}', "{{job}} {{instance}}",
         )),
         lines(
-            "CPU of the containers", "Share of what each may use; without a limit, of the machine.", "percentunit",
+            "CPU of the containers", "Share of the limit of each; without a limit, of the machine.", "percentunit",
             Query("verdict:cpu:share5m", "{{job}} {{instance}}"), limit=1,
         ),
         lines(
-            "Memory of the containers", "Share of what each may use; without a limit, of the machine.", "percentunit",
+            "Memory of the containers", "Share of the limit of each; without a limit, of the machine.", "percentunit",
             Query("verdict:memory:share", "{{job}} {{instance}}"), limit=0.9,
         ),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Write dashboards/*.json, which Grafana reads: `python -m monitoring.grafana.write`. A test holds them to the code."""
+"""Write dashboards/*.json for Grafana: `python -m monitoring.grafana.write`. A test compares them with the code."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).resolve().parent / "dashboards"
 
 
 def documents() -> dict[Path, str]:
-    """Every dashboard's file, and what must stand in it."""
+    """Return the contents of every dashboard's file, by path."""
     encoder = JSONEncoder(sort_keys=True, indent=2)
     return {
         FOLDER / f"{name}.json": encoder.encode(module.build().build()) + "\n"
@@ -19,7 +19,7 @@ def documents() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all files."""
     for path, text in documents().items():
         path.write_text(text)
 

@@ -86,7 +86,7 @@ def test_without_events_no_target_is_decided(client: httpx.Client) -> None:
     assert [each["name"] for each in found["targets"]] == [
         "request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy", "waiting",
     ]  # fmt: skip
-    assert found["headline"] == "Nothing happened that could be judged"
+    assert found["headline"] == "No data for any target"
 
 
 def test_only_5xx_are_failed_requests(log: Engine) -> None:

@@ -8,10 +8,10 @@ import typer
 from typer.testing import CliRunner
 
 from benchmarks.classifier.tune import Setting, TuneTrial, best, made_up, shares
-from cli.output import CommandError
 from cli.run import run
 from cli.tune import tune as command
 from inference.manifest import load_manifest
+from verdict_cli.output import CommandError
 
 SHIPPED = Path("models/default/1").absolute()
 

@@ -1,1 +1,1 @@
-"""Tests of the `verdict` command and of what `verdict run` keeps alive."""
+"""Tests of the `verdict` command and of the processes of `verdict run`."""

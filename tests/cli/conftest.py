@@ -1,4 +1,4 @@
-"""What the tests of the command share."""
+"""Helpers of the tests of the command."""
 
 import select
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def wait_for() -> Callable[[Callable[[], object]], None]:
-    """Look until something holds, and fail when it does not within 20 s."""
+    """Wait until a condition holds; fail if it does not within 20 s."""
 
     def look(condition: Callable[[], object]) -> None:
         end = time.monotonic() + 20
@@ -26,7 +26,7 @@ def wait_for() -> Callable[[Callable[[], object]], None]:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that ended and was not collected yet does not."""
+    """Tell whether a process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""`verdict examples`: files become data sets, once however often they are added, in the store that is at hand."""
+"""`verdict examples`: files become data sets, and a repeated call changes nothing."""
 
 import gzip
 import json
@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 
 from cli import _examples, _store
 from cli.examples import examples
-from cli.output import CommandError
 from db.engine import Engine
 from settings import DatabaseSettings
 from tests.db.steps import rows
 from tests.embedders import write_model
+from verdict_cli.output import CommandError
 
 Run = Callable[..., Result]
 CSV = 'review,stars,film\n"pirates, at sea",positive,ship\nrobots,NEG,station\n,positive,\ncake,,\n'
@@ -25,7 +25,7 @@ CSV = 'review,stars,film\n"pirates, at sea",positive,ship\nrobots,NEG,station\n,
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one model, which has an embedder."""
+    """Return a folder with one model that has an embedder."""
     write_model(tmp_path / "models/default/1")
     monkeypatch.setenv("MODELS_DIR", str(tmp_path / "models"))
     return tmp_path / "models"
@@ -33,7 +33,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(models: Path, database: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `verdict examples …` on the test's database."""
+    """Return a function that runs `verdict examples …` on the test's database."""
     assert models.is_dir()
     monkeypatch.setenv("DATABASE_URL", database.database_url)
 
@@ -147,7 +147,7 @@ def test_examples_wait_for_an_embedder_and_are_embedded_again_for_another(
     assert rows(engine, "SELECT count(embedding), count(DISTINCT embedder) FROM examples") == [(2, 1)]
 
 
-def test_without_a_store_the_command_says_where_it_looked(
+def test_without_a_database_the_command_names_the_file_it_read(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert models.is_dir()
@@ -157,7 +157,7 @@ def test_without_a_store_the_command_says_where_it_looked(
         pass
 
 
-def test_the_store_of_verdict_run_is_found(
+def test_the_database_of_verdict_run_is_found(
     database: DatabaseSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -167,6 +167,6 @@ def test_the_store_of_verdict_run_is_found(
         assert _examples.datasets(engine, None) == []
 
 
-def test_the_data_set_of_what_callers_share_is_not_yours(run: Run, file: Path) -> None:
+def test_the_data_set_of_shared_reviews_cannot_be_replaced(run: Run, file: Path) -> None:
     with pytest.raises(CommandError, match="choose another name with --name"):
         run("add", file, "--name", "feedback")

@@ -1,15 +1,15 @@
-"""What `cli._follow` promises of Ctrl-C beyond what a whole command shows (test_submit)."""
+"""Ctrl-C in `verdict_cli.follow`, beyond the cases of whole commands (test_submit)."""
 
 import signal
 import sys
 
 import pytest
 
-from cli._follow import ctrl_c_is_kept
+from verdict_cli.follow import ctrl_c_is_kept
 
 
 class Falls:
-    """An interrupt that comes while this is destroyed raises where Python has nobody to raise to."""
+    """Raises an interrupt in its destructor, where Python drops exceptions."""
 
     def __del__(self) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`verdict submit --local`: the very bytes that the service would write, in constant memory, without a service."""
+"""`verdict submit --local`: the same bytes as from the service, in constant memory, without a service."""
 
 import gzip
 import tracemalloc
@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from cli import _local
-from cli._results import Output
-from cli.output import CommandError
 from files.layout import WantedColumns
 from files.row import Row
 from settings import WorkerSettings
 from tests.fakes import POISON, UNREADABLE, FakeClassifier, expected_sentiment
 from verdict import Client
+from verdict_cli.output import CommandError
+from verdict_cli.results import Output
 
 CSV = f'no;review;status\n1;"good, ""I""\nsay";x\n2;bad;=2\n3;;y\n4;{POISON};\n5;bad\n6;a;b;c\n7;{UNREADABLE};z\n'
 
@@ -35,7 +35,7 @@ def classified(
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("formulas", ["escape", "keep"])
-def test_the_output_is_what_the_service_writes(
+def test_the_output_equals_that_of_the_service(
     model: _local.LocalModel, url: str, tmp_path: Path, formulas: str
 ) -> None:
     path = tmp_path / "reviews.csv"
@@ -57,7 +57,7 @@ def test_the_output_begins_with_a_byte_order_mark_on_request(model: _local.Local
 
 
 @pytest.mark.usefixtures("worker")
-def test_ndjson_becomes_the_table_that_the_service_writes(model: _local.LocalModel, url: str, tmp_path: Path) -> None:
+def test_ndjson_gives_the_same_table_as_the_service(model: _local.LocalModel, url: str, tmp_path: Path) -> None:
     path = tmp_path / "reviews.ndjson"
     path.write_text('{"text": "good", "id": "a"}\n{"text": "-bad", "id": "b"}\n{"text": 5}\n')
     _, here = classified(model, path, WantedColumns("ndjson"))
@@ -71,7 +71,7 @@ def test_a_row_that_breaks_the_model_fails_alone(model: _local.LocalModel, tmp_p
     path = tmp_path / "reviews.csv.gz"
     path.write_bytes(gzip.compress(CSV.encode()))
     tally, _ = classified(model, path, WantedColumns("csv"))
-    assert (tally.succeeded, tally.failed) == (2, 5)  # rows 5 and 6 are not as wide as the others
+    assert (tally.succeeded, tally.failed) == (2, 5)  # rows 5 and 6 have another width
 
 
 def test_identical_texts_are_classified_once(
@@ -92,11 +92,11 @@ def test_memory_does_not_grow_with_the_file(model: _local.LocalModel) -> None:
 
     tracemalloc.start()
     try:
-        assert sum(map(len, _local.judged(model, rows()))) == 40 * _local.WINDOW_ROWS
+        assert sum(map(len, _local.classified(model, rows()))) == 40 * _local.WINDOW_ROWS
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 10_000_000  # all rows together have 50 MB
+    assert most < 10_000_000  # all rows together are 50 MB
 
 
 @pytest.mark.parametrize(

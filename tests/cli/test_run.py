@@ -1,4 +1,4 @@
-"""`verdict run` as a user meets it: two starts on one home, a review in between, nothing left at the end."""
+"""`verdict run`: two starts on one home, a review in between, and no process left at the end."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ def running(folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
 
 
 def scrape(folder: Path) -> dict[str, str]:
-    """What Prometheus would fetch, by job, of the targets that the run has written down."""
+    """Fetch the metrics of the targets that the run has written for Prometheus, by job."""
     found = {}
     for group in json.loads((folder / "prometheus.json").read_text()):
         for target in group["targets"]:

@@ -1,4 +1,4 @@
-"""`verdict sla`: the verdict in words, as JSON and as an exit code; from the service, and from a real Prometheus."""
+"""`verdict sla`: the result as text, JSON and exit code, from the service and from a real Prometheus."""
 
 import json
 import math
@@ -14,13 +14,14 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import application
-from cli.output import CommandError
+from cli.main import COMMANDS, HELP
 from db.engine import Engine
 from local import embedded
 from local.supervisor import Command, spawn
 from tests.conftest import wait_until
 from tests.db.steps import broken, complete, must_claim, run, submit
+from verdict_cli.main import application
+from verdict_cli.output import CommandError
 
 Verdict = Callable[..., Result]
 TARGETS = ["request_failures", "result_failures", "mean_latency", "p95_latency", "accuracy", "waiting"]
@@ -29,8 +30,8 @@ needs_prometheus = pytest.mark.skipif(not shutil.which("prometheus"), reason="De
 
 @pytest.fixture
 def verdict() -> Verdict:
-    """Runs `verdict sla …`; a CommandError is raised."""
-    app = application("sla")
+    """Return a function that runs `verdict sla …` and raises its CommandError."""
+    app = application(HELP, COMMANDS, "sla")
 
     def invoke(*words: str) -> Result:
         return CliRunner().invoke(app, ["sla", *words], catch_exceptions=False, env={"COLUMNS": "200"})
@@ -41,7 +42,7 @@ def verdict() -> Verdict:
 def test_a_service_that_has_done_nothing_misses_nothing(verdict: Verdict, url: str) -> None:
     done = verdict("--url", url)
     assert done.exit_code == 0
-    assert "The last 1h: Nothing happened that could be judged" in done.stdout
+    assert "The last 1h: No data for any target" in done.stdout
 
 
 def test_a_breach_is_exit_code_1_and_named(verdict: Verdict, url: str, engine: Engine, model_id: int) -> None:
@@ -64,38 +65,41 @@ def test_an_outage_is_exit_code_1_and_the_first_line(verdict: Verdict, url: str,
     assert "The last 1h: No worker is live: 1 review waits, the oldest for 0 s; they are kept" in said
 
 
-def test_json_is_what_the_service_says(verdict: Verdict, url: str) -> None:
-    printed = verdict("--url", url, "--json").stdout.splitlines()[-1]  # before it, the log of the test's API
+def test_json_equals_the_answer_of_the_service(verdict: Verdict, url: str) -> None:
+    printed = verdict("--url", url, "--json").stdout.splitlines()[-1]  # the log of the test's API comes before it
     found, said = json.loads(printed), httpx.get(f"{url}/v1/sla").json()
     assert found.keys() == said.keys()
-    assert found["targets"][1:] == said["targets"][1:]  # the asking itself is a request
+    assert found["targets"][1:] == said["targets"][1:]  # the query itself is a request
     assert [each["name"] for each in found["targets"]] == TARGETS
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--url", "http://127.0.0.1:9"), "nothing answers at http://127.0.0.1:9; start it with `verdict run`"),
-        (("--url", "localhost"), "'localhost' is no address of a server"),
+        (
+            ("--url", "http://127.0.0.1:9"),
+            "nothing answers at http://127.0.0.1:9; start the service with `verdict run`",
+        ),
+        (("--url", "localhost"), "'localhost' is not an address"),
         (("--prometheus", "http://127.0.0.1:9"), "is --prometheus the address of a Prometheus?"),
-        (("--prometheus", "ftp://a"), "'ftp://a' is no address of a server"),
+        (("--prometheus", "ftp://a"), "'ftp://a' is not an address"),
         (("--window", "2w"), "--window 2w: must be a number and m, h or d"),
         (("--window", "31d"), "from 1m to 30d"),
     ],
 )
-def test_what_cannot_be_asked_is_one_line(verdict: Verdict, words: tuple[str, ...], said: str) -> None:
+def test_a_wrong_source_or_window_is_one_line(verdict: Verdict, words: tuple[str, ...], said: str) -> None:
     with pytest.raises(CommandError) as raised:
         verdict(*words)
     assert (said in str(raised.value), raised.value.exit_code) == (True, 2), raised.value
 
 
-def test_what_is_no_prometheus_is_said_to_be_none(verdict: Verdict, url: str) -> None:
+def test_a_server_that_is_not_prometheus_is_named(verdict: Verdict, url: str) -> None:
     with pytest.raises(CommandError, match="Not Found"):
         verdict("--prometheus", url)
 
 
 class Exposed:
-    """Series that a Prometheus scrapes, as the processes of a service would show them."""
+    """Series for a Prometheus to scrape, as the processes of a service would serve them."""
 
     def __init__(self) -> None:
         self.series: dict[str, float] = {}
@@ -105,14 +109,14 @@ class Exposed:
         return "".join(f"{name} {value}\n" for name, value in self.series.items())
 
     def scraped_again(self) -> None:
-        """Wait until what stands here now was read twice."""
+        """Wait until the present series were scraped twice."""
         seen = self.scrapes
         wait_until(lambda: self.scrapes >= seen + 3)
 
 
 @contextmanager
 def exposing(exposed: Exposed) -> Iterator[str]:
-    """Serve the series; host and port."""
+    """Serve the series; yield host and port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -136,7 +140,7 @@ def exposing(exposed: Exposed) -> Iterator[str]:
 
 @contextmanager
 def prometheus(folder: Path, target: str) -> Iterator[str]:
-    """Run a real Prometheus that scrapes the target five times a second; its URL."""
+    """Run a real Prometheus that scrapes the target five times a second; yield its URL."""
     config = folder / "prometheus.yml"
     config.write_text(
         "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
@@ -159,7 +163,7 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
 
 @pytest.fixture
 def exposed() -> Exposed:
-    """A process that began after the window did, and has done nothing yet."""
+    """Return the series of a process that started within the window and is idle."""
     exposed = Exposed()
     exposed.series = {
         "process_start_time_seconds": math.inf,
@@ -193,11 +197,11 @@ def results(*, fast: float, slow: float, seconds: float) -> dict[str, float]:
 
 
 @needs_prometheus
-def test_a_prometheus_says_the_same_with_memory_and_cpu(verdict: Verdict, exposed: Exposed, tmp_path: Path) -> None:
+def test_a_prometheus_gives_the_same_with_memory_and_cpu(verdict: Verdict, exposed: Exposed, tmp_path: Path) -> None:
     with exposing(exposed) as target, prometheus(tmp_path, target) as url:
         exposed.scraped_again()
         exposed.series |= results(fast=180, slow=20, seconds=30)
-        # Failures of three kinds, once each, of which `increase` alone would see none.
+        # Three kinds of failures, once each; `increase` alone would count none.
         exposed.series |= {
             requests("200"): 600,
             requests("429"): 97,
@@ -232,7 +236,7 @@ def test_a_prometheus_says_the_same_with_memory_and_cpu(verdict: Verdict, expose
 
 
 @needs_prometheus
-def test_a_prometheus_knows_of_an_outage_too(verdict: Verdict, exposed: Exposed, tmp_path: Path) -> None:
+def test_a_prometheus_reports_an_outage_too(verdict: Verdict, exposed: Exposed, tmp_path: Path) -> None:
     with exposing(exposed) as target, prometheus(tmp_path, target) as url:
         exposed.series |= {
             "verdict_overdue_reviews": 5,
@@ -254,7 +258,7 @@ def test_a_prometheus_knows_of_an_outage_too(verdict: Verdict, exposed: Exposed,
 
 
 @needs_prometheus
-def test_a_prometheus_that_scrapes_nothing_of_ours_is_no_witness(verdict: Verdict, tmp_path: Path) -> None:
+def test_a_prometheus_without_our_processes_is_refused(verdict: Verdict, tmp_path: Path) -> None:
     with prometheus(tmp_path, "127.0.0.1:9") as url:
         wait_until(lambda: _is_ready(url))
         with pytest.raises(CommandError, match="has scraped no process of Verdict in the last 1h"):

@@ -1,4 +1,4 @@
-"""`verdict submit`, `job --follow` and `export-results` against a real service: a file in, a file out."""
+"""`verdict submit`, `job --follow` and `export-results` with a real service: a file in, a file out."""
 
 import csv
 import json
@@ -14,8 +14,6 @@ from typing import Any
 import httpx
 import pytest
 
-from cli._follow import follow
-from cli.output import CommandError
 from db.engine import Engine, transaction
 from settings import ApiSettings, DatabaseSettings, QueueSettings
 from tests.cli.conftest import ROOT
@@ -24,6 +22,8 @@ from tests.conftest import register_fake, serving
 from tests.db import steps
 from tests.fakes import POISON, expected_sentiment
 from verdict import Client
+from verdict_cli.follow import follow
+from verdict_cli.output import CommandError
 
 WaitFor = Callable[[Callable[[], object]], None]
 
@@ -33,7 +33,7 @@ SECONDS = 60
 
 @contextmanager
 def started(*argv: str, **env: str) -> "Iterator[subprocess.Popen[str]]":
-    """The command, with its stdout and stderr apart; killed when the block ends too early."""
+    """Start the command with separate stdout and stderr; kill it at the end of the block."""
     environment = {"PATH": "/usr/bin:/bin", "COLUMNS": "200", **env}
     command = [sys.executable, "-m", "cli.main", *argv]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -45,7 +45,7 @@ def started(*argv: str, **env: str) -> "Iterator[subprocess.Popen[str]]":
 
 
 def verdict(*argv: str, stdin: str | None = None, **env: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command."""
+    """Return exit code, stdout and stderr of the command."""
     with started(*argv, **env) as process:
         out, err = process.communicate(stdin, timeout=SECONDS)
     return process.returncode, out, err
@@ -53,7 +53,7 @@ def verdict(*argv: str, stdin: str | None = None, **env: str) -> tuple[int, str,
 
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
-    """Four reviews, two of them the same."""
+    """Write four reviews, two of them equal."""
     path = tmp_path / "reviews.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -115,7 +115,7 @@ def test_stdin_comes_back_on_stdout_with_nothing_between(url: str, reviews: Path
 
 
 @pytest.mark.usefixtures("worker")
-def test_the_job_is_told_to_machines(url: str, reviews: Path) -> None:
+def test_json_has_the_whole_job(url: str, reviews: Path) -> None:
     code, said, err = verdict("submit", str(reviews), "--json", "--url", url)
     assert code == 0, err
     assert json.loads(said)["counts"]["succeeded"] == len(TEXTS)
@@ -129,7 +129,7 @@ def test_rows_that_fail_do_not_fail_the_command_but_a_job_without_any_result_doe
     assert verdict("submit", str(tmp_path / "none.csv"), "--url", url)[0] == 1
 
 
-def test_ctrl_c_leaves_the_job_and_names_the_command_that_picks_it_up(  # noqa: PLR0917  fixtures
+def test_ctrl_c_leaves_the_job_and_names_the_command_that_follows_it(  # noqa: PLR0917  fixtures
     url: str, client: httpx.Client, reviews: Path, out: Path, wait_for: WaitFor, drain: Callable[[], None]
 ) -> None:
     with started("submit", str(reviews), "-o", str(out), "--url", url) as process:
@@ -139,7 +139,7 @@ def test_ctrl_c_leaves_the_job_and_names_the_command_that_picks_it_up(  # noqa: 
     [job] = client.get("/v1/jobs").json()["data"]
     command = f"verdict job {job['id']} --follow -o {out} --url {url}"
     assert (process.returncode, err.count("\n")) == (130, 1), err
-    assert err == f"detached; the job goes on, pick it up with: {command}\n"
+    assert err == f"interrupted; the job goes on, follow it with: {command}\n"
 
     drain()
     code, said, err = verdict(*command.split()[1:])
@@ -153,10 +153,10 @@ def test_ctrl_c_during_the_upload_says_that_nothing_was_accepted(
 ) -> None:
     pipe = tmp_path / "reviews.csv"
     os.mkfifo(pipe)
-    with started("submit", str(pipe), "--url", url) as process, pipe.open("wb"):  # opens when the command reads
+    with started("submit", str(pipe), "--url", url) as process, pipe.open("wb"):  # opens once the command reads
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, err) == (130, "stopped; nothing was accepted\n")
+    assert (process.returncode, err) == (130, "interrupted; nothing was accepted\n")
     assert client.get("/v1/jobs").json()["data"] == []
 
 
@@ -218,16 +218,16 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_sent(
     ("argv", "said"),
     [
         (["submit", "no-such.csv"], "no-such.csv: No such file or directory"),
-        (["submit", "reviews.dat"], "say --format csv or --format ndjson"),
+        (["submit", "reviews.dat"], "add --format csv or --format ndjson"),
         (["submit", "-", "--json", "-o", "-"], "--json and -o - would both write to stdout"),
         (["submit", "-", "--local"], "--local writes CSV to the file that -o names"),
-        (["submit", "-", "--local", "--no-wait"], "not with --local"),
-        (["job", "1", "-o", "results.csv"], "-o goes with --follow"),
+        (["submit", "-", "--local", "--no-wait"], "--json and --no-wait need a service"),
+        (["job", "1", "-o", "results.csv"], "-o needs --follow"),
         (["job", "1", "--follow", "--json", "-o", "-"], "--json and -o - would both write to stdout"),
         (["export-results", "0", "-o", "-"], "Not Found: There is no such job."),
     ],
 )
-def test_what_is_wrong_is_one_line(argv: list[str], said: str) -> None:
+def test_wrong_use_is_one_line(argv: list[str], said: str) -> None:
     problem = '{"title": "Not Found", "detail": "There is no such job."}'
     with scripted(answer(404, problem)) as (url, _):
         code, _, err = verdict(*argv, "--url", url)
@@ -242,12 +242,14 @@ def test_a_refused_file_is_one_line(url: str, tmp_path: Path) -> None:
     assert "length" in err
 
 
-def test_a_service_that_stays_away_leaves_the_command_that_picks_the_job_up(url: str, reviews: Path) -> None:
+def test_an_unreachable_service_leaves_the_command_that_follows_the_job(url: str, reviews: Path) -> None:
     with Client(url) as client:
         job = client.submit_file(reviews)
     with scripted(b"") as (away, _), Client(away, retry_seconds=0) as client, pytest.raises(CommandError) as error:
         follow(client, job, None, away, as_json=False)
-    assert str(error.value).endswith(f"; the job is kept, go on with: verdict job {job.id} --follow --url {away}")
+    assert str(error.value).endswith(
+        f"; the job is kept, follow it with: verdict-client job {job.id} --follow --url {away}"
+    )
 
 
 @pytest.mark.usefixtures("worker")
@@ -260,7 +262,7 @@ def test_a_terminal_sees_a_bar(url: str, reviews: Path) -> None:
 
 @pytest.fixture
 def lenient(database: DatabaseSettings, queue: QueueSettings, engine: Engine) -> Iterator[str]:
-    """A service that keeps jobs for `mine`, which a worker has loaded and none serves."""
+    """Serve an API that accepts jobs for `mine`, a registered model without a live worker."""
     with transaction(engine) as connection:
         register_fake(connection, "mine")
     with serving(ApiSettings(accept_without_worker=True), database, queue) as url:

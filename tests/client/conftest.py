@@ -1,4 +1,4 @@
-"""Each test of the client runs twice: with the one that blocks and with the one that is awaited."""
+"""Each test of the client runs twice: with the blocking and with the awaited client."""
 
 import asyncio
 import inspect
@@ -17,7 +17,7 @@ Ask: TypeAlias = Callable[..., Any]
 
 @pytest.fixture(params=["blocking", "awaited"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """`ask(url, "submit", ["a text"])` with either client."""
+    """Return `ask(url, "submit", ["a text"])` for either client."""
     return _ask if request.param == "blocking" else lambda *args, **options: asyncio.run(_await(*args, **options))
 
 

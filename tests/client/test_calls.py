@@ -1,4 +1,4 @@
-"""The calls against a real service: what is asked is done, what is refused is said."""
+"""The calls with a real service, and its refusals."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_one_text_is_classified(ask: Ask, url: str) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_feedback_is_told_and_shared_only_when_asked(ask: Ask, url: str) -> None:
+def test_feedback_is_recorded_and_shared_only_on_request(ask: Ask, url: str) -> None:
     [result] = ask(url, "results", ask(url, "submit", ["good"], wait=10))
     told = ask(url, "feedback", result.review_id, "positive")
     assert (told.review_id, told.sentiment, told.shared) == (result.review_id, "positive", False)
@@ -102,7 +102,7 @@ def test_failed_reviews_are_retried(ask: Ask, url: str, drain: Callable[[], None
     assert ask(url, "retry", job).counts.queued == 1
 
 
-def test_a_refusal_is_told_field_by_field(ask: Ask, url: str) -> None:
+def test_a_refusal_names_each_field(ask: Ask, url: str) -> None:
     with pytest.raises(Refused) as refused:
         ask(url, "submit", ["good", " "])
     error = refused.value
@@ -119,7 +119,7 @@ def test_an_unknown_job_is_refused(ask: Ask, url: str) -> None:
     assert refused.value.status in {404, 422}
 
 
-def test_one_text_is_no_list_of_reviews(ask: Ask, url: str) -> None:
+def test_a_single_text_is_not_a_list_of_reviews(ask: Ask, url: str) -> None:
     with pytest.raises(TypeError, match="not one text"):
         ask(url, "submit", "good")
 

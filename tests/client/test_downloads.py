@@ -1,4 +1,4 @@
-"""Downloads over connections that break: whole in the end, or gone on with later."""
+"""Downloads over broken connections: complete in the end, or resumed later."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ ETAG = '"of-this-job"'
 
 
 def ranged(content: bytes = CONTENT, *, etag: str = ETAG, cut: int | None = None) -> Callable[[Asked], bytes]:
-    """A reply that serves byte ranges (RFC 9110), and stops after `cut` bytes of a body."""
+    """Return a reply that serves byte ranges (RFC 9110) and stops after `cut` bytes of a body."""
 
     def reply(asked: Asked) -> bytes:
         start, status, headers = 0, 200, {"etag": etag} if etag else {}
@@ -50,7 +50,7 @@ def left(file: Path) -> set[str]:
 
 
 def give_up_after(ask: Ask, file: Path, cut: int, etag: str = ETAG) -> None:
-    """Leave a partial download behind, as a process does whose patience ends."""
+    """Leave a partial download behind, as a process at the end of its retries does."""
     with cutting(cut, etag) as (url, _), pytest.raises(ServiceUnreachable):
         ask(url, "download", "0199", file, retry_seconds=0)
 
@@ -85,7 +85,7 @@ def test_results_of_a_real_service_are_byte_identical_over_broken_connections(
     assert all("range" in each.headers for each in asked[1:])
 
 
-def test_what_is_wanted_is_asked_for(ask: Ask, file: Path) -> None:
+def test_the_options_of_a_download_are_sent(ask: Ask, file: Path) -> None:
     with scripted(answer(200, b"", content_type="application/x-ndjson")) as (url, asked):
         ask(url, "download", "0199", file, format="ndjson", status="failed", formulas="keep")
         ask(url, "download", "0199", file, bom=True)
@@ -93,7 +93,7 @@ def test_what_is_wanted_is_asked_for(ask: Ask, file: Path) -> None:
     assert asked[1].line == "GET /v1/jobs/0199/results?format=csv&formulas=escape&bom=true HTTP/1.1"
 
 
-def test_a_later_process_goes_on_where_one_stopped(ask: Ask, file: Path) -> None:
+def test_a_later_process_resumes_a_download(ask: Ask, file: Path) -> None:
     give_up_after(ask, file, 100_000)
     assert left(file) == {"results.csv.part", "results.csv.part.etag"}
     with serving(ranged()) as (url, asked):
@@ -122,9 +122,7 @@ def test_results_without_a_strong_etag_are_fetched_from_the_beginning(ask: Ask, 
 @pytest.mark.parametrize(
     ("job", "other"), [("0200", {}), ("0199", {"status": "failed"}), ("0199", {"format": "ndjson"})]
 )
-def test_the_beginning_of_other_results_is_not_gone_on_with(
-    ask: Ask, file: Path, job: str, other: dict[str, str]
-) -> None:
+def test_the_beginning_of_other_results_is_not_resumed(ask: Ask, file: Path, job: str, other: dict[str, str]) -> None:
     give_up_after(ask, file, 100_000)
     with serving(ranged()) as (url, asked):
         ask(url, "download", job, file, **other)
@@ -154,7 +152,7 @@ def test_a_part_that_is_longer_than_the_results_is_thrown_away(ask: Ask, file: P
 def test_a_connection_that_always_breaks_at_the_same_byte_ends_the_download(ask: Ask, file: Path) -> None:
     with cutting(40_000, etag="") as (url, asked), pytest.raises(ServiceUnreachable):
         ask(url, "download", "0199", file, retry_seconds=0.5)
-    assert len(asked) == 3  # none but the first got any further
+    assert len(asked) == 3  # only the first made progress
 
 
 def test_a_refused_download_leaves_nothing(ask: Ask, file: Path) -> None:
@@ -173,19 +171,19 @@ def test_an_existing_file_stays_until_the_new_one_is_whole(ask: Ask, file: Path)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/html; charset=utf-8"])
-def test_what_is_no_file_of_results_is_no_download(ask: Ask, file: Path, kind: str) -> None:
+def test_an_answer_without_results_is_refused(ask: Ask, file: Path, kind: str) -> None:
     with scripted(answer(200, "{}", content_type=kind)) as (url, _), pytest.raises(NotVerdict, match="200"):
         ask(url, "download", "0199", file)
     assert left(file) == set()
 
 
-def test_an_empty_answer_is_no_download(ask: Ask, file: Path) -> None:
+def test_an_empty_answer_is_refused(ask: Ask, file: Path) -> None:
     with scripted(answer(202, b"")) as (url, _), pytest.raises(NotVerdict, match="202"):
         ask(url, "download", "0199", file)
     assert left(file) == set()
 
 
-def test_a_partial_answer_to_another_question_is_not_written(ask: Ask, file: Path) -> None:
+def test_another_range_than_the_requested_one_is_not_written(ask: Ask, file: Path) -> None:
     give_up_after(ask, file, 100_000)
     with (
         scripted(answer(206, b"x", content_range="bytes 7-7/8")) as (url, _),

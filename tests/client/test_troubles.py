@@ -1,4 +1,4 @@
-"""A service that is away, busy, broken or another: what is repeated, how, and what is raised in the end."""
+"""A service that is away, busy or broken, or another server: retries, and the final error."""
 
 import json
 import time
@@ -49,7 +49,7 @@ def test_a_submit_whose_answer_was_lost_is_sent_again_under_its_key(ask: Ask) ->
 
 
 @pytest.mark.parametrize("status", [429, 502, 503])
-def test_what_is_busy_is_asked_again(ask: Ask, status: int) -> None:
+def test_a_busy_service_is_retried(ask: Ask, status: int) -> None:
     with scripted(busy(status), busy(status), DONE) as (url, asked):
         assert ask(url, "submit", ["good"]).id == "0199"
     assert len(asked) == 3
@@ -63,7 +63,7 @@ def test_any_retry_after_is_understood(ask: Ask, after: str) -> None:
     assert len(asked) == 2
 
 
-def test_a_wait_longer_than_the_budget_is_not_begun(ask: Ask) -> None:
+def test_a_pause_longer_than_the_budget_is_not_started(ask: Ask) -> None:
     with (
         scripted(busy(429, retry_after="3600")) as (url, asked),
         pytest.raises(Refused, match="Busy: later") as refused,
@@ -73,26 +73,26 @@ def test_a_wait_longer_than_the_budget_is_not_begun(ask: Ask) -> None:
     assert len(asked) == 1
 
 
-def test_repeats_end_with_the_budget(ask: Ask) -> None:
-    with scripted(LOST) as (url, asked), pytest.raises(ServiceUnreachable, match="broke off"):
+def test_retries_end_with_the_budget(ask: Ask) -> None:
+    with scripted(LOST) as (url, asked), pytest.raises(ServiceUnreachable, match="broke"):
         ask(url, "submit", ["good"], retry_seconds=0.5)
-    assert len(asked) == 3  # pauses of 0.1 s and 0.2 s; another of 0.4 s would be too much
+    assert len(asked) == 3  # pauses of 0.1 s and 0.2 s; the next of 0.4 s exceeds the budget
 
 
-def test_a_refusal_is_not_repeated(ask: Ask) -> None:
+def test_a_refusal_is_not_retried(ask: Ask) -> None:
     with scripted(busy(422)) as (url, asked), pytest.raises(Refused):
         ask(url, "submit", ["good"])
     assert len(asked) == 1
 
 
-def test_that_nothing_listens_is_said_at_once(ask: Ask) -> None:
+def test_a_refused_connection_is_raised_at_once(ask: Ask) -> None:
     with scripted(DONE) as (url, _):
         pass
     with pytest.raises(NotConnected, match=f"nothing answers at {url}"):
         ask(url, "submit", ["good"], retry_seconds=3600)
 
 
-def test_a_service_that_goes_away_during_a_wait_is_waited_for(ask: Ask) -> None:
+def test_a_refused_connection_during_a_wait_is_retried(ask: Ask) -> None:
     with scripted(DONE) as (url, _):
         pass
     running = Job.model_validate(JOB | {"status": "processing"})
@@ -107,7 +107,7 @@ def test_a_service_that_goes_away_during_a_wait_is_waited_for(ask: Ask) -> None:
     ["<html>It works!</html>", "[]", '{"id": 1}', '{"detail": "Not Found"}', "\udcff".encode("latin-1", "replace")],
 )
 @pytest.mark.parametrize("status", [200, 301, 404])
-def test_what_is_no_verdict_is_told_from_one(ask: Ask, status: int, body: str) -> None:
+def test_another_server_is_recognised(ask: Ask, status: int, body: str) -> None:
     with scripted(answer(status, body)) as (url, _), pytest.raises(NotVerdict, match=f"answered {status}"):
         ask(url, "job", "0199")
 
@@ -116,8 +116,8 @@ def test_what_is_no_verdict_is_told_from_one(ask: Ask, status: int, body: str) -
     "address", ["localhost", "localhost:8000", "http://a:b", "ftp://host", "http://", "http://[::"]
 )
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_a_url_that_is_none_is_refused(client: type[Client | AsyncClient], address: str) -> None:
-    with pytest.raises(WrongAddress, match="no address"):
+def test_a_malformed_url_is_refused(client: type[Client | AsyncClient], address: str) -> None:
+    with pytest.raises(WrongAddress, match="is not an address"):
         client(address)
 
 
@@ -141,7 +141,7 @@ def kinds(base: type[Exception]) -> list[type[Exception]]:
 
 
 @pytest.mark.parametrize("kind", [each for each in kinds(httpx.RequestError) if each.__module__ == "httpx"])
-def test_whatever_httpx_raises_becomes_one_of_ours(kind: type[httpx.RequestError]) -> None:
+def test_every_error_of_httpx_is_translated(kind: type[httpx.RequestError]) -> None:
     error = kind("it broke")
     ours = unreachable(error, "http://there")
     assert "http://there" in str(ours)

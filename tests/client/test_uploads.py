@@ -1,4 +1,4 @@
-"""Files on their way to the service: as they are, in pieces, and again only if they can be read again."""
+"""Uploads: unchanged, in pieces, and repeated only if the source can be read again."""
 
 import gzip
 import io
@@ -49,7 +49,7 @@ def test_the_name_tells_the_format(ask: Ask, tmp_path: Path, name: str, asked_fo
     assert request.body == CSV
 
 
-def test_how_the_file_is_to_be_read_is_passed_on(ask: Ask, tmp_path: Path) -> None:
+def test_the_options_of_reading_are_sent(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "reviews.txt").write_bytes(CSV)
     options: dict[str, Any] = {
         "text_column": "a b",
@@ -94,7 +94,7 @@ def test_a_stream_is_sent_once(ask: Ask) -> None:
 
 
 def test_a_stream_is_read_as_it_is_sent(ask: Ask) -> None:
-    """Memory stays the same: a piece is read when the one before has been sent."""
+    """Memory is constant: a piece is read after the previous one was sent."""
     sent: list[int] = []
 
     def pieces() -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A TCP server that answers byte by byte as a test says, and cuts connections where it says."""
+"""A TCP server whose answers, byte by byte, and cuts of connections a test chooses."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that came in."""
+    """A received request."""
 
     line: str
     headers: dict[str, str]
@@ -20,7 +20,7 @@ class Asked:
 
 
 def answer(status: int = 200, body: bytes | str = b"{}", **headers: str) -> bytes:
-    """A response with its length; `retry_after="1"` becomes `retry-after: 1`."""
+    """Return a response with its length; `retry_after="1"` becomes `retry-after: 1`."""
     content = body.encode() if isinstance(body, str) else body
     fields = {"content-length": str(len(content))}
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -30,7 +30,7 @@ def answer(status: int = 200, body: bytes | str = b"{}", **headers: str) -> byte
 
 @contextmanager
 def serving(reply: Callable[[Asked], bytes]) -> Iterator[tuple[str, list[Asked]]]:
-    """Answer each request, on a connection of its own, with the bytes of `reply`; yields the URL and what was asked."""
+    """Answer each request, on its own connection, with the bytes of `reply`; yield the URL and the requests."""
     asked: list[Asked] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_serve, args=(server, reply, asked))
@@ -44,14 +44,14 @@ def serving(reply: Callable[[Asked], bytes]) -> Iterator[tuple[str, list[Asked]]
 
 @contextmanager
 def scripted(*answers: bytes) -> Iterator[tuple[str, list[Asked]]]:
-    """Give these answers one after the other, the last one for ever; none at all for b""."""
+    """Give these answers in turn, the last one repeatedly; b"" closes the connection without an answer."""
     left = list(answers)
     with serving(lambda _: left.pop(0) if len(left) > 1 else left[0]) as served:
         yield served
 
 
 def cut_short(url: str, asked: Asked, most: int) -> bytes:
-    """What the server at `url` answers to a request, up to `most` bytes of its body."""
+    """Return the answer of the server at `url`, up to `most` bytes of its body."""
     host, _, port = url.removeprefix("http://").partition(":")
     headers = asked.headers | {"connection": "close"}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -1,4 +1,4 @@
-"""The local stack's tests use the fixtures of the command line's."""
+"""The fixtures of the command line, for the local stack."""
 
 from tests.cli.conftest import wait_for
 

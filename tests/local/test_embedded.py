@@ -1,4 +1,4 @@
-"""The embedded servers and VERDICT_HOME: data is kept, leftovers are cleared, nothing is opened to others."""
+"""The embedded servers and VERDICT_HOME: data is kept, leftovers are stopped, files stay private."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from tests.servers import running
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make one home for all tests here; every test starts its servers anew."""
+    """Create one home for all tests here; every test starts its own servers."""
     made = tmp_path_factory.mktemp("home")
     home.open_postgres(made)
     return made
@@ -51,7 +51,7 @@ def test_postgres_is_safe_and_has_pgvector(folder: Path) -> None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
 
 
-def test_nobody_gets_in_without_the_password(folder: Path) -> None:
+def test_the_servers_refuse_connections_without_the_password(folder: Path) -> None:
     store, waker = home.open_postgres(folder), home.open_valkey(folder)
     with running(store, folder / "log"), running(waker, folder / "valkey.log"):
         with pytest.raises(psycopg.OperationalError, match="password"):
@@ -92,7 +92,7 @@ def test_a_killed_postgres_starts_again(folder: Path) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_stranger_with_the_id_of_an_old_server_is_left_alone(
+def test_another_process_with_the_id_of_an_old_server_is_left_alone(
     folder: Path, stranger: "subprocess.Popen[bytes]"
 ) -> None:
     (folder / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{folder}/postgres\n0\n0\n\n127.0.0.1\n")
@@ -101,7 +101,7 @@ def test_a_stranger_with_the_id_of_an_old_server_is_left_alone(
         assert stranger.poll() is None
 
 
-def test_an_interrupted_initdb_is_made_good(tmp_path: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "postgres.new" / "base").mkdir(parents=True)
     (tmp_path / "postgres").mkdir()
     with running(home.open_postgres(tmp_path), tmp_path / "log"):
@@ -109,7 +109,7 @@ def test_an_interrupted_initdb_is_made_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("file", "text"), [("base", ""), ("PG_VERSION", "18"), ("PG_VERSION", "12")])
-def test_a_folder_that_is_not_whole_is_refused_and_left_as_it_is(tmp_path: Path, file: str, text: str) -> None:
+def test_an_incomplete_folder_is_refused_and_unchanged(tmp_path: Path, file: str, text: str) -> None:
     (tmp_path / "postgres" / "global").mkdir(parents=True)
     (tmp_path / "postgres" / file).write_text(text)
     if text == "12":

@@ -1,4 +1,4 @@
-"""Addresses for the metrics of each process, and the file by which Prometheus finds them."""
+"""Addresses for the metrics of each process, and the file with them for Prometheus."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ NAMES = ["maintenance", "worker-1", "worker-2"]
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """Yield a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -34,14 +34,14 @@ def test_given_a_port_the_others_follow() -> None:
     assert found == {"maintenance": ("127.0.0.1", port)}
 
 
-def test_a_port_in_use_is_said_with_its_setting(taken: int) -> None:
-    with pytest.raises(LocalError, match=rf"port {taken} of 127\.0\.0\.1 cannot be had .* METRICS_PORT"):
+def test_a_port_in_use_is_named_with_its_setting(taken: int) -> None:
+    with pytest.raises(LocalError, match=rf"port {taken} of 127\.0\.0\.1 is not available .* METRICS_PORT"):
         metrics_targets.exporters(MetricsSettings(metrics_port=taken), NAMES, 1)
 
 
 def test_the_port_of_the_api_is_refused() -> None:
     port = embedded.free_port()
-    with pytest.raises(LocalError, match="is the API's"):
+    with pytest.raises(LocalError, match="belongs to the API"):
         metrics_targets.exporters(MetricsSettings(metrics_port=port), NAMES, port)
 
 
@@ -50,8 +50,8 @@ def test_ports_beyond_the_last_are_refused() -> None:
         metrics_targets.exporters(MetricsSettings(metrics_port=65_534), NAMES, 1)
 
 
-def test_a_host_that_is_none_is_said_with_its_setting() -> None:
-    with pytest.raises(LocalError, match=r"METRICS_HOST=nowhere\.invalid is no address"):
+def test_a_wrong_host_is_named_with_its_setting() -> None:
+    with pytest.raises(LocalError, match=r"METRICS_HOST=nowhere\.invalid is not an address"):
         metrics_targets.exporters(MetricsSettings(metrics_host="nowhere.invalid"), NAMES, 1)
 
 

@@ -1,4 +1,4 @@
-"""The supervisor, with small shell commands in the place of servers."""
+"""The supervisor, with small shell commands as servers."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def shell(script: str, name: str = "one", stage: int = 0, **options: Any) -> Com
     return Command(name, ("sh", "-c", script), stage, **options)
 
 
-def test_what_is_killed_is_started_again(supervisor: Supervisor, said: list[str]) -> None:
+def test_a_killed_process_is_restarted(supervisor: Supervisor, said: list[str]) -> None:
     process = supervisor.start(shell(FOREVER))
     first = process.pid
     os.kill(first, Signals.SIGKILL)
@@ -42,7 +42,7 @@ def test_what_is_killed_is_started_again(supervisor: Supervisor, said: list[str]
     assert said == ["one was killed by SIGKILL; starting it again"]
 
 
-def test_what_hangs_is_killed_and_started_again(supervisor: Supervisor, said: list[str], tmp_path: Path) -> None:
+def test_a_hung_process_is_killed_and_restarted(supervisor: Supervisor, said: list[str], tmp_path: Path) -> None:
     beats = "while :; do echo $$ $(date +%N) ready > $HEARTBEAT_FILE; sleep 0.05; done"
     process = supervisor.start(shell(beats, heartbeat=tmp_path / "beat", heartbeat_limit=0.5))
     first = process.pid
@@ -55,7 +55,7 @@ def test_what_hangs_is_killed_and_started_again(supervisor: Supervisor, said: li
     assert not supervisor.wait_until(lambda: len(said) > 2, 1)
 
 
-def test_what_was_healthy_once_is_started_again_for_ever(supervisor: Supervisor, said: list[str]) -> None:
+def test_a_process_that_was_healthy_once_is_restarted_without_a_limit(supervisor: Supervisor, said: list[str]) -> None:
     process = supervisor.start(shell(FOREVER))
     supervisor.mark_healthy()
     for deaths in range(1, 6):
@@ -64,9 +64,9 @@ def test_what_was_healthy_once_is_started_again_for_ever(supervisor: Supervisor,
         assert supervisor.wait_until(lambda deaths=deaths: len(said) == deaths, 5)  # type: ignore[misc]
 
 
-def test_what_only_ever_dies_is_given_up_with_its_last_words(supervisor: Supervisor) -> None:
+def test_a_process_that_never_becomes_healthy_ends_the_run_with_its_last_line(supervisor: Supervisor) -> None:
     supervisor.start(shell("echo starting; echo there is no model; exit 3"))
-    with pytest.raises(LocalError, match="one ended with exit code 3, again and again: there is no model") as error:
+    with pytest.raises(LocalError, match="one ended with exit code 3 repeatedly: there is no model") as error:
         supervisor.wait_until(lambda: False, 20)
     assert error.value.exit_code == 1
 
@@ -92,7 +92,7 @@ def test_stages_stop_from_the_highest_to_the_lowest(supervisor: Supervisor, tmp_
     assert order.read_text().split() == ["api", "worker", "store"]
 
 
-def test_what_does_not_stop_within_its_grace_is_killed(supervisor: Supervisor) -> None:
+def test_a_process_that_does_not_stop_in_time_is_killed(supervisor: Supervisor) -> None:
     process = supervisor.start(shell(STUBBORN, grace_seconds=0.2))
     assert supervisor.wait_until(lambda: process.log.last_line() == "up", 5)
     supervisor.stop()
@@ -110,7 +110,7 @@ def test_a_second_signal_stops_at_once(supervisor: Supervisor) -> None:
     assert process.returncode == -Signals.SIGKILL
 
 
-def test_alarming_lines_reach_the_terminal_and_others_do_not(supervisor: Supervisor, said: list[str]) -> None:
+def test_warnings_and_errors_reach_the_terminal_and_other_lines_do_not(supervisor: Supervisor, said: list[str]) -> None:
     alarm = '{"level": "error", "event": "no store", "attempt": 3, "timestamp": "2026"}'
     supervisor.start(shell(f"echo all is well; echo '{alarm}'; {FOREVER}"))
     assert supervisor.wait_until(lambda: bool(said), 5)

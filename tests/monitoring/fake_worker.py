@@ -1,7 +1,7 @@
 """A worker process with the fake model: `python -m tests.monitoring.fake_worker <file>`.
 
-The model is there as soon as the file is. It serves its metrics and drains as worker.tasks does,
-but polls instead of being rung.
+The model is loaded once the file exists. The process serves its metrics and drains as worker.tasks does, but polls
+instead of waiting for wake-ups.
 """
 
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from broker.notifier import Notifier
 from db.engine import DatabaseError, connect, transaction
-from monitoring import exporter, parts
+from monitoring import exporter, registries
 from monitoring.logs import configure_logs
 from monitoring.metrics import WORKER_READY
 from settings import DatabaseSettings, MetricsSettings, QueueSettings, WorkerSettings
@@ -26,14 +26,14 @@ POLL_SECONDS = 0.02
 
 
 def main(model: Path) -> None:
-    """Work until a signal ends it."""
+    """Work until a signal."""
     configure_logs("worker")
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     WORKER_READY.set(0)
-    # Before the model is there, so that what waited for it is a rise: the fake judges it all between two scrapes.
+    # Before the model is loaded, so that the backlog is a rise: the fake classifies all of it between two scrapes.
     show_zeros(FakeClassifier().info.name)
-    exporter.serve(MetricsSettings(), own=parts.WORKER)
+    exporter.serve(MetricsSettings(), registries.registry(registries.WORKER))
     while not model.exists():
         if stopping.wait(POLL_SECONDS):
             return
@@ -54,7 +54,7 @@ def _context(notifier: Notifier) -> WorkerContext:
     engine = connect(DatabaseSettings(), "test")
     with transaction(engine) as connection:
         model_id = register_fake(connection)
-    pace = Pace(10_000)  # tokens a second
+    pace = Pace(10_000)  # tokens per second
     return WorkerContext(
         WorkerSettings(), engine, FakeClassifier(), model_id, "fake", notifier.notify, lambda _: None, pace=pace
     )

@@ -1,4 +1,4 @@
-"""The names of all series that can exist, and of those that an expression asks for."""
+"""The names of all existing series, and of the series in an expression."""
 
 import re
 from collections.abc import Iterator
@@ -24,19 +24,19 @@ class OneGpu(Gpus):
         super().__init__(None, 1)
 
     def read(self) -> Iterator[Gpu]:
-        """The GPU."""
+        """Yield the GPU."""
         yield Gpu("0", 0.5, 1, 2)
 
 
 def asked(expression: str) -> set[str]:
-    """The series that an expression reads; what stands in quotes or names labels is no series."""
+    """Return the series that an expression reads, without strings and labels."""
     bare = re.sub(r'"[^"]*"', '""', expression)
     bare = re.sub(r"\b(?:by|on|ignoring|without|group_left|group_right) *\([^)]*\)", "", bare)
     return set(NAME.findall(bare))
 
 
 def existing(folder: Path) -> set[str]:
-    """What the processes serve, what the rules record, and what Prometheus adds. `folder` becomes a control group."""
+    """Return the series of processes, rules and Prometheus itself; `folder` becomes a control group."""
     (folder / "cpu.stat").write_text("usage_usec 1\n")
     (folder / "memory.current").write_text("1\n")
     registry = CollectorRegistry()
@@ -48,7 +48,7 @@ def existing(folder: Path) -> set[str]:
 
 
 def gauges_without_labels() -> set[str]:
-    """Those that are 0 in a process that does not measure them."""
+    """Return the names of all gauges without labels."""
     found = [each for each in vars(metrics).values() if isinstance(each, Gauge) and not each._labelnames]
     return {each._name for each in found}
 

@@ -1,4 +1,4 @@
-"""A service whose parts a test stops and starts one by one: PostgreSQL, API and a worker with the fake model."""
+"""A service whose processes a test stops and starts: PostgreSQL, API and a worker with the fake model."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from tests.servers import running
 
 
 class Parts:
-    """The parts by name, each with a fixed port; `close` stops what runs."""
+    """The processes by name, each with a fixed port; `close` stops all."""
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self._folder = folder
@@ -31,14 +31,14 @@ class Parts:
         self.targets = targets_file(folder / "prometheus.json", addresses)
         common = {"DATABASE_URL": self._store.url, "REDIS_URL": redis_url, "HOST": embedded.LOOPBACK}
         self._env = {
-            # Without a worker jobs are kept, so that there is something that waits too long.
+            # Jobs are accepted without a worker, so that some wait too long.
             "api": common
             | {"PORT": str(ports["api"]), "DATABASE_TIMEOUT_SECONDS": "1", "ACCEPT_WITHOUT_WORKER": "true"},
             "worker": common | {"METRICS_PORT": str(ports["worker"])},
         }
 
     def start_everything(self) -> None:
-        """PostgreSQL with the newest schema, then the others."""
+        """Start PostgreSQL with the newest schema, then the others."""
         self._model.touch()
         self.start_store()
         upgrade(DatabaseSettings(database_url=self._store.url))
@@ -46,23 +46,23 @@ class Parts:
         self.start("api")
 
     def start_store(self) -> None:
-        """PostgreSQL on what it had."""
+        """Start PostgreSQL with its data."""
         self._open_store.enter_context(running(self._store, self._folder / "postgres.log"))
 
     def stop_store(self) -> None:
-        """PostgreSQL, as its administrator would."""
+        """Stop PostgreSQL, as its administrator would."""
         self._open_store.close()
 
     def take_model(self) -> None:
-        """A worker that starts from now on waits for its model."""
+        """Remove the model, so that a new worker waits for it."""
         self._model.unlink()
 
     def give_model(self) -> None:
-        """Here it is."""
+        """Provide the model."""
         self._model.touch()
 
     def start(self, name: str) -> None:
-        """The API or the worker."""
+        """Start the API or the worker."""
         module = {"api": ("api.main",), "worker": ("tests.monitoring.fake_worker", str(self._model))}[name]
         command = Command(name, (sys.executable, "-m", *module), 0, self._environment(name), ROOT)
         self._processes[name] = spawn(command, self._folder / f"{name}.log")
@@ -71,13 +71,13 @@ class Parts:
         return os.environ | self._env[name]
 
     def stop(self, name: str) -> None:
-        """The API or the worker, as a deployment would."""
+        """Stop the API or the worker, as a deployment would."""
         process = self._processes.pop(name)
         process.send_signal(Signals.SIGTERM)
         process.wait(30)
 
     def close(self) -> None:
-        """Everything that runs."""
+        """Stop all processes."""
         for name in list(self._processes):
             self.stop(name)
         self.stop_store()

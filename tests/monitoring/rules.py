@@ -1,4 +1,4 @@
-"""What stands in the rule files, and how their durations are divided so that a test need not wait for hours."""
+"""The rule files, and a copy with shorter durations, so that a test does not wait for hours."""
 
 import re
 from collections.abc import Iterator
@@ -12,34 +12,34 @@ from settings import ROOT
 PROMETHEUS = ROOT / "monitoring" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-WINDOW = re.compile(r"\* (\d+) \+")  # the seconds of a window, which make a count of a rate
+WINDOW = re.compile(r"\* (\d+) \+")  # the seconds of a window, which turn a rate into a count
 DURATION = r"\d+(?:ms|[smhd])"
 
 
 def load(path: Path) -> Any:
-    """The YAML of a file."""
+    """Return the YAML of a file."""
     return yaml.safe_load(path.read_text())
 
 
 def rules() -> Iterator[dict[str, Any]]:
-    """Every rule of every file."""
+    """Yield every rule of every file."""
     for path in RULES:
         for group in load(path)["groups"]:
             yield from group["rules"]
 
 
 def alerts() -> list[dict[str, Any]]:
-    """Every alert; several may have one name."""
+    """Return every alert; several may share a name."""
     return [rule for rule in rules() if "alert" in rule]
 
 
 def recorded() -> set[str]:
-    """Names of the recorded series."""
+    """Return the names of the recorded series."""
     return {rule["record"] for rule in rules() if "record" in rule}
 
 
 def divided(path: Path, by: float) -> dict[str, Any]:
-    """A rule file in which every duration is shorter: windows, `for` and intervals; names stay."""
+    """Return a rule file with shorter windows, `for` and intervals; names are unchanged."""
     document: dict[str, Any] = load(path)
     for group in document["groups"]:
         if "interval" in group:
@@ -53,7 +53,7 @@ def divided(path: Path, by: float) -> dict[str, Any]:
 
 
 def shorter(duration: str, by: float) -> str:
-    """A duration divided, in whole milliseconds."""
+    """Return a duration divided by `by`, in whole milliseconds."""
     found = re.fullmatch(r"(\d+)(ms|[smhd])", duration)
     assert found, f"{duration} is not a number and one unit"
     return f"{round(int(found[1]) * UNITS[found[2]] / by * 1000)}ms"

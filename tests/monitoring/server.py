@@ -1,4 +1,4 @@
-"""A real Prometheus on a free port, with the rules of monitoring/prometheus, whose durations may be divided."""
+"""A real Prometheus on a free port, with the rules of monitoring/prometheus, if wanted with shorter durations."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from local.supervisor import Command, spawn
 from tests.conftest import wait_until
 from tests.monitoring.rules import RULES, divided
 
-# The API's /metrics may wait a second for a store that is gone.
+# The API's /metrics may wait a second for a stopped PostgreSQL.
 SCRAPE = {"scrape_interval": "1500ms", "scrape_timeout": "1500ms", "evaluation_interval": "500ms"}
 
 needs_prometheus = pytest.mark.skipif(
@@ -26,24 +26,24 @@ needs_prometheus = pytest.mark.skipif(
 
 
 class Prometheus:
-    """What a running one says."""
+    """A running Prometheus and its answers."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
     def ask(self, path: str, **params: str) -> Any:
-        """The data of an answer of its HTTP API."""
+        """Return the data of an answer of the HTTP API."""
         answer = self._client.get(f"/api/v1/{path}", params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
     def values(self, expression: str) -> list[float]:
-        """What an expression is now, over all series; what is not a number is none."""
+        """Return the present values of an expression by series; NaN counts as absent."""
         found = (float(each["value"][1]) for each in self.ask("query", query=expression)["result"])
         return [value for value in found if math.isfinite(value)]
 
     def firing(self) -> set[tuple[str, str, str]]:
-        """Name, severity and long window, if it has one, of the alerts that fire."""
+        """Return name, severity and long window, if any, of the firing alerts."""
         return {
             (each["labels"]["alertname"], each["labels"]["severity"], each["labels"].get("window", ""))
             for each in self.ask("alerts")["alerts"]
@@ -51,12 +51,12 @@ class Prometheus:
         }
 
     def down(self) -> list[str]:
-        """Why each target that does not answer does not."""
+        """Return the error of each unreachable target."""
         targets = self.ask("targets", state="active")["activeTargets"]
         return [str(each["lastError"]) for each in targets if each["health"] != "up"] if targets else ["no targets yet"]
 
     def is_ready(self) -> bool:
-        """Whether it answers."""
+        """Return whether Prometheus answers."""
         try:
             return self._client.get("/-/ready").status_code == 200
         except httpx.TransportError:
@@ -64,14 +64,14 @@ class Prometheus:
 
 
 def targets_file(path: Path, addresses: Mapping[str, str]) -> Path:
-    """A file of targets as `verdict run` writes it: an address for each job."""
+    """Write a file of targets as `verdict run` does: an address for each job."""
     path.write_text(json.dumps([{"targets": [address], "labels": {"job": job}} for job, address in addresses.items()]))
     return path
 
 
 @contextmanager
 def prometheus(folder: Path, targets: Path, divided_by: float) -> Iterator[Prometheus]:
-    """Run a Prometheus that looks at the targets in a file, until the block ends."""
+    """Run a Prometheus that scrapes the targets in a file, until the block ends."""
     folder.mkdir()
     for path in RULES:
         (folder / path.name).write_text(yaml.safe_dump(divided(path, divided_by)))

@@ -1,4 +1,4 @@
-"""Alerts fire when their cause is there for real, and end when it is gone: one story, with all durations a sixtieth."""
+"""Alerts fire with a real cause and end with it: one sequence, with all durations divided by 60."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ PAGES = {
 
 @pytest.fixture
 def parts(tmp_path: Path, valkey: RunningServer) -> Iterator[Parts]:
-    """Everything runs."""
-    tmp_path.chmod(0o711)  # the owner of PostgreSQL's files must be able to pass
+    """Yield a service with all processes running."""
+    tmp_path.chmod(0o711)  # the owner of PostgreSQL's files must be able to pass this folder
     parts = Parts(tmp_path, valkey.url)
     try:
         parts.start_everything()
@@ -42,7 +42,7 @@ def parts(tmp_path: Path, valkey: RunningServer) -> Iterator[Parts]:
 
 @contextmanager
 def callers(url: str, text: Callable[[int], str]) -> Iterator[None]:
-    """Somebody sends a review every 50 ms and does not wait for its result, whatever the answer is."""
+    """Send a review every 50 ms without waiting for its result; ignore the answers."""
     stopping = threading.Event()
 
     def call() -> None:
@@ -63,27 +63,27 @@ def callers(url: str, text: Callable[[int], str]) -> Iterator[None]:
 
 
 def fine(number: int) -> str:
-    """A review that can be judged."""
+    """Return a review that the model can classify."""
     return f"A fine film, {number}."
 
 
 def poisoned(number: int) -> str:
-    """A review that breaks the model."""
+    """Return a review that breaks the model."""
     return f"{POISON} {number}"
 
 
 def fires(server: Prometheus, *names: str) -> None:
-    """Wait until they do."""
+    """Wait until exactly these alerts fire."""
     wait_until(lambda: set(names) <= {name for name, _ in firing(server)}, FIRES_SECONDS)
 
 
 def pages(server: Prometheus) -> set[str]:
-    """The names of the pages that fire."""
+    """Return the names of the firing pages."""
     return {name for name, severity in firing(server) if severity == "page"}
 
 
 def firing(server: Prometheus) -> set[tuple[str, str]]:
-    """Name and severity of what fires, but for six hours' pages: six minutes here, their end is left to promtool."""
+    """Return the firing alerts without the 6 h pages: they last six minutes here, and promtool tests their end."""
     return {(name, severity) for name, severity, window in server.firing() if window != "6h"}
 
 
@@ -93,7 +93,7 @@ def test_alerts_fire_and_end(parts: Parts, tmp_path: Path) -> None:
     with prometheus(tmp_path / "prometheus", parts.targets, DIVIDED_BY) as server:
         wait_until(lambda: not server.down())
         wait_until(lambda: server.values('verdict_workers_live{job="api"}') == [1.0])
-        wait_until(lambda: not server.firing())  # a slow start is no worker for a while
+        wait_until(lambda: not server.firing())  # during a slow start no worker is live
         _the_worker_stops(server, parts)
         _its_model_does_not_come(server, parts)
         _the_model_fails(server, parts)
@@ -110,7 +110,7 @@ def _the_worker_stops(server: Prometheus, parts: Parts) -> None:
 
 
 def _its_model_does_not_come(server: Prometheus, parts: Parts) -> None:
-    """What waited meanwhile is late when it is judged at last."""
+    """Reviews that waited meanwhile are slow when they are classified."""
     parts.start("worker")
     fires(server, "VerdictWorkerNotReady")
     wait_until(lambda: pages(server) == PAGES["worker"], FIRES_SECONDS)

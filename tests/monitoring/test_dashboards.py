@@ -1,4 +1,4 @@
-"""The dashboards are what the code makes, ask for series that exist, and no panel of a working service is empty."""
+"""The dashboards equal the code, query existing series, and have no empty panel for a working service."""
 
 import json
 import re
@@ -19,12 +19,12 @@ from tests.monitoring.rules import load, rules
 from tests.monitoring.server import Prometheus, needs_prometheus, prometheus
 
 GRAFANA = ROOT / "monitoring" / "grafana"
-DIVIDED_BY = 10  # what is computed once a minute is there sooner
+DIVIDED_BY = 10  # rules with an interval of a minute run sooner
 EMPTY_SECONDS = 60.0
 
 
 def panels() -> Iterator[dict[str, Any]]:
-    """Every panel of every dashboard, as Grafana reads it."""
+    """Return every panel of every dashboard, as Grafana reads it."""
     for path in sorted((GRAFANA / "dashboards").glob("*.json")):
         for panel in json.loads(path.read_text())["panels"]:
             if panel["type"] != "row":
@@ -32,7 +32,7 @@ def panels() -> Iterator[dict[str, Any]]:
 
 
 def expressions() -> dict[str, str]:
-    """What is asked, under the names of who asks."""
+    """Return the expressions of all panels and rules, by the name of their source."""
     of_panels = {
         f"{panel['title']} {target['refId']}": target["expr"].replace("$__rate_interval", "30s")
         for panel in panels()
@@ -47,21 +47,21 @@ def _series(rule: dict[str, Any]) -> str:
     return f"{rule['record']}{{{labels}}}"
 
 
-def test_the_files_are_what_the_code_makes() -> None:
+def test_the_files_equal_the_code() -> None:
     documents = write.documents()
     assert set((GRAFANA / "dashboards").glob("*")) == set(documents)
     stale = [path.name for path, text in documents.items() if path.read_text() != text]
     assert stale == [], "run: python -m monitoring.grafana.write"
 
 
-def test_panels_ask_for_series_that_exist(tmp_path: Path) -> None:
+def test_panels_query_existing_series(tmp_path: Path) -> None:
     known = existing(tmp_path)
     wrong = {name: asked(expr) - known for name, expr in expressions().items() if asked(expr) - known}
     assert wrong == {}
     assert all(asked(expr) for expr in expressions().values())
 
 
-def test_gauges_without_labels_are_asked_of_the_job_that_measures_them() -> None:
+def test_gauges_without_labels_are_read_from_the_job_that_measures_them() -> None:
     of_rules = {str(rule): rule["expr"] for rule in rules()}
     bare = re.compile(rf"\b(?:{'|'.join(gauges_without_labels())})\b(?!\{{job=)")
     assert [name for name, expr in (expressions() | of_rules).items() if bare.search(expr)] == []
@@ -81,7 +81,7 @@ def _family(name: str, histograms: set[str]) -> str:
     return base if base in histograms else name
 
 
-def test_every_panel_says_what_it_shows_in_what_unit_and_from_where() -> None:
+def test_every_panel_has_a_description_a_unit_and_a_source() -> None:
     found = list(panels())
     assert len(found) > 30
     for panel in found:
@@ -93,7 +93,7 @@ def test_every_panel_says_what_it_shows_in_what_unit_and_from_where() -> None:
 
 
 def test_a_dashboard_fits_any_grafana() -> None:
-    """Its data source is chosen in it: no uid of ours has to exist there."""
+    """The data source is a variable, so that no uid has to exist in a Grafana."""
     for path in (GRAFANA / "dashboards").glob("*.json"):
         [variable] = json.loads(path.read_text())["templating"]["list"]
         assert (variable["name"], variable["type"], variable["query"]) == ("datasource", "datasource", "prometheus")
@@ -103,7 +103,7 @@ def test_a_dashboard_fits_any_grafana() -> None:
     assert source["type"] == "prometheus"
 
 
-def test_panels_stand_side_by_side_and_not_on_each_other() -> None:
+def test_panels_do_not_overlap() -> None:
     for path in (GRAFANA / "dashboards").glob("*.json"):
         taken: set[tuple[int, int]] = set()
         for panel in json.loads(path.read_text())["panels"]:
@@ -114,7 +114,7 @@ def test_panels_stand_side_by_side_and_not_on_each_other() -> None:
             taken |= cells
 
 
-def test_grafana_is_told_where_the_dashboards_are() -> None:
+def test_grafana_finds_the_dashboards() -> None:
     [provider] = load(GRAFANA / "provisioning/dashboards/verdict.yml")["providers"]
     assert provider["options"]["path"] == "/etc/grafana/dashboards"
 
@@ -145,7 +145,7 @@ def test_no_panel_and_no_rule_of_a_working_service_is_empty(stack: Stack, tmp_pa
 
 
 def everything_once(client: httpx.Client, number: int) -> None:
-    """What callers do: ask, ask again, send files, tell the truth, cancel, and be refused."""
+    """Make every kind of call: submit, repeat, upload, give feedback, cancel, and be refused."""
     key = {"Idempotency-Key": f"round-{number}"}
     one = {"reviews": [{"text": f"A warm and funny film, {number}."}], "similar": 1}
     for _ in range(2):
@@ -162,7 +162,7 @@ def everything_once(client: httpx.Client, number: int) -> None:
 
 
 def _broken(server: Prometheus) -> list[tuple[str, str]]:
-    """Rules that Prometheus could not evaluate."""
+    """Return the rules that Prometheus could not evaluate."""
     found = [rule for group in server.ask("rules")["groups"] for rule in group["rules"]]
     assert len(found) == len(list(rules()))
     return [(rule["name"], rule.get("lastError", "")) for rule in found if rule["health"] != "ok"]

@@ -1,17 +1,20 @@
-"""Worker and maintenance serve their metrics at a port of their own, and go on without one."""
+"""Worker and maintenance serve their metrics at their own port, and also work without one."""
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 import structlog
+from prometheus_client import generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 from local import embedded
-from monitoring import exporter, metrics, parts
-from settings import MetricsSettings
+from monitoring import exporter, metrics
+from monitoring.registries import API, MAINTENANCE, WORKER, registry
+from settings import ROOT, MetricsSettings
 from tests.conftest import wait_until
 
 Serve = Callable[[int], None]
@@ -19,9 +22,9 @@ Serve = Callable[[int], None]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serves on a port until the test ends."""
+    """Return a function that serves on a port until the test ends."""
     stops = []
-    yield lambda port: stops.append(exporter.serve(MetricsSettings(metrics_port=port)))
+    yield lambda port: stops.append(exporter.serve(MetricsSettings(metrics_port=port), registry(MAINTENANCE)))
     for stop in stops:
         stop()
 
@@ -35,7 +38,7 @@ def answers(port: int) -> bool:
 
 def test_metrics_are_served_until_stopped() -> None:
     port = embedded.free_port()
-    stop = exporter.serve(MetricsSettings(metrics_port=port), own=parts.WORKER)
+    stop = exporter.serve(MetricsSettings(metrics_port=port), registry(WORKER))
     wait_until(lambda: answers(port))
     text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert "verdict_worker_ready" in text
@@ -45,8 +48,8 @@ def test_metrics_are_served_until_stopped() -> None:
     assert not answers(port)
 
 
-def test_what_others_measure_is_not_shown_as_zero(serve: Serve) -> None:
-    metrics.WORKERS_LIVE.clear()  # what the API of another test has set in this process
+def test_metrics_of_other_processes_are_not_served(serve: Serve) -> None:
+    metrics.WORKERS_LIVE.clear()  # the API of another test may have set it in this process
     port = embedded.free_port()
     serve(port)
     wait_until(lambda: answers(port))
@@ -55,13 +58,24 @@ def test_what_others_measure_is_not_shown_as_zero(serve: Serve) -> None:
     assert [line for line in shown.splitlines() if line.startswith(others)] == []
 
 
-def test_every_metric_without_labels_is_some_processs_own() -> None:
+@pytest.mark.parametrize(("folder", "served"), [("api", API), ("worker", WORKER), ("maintenance", MAINTENANCE)])
+def test_a_process_serves_the_metrics_that_its_code_measures_and_no_others(
+    folder: str, served: tuple[MetricWrapperBase, ...]
+) -> None:
+    shared = ("broker", "db")  # their code runs in every process
+    code = "".join(path.read_text() for each in (folder, *shared) for path in (ROOT / each).rglob("*.py"))
     ours = {name: each for name, each in vars(metrics).items() if isinstance(each, MetricWrapperBase)}
-    owned = {name for name, each in ours.items() if each in {*parts.API, *parts.WORKER}}
-    assert {name for name, each in ours.items() if not each._labelnames} == owned
+    measured = {name for name in ours if re.search(rf"\b{name}\b", code)}
+    assert {name for name, each in ours.items() if each in served} == measured
+    assert len(served) == len(set(served))
 
 
-def test_only_this_machine_is_answered(serve: Serve) -> None:
+def test_two_registries_of_one_process_are_independent() -> None:
+    for each in (registry(WORKER), registry(WORKER)):
+        assert generate_latest(each).count(b"# HELP verdict_container_cpu_limit_cores") == 1
+
+
+def test_only_this_machine_can_connect(serve: Serve) -> None:
     port = embedded.free_port()
     serve(port)
     wait_until(lambda: answers(port))
@@ -73,7 +87,7 @@ def test_without_a_port_nothing_is_served(serve: Serve) -> None:
     serve(0)
 
 
-def test_a_port_in_use_is_said_once_and_had_when_it_is_free(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_logged_once_and_used_when_it_is_free(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporter, "RETRY_SECONDS", 0.05)
     with structlog.testing.capture_logs() as lines:
         with socket.create_server(("127.0.0.1", 0)) as taken:

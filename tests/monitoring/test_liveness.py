@@ -1,4 +1,4 @@
-"""Heartbeats: a process that goes on is left alone, one that hangs is noticed, and a probe ends it."""
+"""Heartbeats: a live process is left alone, a hung one is noticed, and a probe ends it."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ BEATING += "beat = Heartbeat(Path(sys.argv[1])).beat\nwhile True: beat(); time.s
 
 @contextmanager
 def beating(path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that beats every 20 ms."""
+    """Yield a process that beats every 20 ms."""
     process = subprocess.Popen([sys.executable, "-S", "-c", BEATING, str(path)], cwd=ROOT)
     try:
         wait_until(lambda: liveness.age(path) is not None)
@@ -38,7 +38,7 @@ REPLACING = (
 
 
 def probe(path: Path, *, replacing: bool = False) -> "subprocess.CompletedProcess[str]":
-    """As a container runs it."""
+    """Run the probe as a container does."""
     command = [sys.executable, "-S", *(("-c", REPLACING) if replacing else ("-m", "monitoring.liveness")), str(path)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
 
@@ -59,7 +59,7 @@ def test_before_the_first_beat_a_process_has_longer(tmp_path: Path) -> None:
 
 
 def test_a_pause_of_the_watcher_itself_is_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole container was frozen: the file is old, and nobody hangs."""
+    """After a pause of the whole container the file is old, but no process hangs."""
     Heartbeat(tmp_path / "beat").beat()
     watch = Watch(tmp_path / "beat", limit_seconds=20)
     assert not watch.is_hung()
@@ -89,7 +89,7 @@ def test_a_step_that_hangs_stops_the_beats_of_a_process_whose_threads_run_on(
     wait_until(lambda: not watch.is_hung())
 
 
-def test_a_probe_is_content_with_a_process_that_beats(tmp_path: Path) -> None:
+def test_a_probe_succeeds_for_a_process_that_beats(tmp_path: Path) -> None:
     with beating(tmp_path / "beat"):
         ended = probe(tmp_path / "beat")
     assert (ended.returncode, ended.stderr) == (0, "")

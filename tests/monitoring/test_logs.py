@@ -1,4 +1,4 @@
-"""What a process writes: JSON, a line an event, with every id that is known, and no text of a review."""
+"""Logs: JSON, one line for each event, with all known ids and without texts of reviews."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The rules are valid, do what their unit tests say, ask for series that exist, and each alert is explained."""
+"""The rules are valid, pass their unit tests, query existing series, and each alert has a runbook."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promto
 
 
 def promtool(*arguments: str | Path, cwd: Path = PROMETHEUS) -> str:
-    """What promtool says; fails when it finds a fault."""
+    """Run promtool and return its output; fail if it reports an error."""
     ended = subprocess.run(
         ["promtool", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=100, check=False
     )
@@ -50,7 +50,7 @@ def test_the_configurations_are_valid(config: Path) -> None:
 
 @needs_promtool
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
-def test_the_rules_do_what_their_unit_tests_say(path: Path) -> None:
+def test_the_rules_pass_their_unit_tests(path: Path) -> None:
     promtool("test", "rules", path.name, cwd=path.parent)
 
 
@@ -83,13 +83,13 @@ def _expected_labels(document: Any) -> list[dict[str, str]]:
     return [dict(re.findall(r'(\w+)="([^"]*)"', text)) for text in texts]
 
 
-def test_rules_ask_for_series_that_exist(tmp_path: Path) -> None:
+def test_rules_query_existing_series(tmp_path: Path) -> None:
     known = existing(tmp_path)
     assert [(rule.get("record", rule.get("alert")), sorted(asked(rule["expr"]) - known)) for rule in rules()
             if not asked(rule["expr"]) or asked(rule["expr"]) - known] == []  # fmt: skip
 
 
-def test_every_alert_says_how_urgent_it_is_and_where_its_runbook_is() -> None:
+def test_every_alert_has_a_severity_and_a_runbook() -> None:
     for rule in alerts():
         assert rule["labels"]["severity"] in {"page", "ticket"}, rule
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, rule
@@ -97,7 +97,7 @@ def test_every_alert_says_how_urgent_it_is_and_where_its_runbook_is() -> None:
         assert "for" in rule, rule
 
 
-def test_the_addresses_of_the_runbook_can_be_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_addresses_of_the_runbook_can_be_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copies = [tmp_path / str(number) for number in range(len(runbook.files()))]
     originals = [path.read_text() for path in runbook.files()]
     for copy, text in zip(copies, originals, strict=True):
@@ -115,7 +115,7 @@ def test_the_addresses_of_the_runbook_can_be_others(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("words", [[], ["docs/alerts.md#{anchor}"], ["https://wiki.example.com/"], ["a", "b"]])
-def test_what_is_no_address_of_a_runbook_is_one_line(
+def test_a_wrong_address_of_a_runbook_is_one_line(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["runbook", *words])
@@ -138,10 +138,15 @@ def test_links_of_the_runbook_lead_to_its_sections() -> None:
 
 @pytest.mark.parametrize(
     ("alert", "budget"),
-    [("VerdictRequestFailures", "0.01"), ("VerdictResultFailures", "0.01"), ("VerdictSlowResults", "0.05")],
+    [
+        ("VerdictRequestFailures", sla.FAILURES),
+        ("VerdictResultFailures", sla.FAILURES),
+        ("VerdictSlowResults", sla.SLOW),
+    ],
 )
-def test_budgets_burn_at_the_rates_and_in_the_windows_of_the_workbook(alert: str, budget: str) -> None:
-    pattern = rf":ratio(\w+) > ([\d.]+) \* {re.escape(budget)} and \S+:ratio(\w+) > \2 \* {re.escape(budget)}\s"
+def test_budgets_burn_at_the_rates_and_in_the_windows_of_the_workbook(alert: str, budget: float) -> None:
+    share = re.escape(f"{budget:g}")
+    pattern = rf":ratio(\w+) > ([\d.]+) \* {share} and \S+:ratio(\w+) > \2 \* {share}\s"
     found = set()
     for rule in alerts():
         if rule["alert"] == alert:
@@ -159,7 +164,7 @@ def test_the_targets_of_the_rules_are_those_of_verdict_sla() -> None:
         "request_failures": sla.FAILURES,
         "result_failures": sla.FAILURES,
         "mean_latency": sla.MEAN_MS / 1000,
-        "p95_latency": 0.05,
+        "p95_latency": sla.SLOW,
         "accuracy": sla.ACCURACY,
         "waiting": 0,
         "api": 0,

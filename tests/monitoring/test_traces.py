@@ -1,4 +1,4 @@
-"""A trace goes with a review from its request through the queue to the batch that judged it."""
+"""A trace follows a review from its request through the queue to the batch that classified it."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,7 +19,7 @@ BODY = {"reviews": [{"text": "a fine film"}]}
 
 @pytest.fixture
 def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """Every span that ends, in this process."""
+    """Yield the ended spans of this process."""
     monkeypatch.setattr(traces, "_tracers", [])
     exporter = InMemorySpanExporter()
     traces.begin("test", SimpleSpanProcessor(exporter))
@@ -66,9 +66,7 @@ def test_one_batch_links_to_every_request_it_serves_once(
     assert linked == {each.context.span_id for each in requests if each.context}
 
 
-def test_a_failure_of_ours_is_an_error_in_the_trace(
-    spans: InMemorySpanExporter, client: httpx.Client, engine: Engine
-) -> None:
+def test_a_5xx_is_an_error_in_the_trace(spans: InMemorySpanExporter, client: httpx.Client, engine: Engine) -> None:
     run(engine, "DELETE FROM workers")
     assert client.get("/readyz").status_code == 503
     [span] = wait_until(lambda: named(spans, "GET /readyz"))

@@ -1,4 +1,4 @@
-"""What a service takes and answers, as frozen objects; fields that a newer service adds are kept beside the known."""
+"""Requests and answers of a service as frozen objects; fields of a newer service are kept as extra attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ENDED = frozenset({"succeeded", "failed", "cancelled", "expired"})
 
 
 def read(kind: type[Answer], response: httpx.Response) -> Answer:
-    """The body of a 2xx. Raises NotVerdict when it is something else."""
+    """Parse the body of a 2xx. Raises NotVerdict if it has another shape."""
     try:
         return kind.model_validate_json(response.content)
     except ValidationError as error:
@@ -25,7 +25,7 @@ def read(kind: type[Answer], response: httpx.Response) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A review to classify; `id` is your own and comes back with the result."""
+    """A review to classify; `id` is yours and comes back with the result."""
 
     text: str
     id: str | None = None
@@ -36,7 +36,7 @@ class _Answer(BaseModel):
 
 
 class Counts(_Answer):
-    """How many reviews stand where; the states add up to `total`."""
+    """The number of reviews in each state; they add up to `total`."""
 
     total: int
     queued: int
@@ -47,12 +47,12 @@ class Counts(_Answer):
 
     @property
     def done(self) -> int:
-        """Those that need no more work."""
+        """Reviews that need no more work."""
         return self.succeeded + self.failed + self.cancelled
 
 
 class Model(_Answer):
-    """Which model gave a result."""
+    """The model that gave a result."""
 
     name: str
     version: str
@@ -61,7 +61,7 @@ class Model(_Answer):
 
 
 class Trouble(_Answer):
-    """Why a review has no result."""
+    """The reason that a review has no result."""
 
     code: str
     detail: str
@@ -69,7 +69,7 @@ class Trouble(_Answer):
 
 
 class SimilarReview(_Answer):
-    """A labelled review that resembles the one that was classified."""
+    """A labelled review that is similar to the classified one."""
 
     text: str
     sentiment: str
@@ -77,11 +77,11 @@ class SimilarReview(_Answer):
 
 
 class Result(_Answer):
-    """One review's state and, when `status` is `succeeded`, its sentiment.
+    """The state of one review and, if `status` is `succeeded`, its sentiment.
 
-    `index` is its place in the job, from 0; `line` that of its first line in an uploaded file, from 1; `confidence` the
-    calibrated probability of `sentiment`. `review_id` is None for a row that holds no review; `error` says why.
-    `cached` says that the model had judged the same text before; `warnings` names what lowers the confidence, such as
+    `index` is the position in the job, from 0; `line` the first line in an uploaded file, from 1; `confidence` the
+    calibrated probability of `sentiment`. `review_id` is None for a row without a review; `error` gives the reason.
+    `cached` marks a prediction reused from an equal text; `warnings` names reasons for a lower confidence, such as
     `language`.
     """
 
@@ -104,7 +104,7 @@ class Result(_Answer):
 
 
 class Scores(_Answer):
-    """How well one label was found."""
+    """Precision, recall and F1 of one label."""
 
     precision: float | None
     recall: float | None
@@ -112,7 +112,7 @@ class Scores(_Answer):
 
 
 class Evaluation(_Answer):
-    """A finished job held against the labels that came with its file; rows of the matrix are the truth."""
+    """A finished job compared with the labels of its file; rows of the confusion matrix are the true labels."""
 
     labelled: int
     unknown_labels: int
@@ -128,7 +128,7 @@ class Evaluation(_Answer):
 
 
 class File(_Answer):
-    """How an uploaded file was read."""
+    """The options by which an uploaded file was read."""
 
     columns: list[str]
     text_column: str
@@ -139,7 +139,7 @@ class File(_Answer):
 
 
 class Job(_Answer):
-    """A job as it was when it was asked for; `results` are those of a small one, else None."""
+    """The state of a job at the time of the answer; `results` is None for a large job."""
 
     id: str
     status: str
@@ -163,19 +163,19 @@ class Job(_Answer):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will change any more, unless its failed reviews are retried."""
+        """Whether the state is final, unless failed reviews are retried."""
         return self.status in ENDED
 
 
 class Page(_Answer):
-    """Some results; `next` leads to those behind them."""
+    """One page of results; `next` is the `after` of the following page."""
 
     data: list[Result]
     next: str | None
 
 
 class Classification(_Answer):
-    """The short form's answer."""
+    """The answer to `classify`."""
 
     sentiment: str
     confidence: float
@@ -184,7 +184,7 @@ class Classification(_Answer):
 
 
 class Feedback(_Answer):
-    """What is stored of feedback on a review; `shared` says whether other callers may see the review."""
+    """Stored feedback on a review; `shared` says whether other callers may see the text."""
 
     review_id: str
     sentiment: str

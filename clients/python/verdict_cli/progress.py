@@ -1,4 +1,4 @@
-"""How far a file has come: a bar on a terminal, a line now and then elsewhere; on stderr, beside the results."""
+"""Progress on stderr: a bar on a terminal, elsewhere a line every 10 s."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,32 +8,32 @@ from typing import TypeAlias
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from cli.output import say, stderr
 from verdict import Job
+from verdict_cli.output import say, stderr
 
 LINE_SECONDS = 10.0
 
-# Told how much is done, of how much if that is known, and the same in words.
+# Takes the amount done, the total if known, and both in words.
 Report: TypeAlias = Callable[[float, float | None, str], None]
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report]:
-    """Show how `what` comes along until the block ends."""
+def progress(task: str) -> Iterator[Report]:
+    """Show the progress of `task` until the block ends."""
     if not stderr.is_terminal:
-        yield _lines(what)
+        yield _lines(task)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[words]}"))
     with Progress(*columns, console=stderr) as bar:
-        task = bar.add_task(what, total=None, words="")
-        yield lambda done, total, words: bar.update(task, completed=done, total=total, words=words)
+        shown = bar.add_task(task, total=None, words="")
+        yield lambda done, total, words: bar.update(shown, completed=done, total=total, words=words)
 
 
 @contextmanager
-def transfer(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show the bytes that have been sent or received, and how fast."""
+def transfer(task: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show the bytes sent or received, and the speed."""
     began = time.monotonic()
-    with progress(what) as report:
+    with progress(task) as report:
 
         def count(done: int) -> None:
             speed = done / max(time.monotonic() - began, 1e-3)
@@ -46,7 +46,7 @@ def transfer(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def rows(job: Job) -> tuple[float, float, str]:
-    """What a report takes, of a job: rows, rows a second and the time left."""
+    """Return the arguments of a report on a job: rows done, rows in all, and words with speed and time left."""
     counts = job.counts
     words = [f"{counts.done:,} of {counts.total:,} rows"]
     words += [f"{counts.failed:,} failed"] if counts.failed else []
@@ -57,19 +57,19 @@ def rows(job: Job) -> tuple[float, float, str]:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss, or m:ss below an hour."""
+    """Format seconds as h:mm:ss, or m:ss below an hour."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _lines(what: str) -> Report:
-    told = time.monotonic()
+def _lines(task: str) -> Report:
+    printed = time.monotonic()
 
     def report(_done: float, _total: float | None, words: str) -> None:
-        nonlocal told
-        if time.monotonic() - told >= LINE_SECONDS:
-            told = time.monotonic()
-            say(f"{what}: {words}")
+        nonlocal printed
+        if time.monotonic() - printed >= LINE_SECONDS:
+            printed = time.monotonic()
+            say(f"{task}: {words}")
 
     return report

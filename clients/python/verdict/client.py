@@ -1,21 +1,20 @@
 """The two clients: the calls of verdict.calls with a driver of verdict.drivers."""
 
-import os
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from verdict import arguments
 from verdict.calls import Calls
+from verdict.connections import route
 from verdict.drivers import AsyncDriver, Driver
-from verdict.errors import WrongAddress
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 RETRY_SECONDS = 30.0
 
 
 class Client(Calls, Driver):
-    """A service, asked by blocking calls; use it in a `with` block, or `close` it.
+    """A service, called by blocking methods; use it in a `with` block, or `close` it.
 
     ```python
     with Client() as client:
@@ -24,35 +23,38 @@ class Client(Calls, Driver):
     ```
 
     Args:
-        url: Address of the service; else what VERDICT_URL says, else http://127.0.0.1:8000.
-        retry_seconds: How long, in pauses that add up, a call is repeated while the service is out of reach, busy
-            (429) or broken (503). 0: never.
+        url: Address of the service; if not given VERDICT_URL, else http://127.0.0.1:8000.
+        retry_seconds: Limit of the pauses between retries of one call, added up, while the service is unreachable,
+            busy (429) or broken (503). 0: no retry.
 
     Raises:
-        WrongAddress: `url` is none.
+        WrongAddress: `url` is not the address of a service.
+        WrongEnvironment: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE or SSL_CERT_DIR cannot be used.
     """
 
     def __init__(self, url: str | None = None, *, retry_seconds: float = RETRY_SECONDS) -> None:
-        self._retry_seconds = retry_seconds
-        self._http = httpx.Client(base_url=_address(url))
+        self._retry_seconds = arguments.seconds(retry_seconds, "retry_seconds", may_be_infinite=True)
+        way = route(url)
+        self._where = str(way)
+        self._http = httpx.Client(base_url=way.url, transport=httpx.HTTPTransport(verify=way.verify, proxy=way.proxy))
 
     def __enter__(self) -> Self:
-        """Use it until the block ends."""
+        """Return the client itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the client."""
         self.close()
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close all connections."""
         self._http.close()
 
 
 class AsyncClient(Calls, AsyncDriver):
-    """A service, asked by awaited calls; as `Client` in all else.
+    """A service, called by awaited methods; arguments and errors are those of `Client`.
 
     ```python
     async with AsyncClient() as client:
@@ -63,30 +65,23 @@ class AsyncClient(Calls, AsyncDriver):
     """
 
     def __init__(self, url: str | None = None, *, retry_seconds: float = RETRY_SECONDS) -> None:
-        self._retry_seconds = retry_seconds
-        self._http = httpx.AsyncClient(base_url=_address(url))
+        self._retry_seconds = arguments.seconds(retry_seconds, "retry_seconds", may_be_infinite=True)
+        way = route(url)
+        self._where = str(way)
+        self._http = httpx.AsyncClient(
+            base_url=way.url, transport=httpx.AsyncHTTPTransport(verify=way.verify, proxy=way.proxy)
+        )
 
     async def __aenter__(self) -> Self:
-        """Use it until the block ends."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the client."""
         await self.close()
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close all connections."""
         await self._http.aclose()
-
-
-def _address(url: str | None) -> httpx.URL:
-    given = url or os.environ.get("VERDICT_URL") or DEFAULT_URL
-    try:
-        address = httpx.URL(given)
-    except httpx.InvalidURL as error:
-        raise WrongAddress(f"{given!r} is no address of a service: {error}") from error
-    if address.scheme not in {"http", "https"} or not address.host:
-        raise WrongAddress(f"{given!r} is no address; one looks like {DEFAULT_URL}")
-    return address

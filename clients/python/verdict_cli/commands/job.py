@@ -1,4 +1,4 @@
-"""`verdict job`: show a job of a running service, its counts and its results; or follow it to its end."""
+"""`job`: show the counts and results of a job of a running service, or follow it to its end."""
 
 from typing import Annotated
 
@@ -6,18 +6,19 @@ import typer
 from rich.console import Group
 from rich.table import Table
 
-from cli._follow import follow as follow_to_the_end
-from cli._results import BomOption, ForceOption, KeepFormulasOption, OutputOption, output, summary
-from cli._service import service
-from cli.classify import cells, is_success
-from cli.output import CommandError, JsonOption, UrlOption, show
 from verdict import Job
+from verdict_cli import output as command
+from verdict_cli.commands.classify import cells, is_success
+from verdict_cli.follow import follow as follow_to_the_end
+from verdict_cli.output import CommandError, JsonOption, UrlOption, show
+from verdict_cli.results import BomOption, ForceOption, KeepFormulasOption, OutputOption, output, summary
+from verdict_cli.service import service
 
 
 def job(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait with a progress bar, then sum the job up.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait with a progress bar, then print a summary.")] = False,
     out: OutputOption = None,
     keep_formulas: KeepFormulasOption = False,
     bom: BomOption = False,
@@ -25,15 +26,15 @@ def job(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     url: UrlOption = "http://127.0.0.1:8000",
     json: JsonOption = False,
 ) -> None:
-    """Show the job ID: its state, its counts and, of a small job, the results that are there.
+    """Show the job ID: its state, its counts and, for a small job, the results so far.
 
-    With --follow, go on where `verdict submit` was left: wait for the end and write the results to -o.
+    With --follow, continue an interrupted `submit`: wait for the end and write the results to -o.
 
-    Exit code 0: it runs, or every review has a result; 1: it ended without; 2: it could not be asked for. With
-    --follow, as for `verdict submit`.
+    Exit code 0: the job runs, or every review has a result; 1: it ended without some; 2: no such job, or no service.
+    With --follow, as for `submit`.
     """
     if out and not follow:
-        raise CommandError("-o goes with --follow; `verdict export-results` writes what is there now")
+        raise CommandError(f"-o needs --follow; `{command.program} export-results` writes the results so far")
     wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json, bom=bom) if out else None
     with service(url) as client:
         found = client.job(job_id)
@@ -49,7 +50,7 @@ def job(  # noqa: PLR0913, PLR0917  a command's options are its parameters
 
 def _tables(found: Job) -> Group:
     if found.results is None:
-        return Group(summary(found, None), f"its results: verdict export-results {found.id} -o results.csv")
+        return Group(summary(found, None), f"results: {command.program} export-results {found.id} -o results.csv")
     table = Table("review", "sentiment", "confidence", "model", "timing", box=None)
     for result in found.results:
         table.add_row(str(result.index), *cells(result))

@@ -14,9 +14,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machine
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(highlight=False, soft_wrap=True, stderr=True)
 
+#: The script that runs, for messages that name a command; `verdict_cli.main.run` sets it.
+program = "verdict-client"
+
 
 class CommandError(Exception):
-    """The command cannot do what was asked; the message is all that the user needs to know.
+    """The command cannot do its work; the message is one complete line.
 
     Exit code 2 stands for wrong use or circumstances, 1 for work that was tried and failed.
     """
@@ -27,7 +30,7 @@ class CommandError(Exception):
 
 
 def say(message: str) -> None:
-    """Tell the user what happens, beside the results."""
+    """Print a message to stderr, beside the results."""
     stderr.print(escape(message))
 
 

@@ -1,6 +1,7 @@
-"""Where results are written as they come, so that a broken connection costs little. Called by verdict.calls.
+"""Write results as they arrive, so that a broken connection costs little.
 
-`<file>.part` grows; `<file>.part.etag` says of which results it is the beginning, for this process or a later one.
+`<file>.part` grows. `<file>.part.etag` names the results that it is the beginning of, so that this process or a later
+one can continue.
 """
 
 import os
@@ -16,31 +17,31 @@ from verdict.steps import ANSWER_SECONDS, Patience, Send, Steps
 
 Destination: TypeAlias = str | os.PathLike[str] | BinaryIO
 OK, PARTIAL, BEYOND = 200, 206, 416
-NO_RESULTS = ("application/json", "text/html")  # from an old service that pages them, or from something else
+NO_RESULTS = ("application/json", "text/html")  # an old service that pages its results, or another server
 TIMEOUT = httpx.Timeout(ANSWER_SECONDS, read=60)
 
 
 class Sink(Protocol):
-    """What has been written so far, and where it goes on."""
+    """A target of a download: `size` bytes are written."""
 
     size: int
 
     def headers(self) -> dict[str, str]:
-        """What asks for the rest."""
+        """Return the headers that request the rest."""
         ...
 
     def accept(self, response: httpx.Response) -> Callable[[bytes], object]:
-        """What takes this answer's body: the rest of what was written, or with status 200 all of it."""
+        """Return the function that takes the body: the rest, or with status 200 the whole."""
         ...
 
     def begin_anew(self) -> None:
-        """Forget what was written."""
+        """Discard the written bytes."""
         ...
 
 
 @contextmanager
 def part_of(destination: str | os.PathLike[str], source: str) -> Iterator["PartFile"]:
-    """Write beside `destination`, which appears whole at the end; `source` is what is written, told from all else."""
+    """Write beside `destination`, which appears complete at the end; `source` identifies the results."""
     target = Path(destination)
     part, mark = (target.with_name(target.name + ending) for ending in (".part", ".part.etag"))
     try:
@@ -50,7 +51,7 @@ def part_of(destination: str | os.PathLike[str], source: str) -> Iterator["PartF
         part.replace(target)
         mark.unlink(missing_ok=True)
     finally:
-        if part.exists() and not part.stat().st_size:  # nothing that a later download could go on with
+        if part.exists() and not part.stat().st_size:  # nothing that a later download could continue
             part.unlink()
             mark.unlink(missing_ok=True)
 
@@ -58,7 +59,7 @@ def part_of(destination: str | os.PathLike[str], source: str) -> Iterator["PartF
 def fetched(
     sink: Sink, path: str, params: Mapping[str, str], budget: float, on_received: Callable[[int], object]
 ) -> Steps[None]:
-    """Send until `sink` has all; the budget for repeats begins anew with every byte further than before."""
+    """Send until `sink` has all bytes; every byte of progress renews the budget for retries."""
 
     def accept(response: httpx.Response) -> Callable[[bytes], object] | None:
         if response.status_code not in {OK, PARTIAL}:
@@ -71,14 +72,14 @@ def fetched(
 
     patience, furthest = Patience(budget), sink.size
     while True:
-        # What a server compresses on the way has no bytes that could be counted.
+        # A compressed body has other offsets than the results, so a range could not be resumed.
         headers = {"Accept-Encoding": "identity"} | sink.headers()
         outcome: httpx.Response | VerdictError = yield Send(
             "GET", path, params, headers, accept=accept, timeout=TIMEOUT
         )
         if isinstance(outcome, httpx.Response) and outcome.status_code == BEYOND and sink.size:
             if outcome.headers.get("content-range") == f"bytes */{sink.size}":
-                return  # an earlier process got everything and did not come to rename it
+                return  # an earlier process received everything and ended before the rename
             sink.begin_anew()
             continue
         if isinstance(outcome, httpx.Response) and outcome.status_code in {OK, PARTIAL}:
@@ -91,7 +92,7 @@ def fetched(
 
 
 class Stream:
-    """An open file that cannot be rewound, such as stdout; what was written is known only to this object."""
+    """An open file that cannot be rewound, such as stdout; only this object knows how much is written."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.size = 0
@@ -99,19 +100,19 @@ class Stream:
         self._etag = ""
 
     def headers(self) -> dict[str, str]:
-        """What asks for the rest."""
+        """Return the headers that request the rest."""
         return _resume(self.size, self._etag)
 
     def accept(self, response: httpx.Response) -> Callable[[bytes], object]:
-        """What takes this answer's body. Raises DownloadChanged when it is not the rest of what was written."""
+        """Return the function that takes the body. Raises DownloadChanged if the body is not the rest."""
         if self.size and response.status_code == OK:
             self.begin_anew()
         self._etag = response.headers.get("etag", "")
         return self._write
 
     def begin_anew(self) -> None:
-        """Not possible here."""
-        raise DownloadChanged("the results have changed since the download began; what was written is incomplete")
+        """Raise DownloadChanged: a stream cannot be rewound."""
+        raise DownloadChanged("the results have changed since the download began; the written part is incomplete")
 
     def _write(self, chunk: bytes) -> None:
         self._file.write(chunk)
@@ -119,7 +120,7 @@ class Stream:
 
 
 class PartFile:
-    """A file that a later process can go on with."""
+    """A file that a later process can continue."""
 
     def __init__(self, file: BinaryIO, mark: Path, source: str) -> None:
         self._file, self._mark, self._source = file, mark, source
@@ -129,11 +130,11 @@ class PartFile:
             self.begin_anew()
 
     def headers(self) -> dict[str, str]:
-        """What asks for the rest."""
+        """Return the headers that request the rest."""
         return _resume(self.size, self._etag)
 
     def accept(self, response: httpx.Response) -> Callable[[bytes], object]:
-        """What takes this answer's body: the rest of what was written, or with status 200 all of it."""
+        """Return the function that takes the body: the rest, or with status 200 the whole."""
         if response.status_code == OK:
             self.begin_anew()
             self._etag = response.headers.get("etag", "")
@@ -141,8 +142,8 @@ class PartFile:
         return self._write
 
     def begin_anew(self) -> None:
-        """Forget what was written."""
-        self._file.truncate(0)  # before the mark is replaced: an old mark beside no bytes does no harm
+        """Discard the written bytes."""
+        self._file.truncate(0)  # before the mark is replaced: an old mark beside an empty file is harmless
         self.size = 0
 
     def _marked(self) -> str:
@@ -160,7 +161,7 @@ class PartFile:
 
 
 def _resume(size: int, etag: str) -> dict[str, str]:
-    # A weak ETag vouches for no byte, and If-Range takes none (RFC 9110, 13.1.5).
+    # A weak ETag does not promise equal bytes, and If-Range forbids one (RFC 9110, 13.1.5).
     return {"Range": f"bytes={size}-", "If-Range": etag} if size and etag.startswith('"') else {}
 
 

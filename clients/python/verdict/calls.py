@@ -1,4 +1,4 @@
-"""Every call of the API, written once; `Client` and `AsyncClient` (verdict.client) take the steps.
+"""Every call of the API, written once; `Client` and `AsyncClient` (verdict.client) run the steps.
 
 Where a signature says `Steps[Job]`, a `Client` returns a Job and an `AsyncClient` an awaitable one.
 """
@@ -12,24 +12,28 @@ from uuid import uuid4
 
 import httpx
 
-from verdict import uploads
+from verdict import arguments, uploads
 from verdict.downloads import Destination, Stream, fetched, part_of
 from verdict.drivers import call, paged
 from verdict.schemas import Classification, Feedback, Job, Page, Result, Review, read
 from verdict.steps import ANSWER_SECONDS, Pages, Send, Steps, answered
 from verdict.uploads import Format, Reading, Source
 
-WAIT_SECONDS = 25  # a longer wait is several requests, so that a lost connection shows
+WAIT_SECONDS = 25  # a longer wait is several requests, so that a lost connection is noticed
 PROGRESS_SECONDS = 1
 RESULTS_PAGE = 500
-UPLOAD = httpx.Timeout(ANSWER_SECONDS, write=60, read=600)  # the answer comes when all rows are stored
+UPLOAD = httpx.Timeout(ANSWER_SECONDS, write=60, read=600)  # the answer comes after all rows are stored
 
 Id: TypeAlias = Job | str
 ResultsFormat: TypeAlias = Literal["csv", "ndjson", "parquet"]
 
 
 class Calls:
-    """What can be asked of a service. Every method raises a VerdictError, and nothing else over the service's doing."""
+    """The calls of a service.
+
+    Every method raises TypeError or ValueError for a wrong argument, and a VerdictError for every failure of the
+    service or of the connection.
+    """
 
     _retry_seconds: float
 
@@ -47,23 +51,27 @@ class Calls:
     ) -> Steps[Job]:
         """Submit reviews as one job, and wait up to `wait` seconds for its end.
 
-        When the answer is lost or the service is busy it is sent again under the same `Idempotency-Key`, so that one
-        call makes one job; with a key of your own that also holds for two calls.
+        If the answer is lost or the service is busy, the request is sent again under the same `Idempotency-Key`, so
+        that one call makes one job; with a key of your own this also holds for two calls.
 
         Args:
-            reviews: Texts, or `Review`s where an id of yours should come back with the result.
-            wait: Seconds; the job comes back unfinished when they are over.
-            model: One of the service's models, if not its default.
-            similar: How many similar labelled reviews each result should carry, at most 20; if not given, 3 in a job
-                of one review and none in others.
-            metadata: Anything of yours that JSON can say; comes back with the job.
-            deadline_seconds: What is not finished by then is dropped.
+            reviews: Texts, or `Review`s whose id comes back with the result.
+            wait: Seconds; after them the job is returned unfinished.
+            model: A model of the service in place of its default.
+            similar: Number of similar labelled reviews with each result, at most 20; by default 3 for a job of one
+                review and none for others.
+            metadata: Any JSON object; comes back with the job.
+            deadline_seconds: After this time the unfinished reviews are dropped.
             idempotency_key: 1 to 255 visible ASCII characters.
         """
-        if isinstance(reviews, str):
-            raise TypeError("reviews must be a sequence of texts, not one text")
-        options = {"model": model, "similar": similar, "metadata": metadata, "deadline_seconds": deadline_seconds}
-        body = {"reviews": [_review(each) for each in reviews]} | _given(options)
+        options = {
+            "model": _if_given(model, arguments.text, "model"),
+            "similar": _if_given(similar, arguments.count, "similar"),
+            "metadata": None if metadata is None else arguments.metadata(metadata),
+            "deadline_seconds": _if_given(deadline_seconds, arguments.seconds, "deadline_seconds"),
+        }
+        wait = arguments.seconds(wait, "wait")
+        body = {"reviews": arguments.texts(reviews)} | _given(options)
         headers = _key(idempotency_key) | ({"Prefer": f"wait={wait:g}"} if wait else {})
         send = Send("POST", "/v1/jobs", headers=headers, json=body, timeout=_timeout(wait))
         return read(Job, (yield from answered(send, self._retry_seconds)))
@@ -80,41 +88,46 @@ class Calls:
         on_sent: Callable[[int], object] | None = None,
         **reading: Unpack[Reading],
     ) -> Steps[Job]:
-        """Submit a file of reviews as one job, streamed: a file of any size takes little memory.
+        """Submit a file of reviews as one job. The file is streamed: its size does not matter for memory.
 
-        Only a file that is given by its path is sent again after a broken connection; a stream is read once.
+        After a broken connection only a file given by its path is sent again; a stream is read once.
 
         Args:
             source: Path, open binary file, or the chunks of one.
-            format: `csv` (any table) or `ndjson` (any JSON); else what the name says: .csv .tsv .txt .xlsx .ods
-                .parquet .zip .ndjson .jsonl .json, the texts with or without .gz .bz2 .xz .zst.
-            model: One of the service's models, if not its default.
-            deadline_seconds: What is not finished by then is dropped.
+            format: `csv` (any table) or `ndjson` (any JSON); by default the suffix decides: .csv .tsv .txt .xlsx .ods
+                .parquet .zip .ndjson .jsonl .json, text formats with or without .gz .bz2 .xz .zst.
+            model: A model of the service in place of its default.
+            deadline_seconds: After this time the unfinished reviews are dropped.
             idempotency_key: As for `submit`.
-            on_sent: Told how many bytes have been sent; starts over when the file is sent again.
-            reading: How the file is to be read, see `verdict.uploads.Reading`; what is not given is found out.
+            on_sent: Receives the number of bytes sent so far; starts over when the file is sent again.
+            reading: Options of `verdict.uploads.Reading`; the service detects all others.
 
         Raises:
-            UnknownFormat: neither `format` nor a name says what it is.
+            UnknownFormat: neither `format` nor the name tells the format.
             OSError: the file cannot be read.
         """
+        arguments.source(source)
         name, body = uploads.named(source, format), uploads.body(source, on_sent)
+        model = _if_given(model, arguments.text, "model")
         options = {"format": name.format, "delimiter": name.delimiter, "model": model} | uploads.written(reading)
-        params = {key: str(value) for key, value in _given(options | {"deadline_seconds": deadline_seconds}).items()}
+        options["deadline_seconds"] = _if_given(deadline_seconds, arguments.seconds, "deadline_seconds")
+        params = {key: str(value) for key, value in _given(options).items()}
         headers = {"Content-Type": uploads.PACKED_TYPE if name.is_packed else uploads.MEDIA_TYPES[name.format]}
         headers |= _key(idempotency_key) | ({} if body.size is None else {"Content-Length": str(body.size)})
-        send = Send("POST", "/v1/jobs", params, headers, chunks=body.chunks, timeout=UPLOAD)
+        send = Send(
+            "POST", "/v1/jobs", params, headers, chunks=lambda: uploads.not_empty(body.chunks()), timeout=UPLOAD
+        )
         budget = self._retry_seconds if body.is_repeatable else 0
         return read(Job, (yield from answered(send, budget)))
 
     @call
     def job(self, job: Id, *, wait: float = 0) -> Steps[Job]:
-        """The job as it is; with `wait`, as it is at its end if that comes within so many seconds."""
-        return (yield from self._look(job, wait))
+        """Return the present state of a job; with `wait`, wait up to that many seconds for its end."""
+        return (yield from self._look(job, arguments.seconds(wait, "wait")))
 
     @call
     def wait(self, job: Id, *, on_progress: Callable[[Job], object] | None = None) -> Steps[Job]:
-        """The job once it has ended, however long that takes; `on_progress` sees it about once a second until then."""
+        """Wait for the end of a job, however long it takes; `on_progress` receives its state about once a second."""
         seen = job if isinstance(job, Job) else (yield from self._look(job))
         while True:
             if on_progress:
@@ -125,11 +138,11 @@ class Calls:
 
     @paged
     def results(self, job: Id, *, status: str | None = None) -> Pages[Result]:
-        """Each result in the order of the reviews, fetched page by page; also while the job runs.
+        """Yield the results in the order of the reviews, page by page; also while the job runs.
 
         Args:
-            job: A job or its id; an ended one that carries its results is not asked for them again.
-            status: Only those in this state, such as `failed`.
+            job: A job or its id. An ended job that carries its results causes no request.
+            status: Only results in this state, such as `failed`.
         """
         if isinstance(job, Job) and job.has_ended and job.results is not None:
             yield [result for result in job.results if status in {None, result.status}]
@@ -143,7 +156,7 @@ class Calls:
             after = page.next
 
     @call
-    def download(  # noqa: PLR0913  what can be asked of results
+    def download(  # noqa: PLR0913  the options of results
         self,
         job: Id,
         destination: Destination,
@@ -154,24 +167,25 @@ class Calls:
         bom: bool = False,
         on_received: Callable[[int], object] | None = None,
     ) -> Steps[None]:
-        """Write a job's results to a file, taking up a broken download where it stopped; also in a later process.
+        """Write the results of a job to a file; a broken download resumes where it stopped, also in a later process.
 
         `<destination>.part` grows and is renamed at the end, so `destination` is never half written. Only the results
-        of a job that has ended stay the same: a running one's are fetched from the beginning again.
+        of an ended job are final: those of a running job are downloaded from the beginning again.
 
         Args:
             job: A job or its id.
-            destination: Path, or an open binary file that is written as the bytes come.
-            format: `csv` has your own columns and ours, `parquet` the same with types, `ndjson` a `Result` a line.
-            status: Only those in this state, such as `failed`.
-            formulas: Whether CSV cells that a spreadsheet would run get a `'` in front, or are kept as they are.
+            destination: Path, or an open binary file.
+            format: `csv` has your own columns and ours, `parquet` the same with types, `ndjson` one `Result` a line.
+            status: Only results in this state, such as `failed`.
+            formulas: `escape` puts a `'` before CSV cells that a spreadsheet would run as a formula, `keep` does not.
             bom: Whether CSV begins with a UTF-8 byte order mark, without which Excel misreads accented letters.
-            on_received: Told how many bytes have been written.
+            on_received: Receives the number of bytes written so far.
 
         Raises:
-            DownloadChanged: an open file holds the beginning of results that have changed.
+            DownloadChanged: the results have changed since an open file received their beginning.
             OSError: the file cannot be written.
         """
+        arguments.destination(destination)
         params = {"format": format, "formulas": formulas} | _given({"status": status, "bom": "true" if bom else None})
         path = f"{_path(job)}/results"
         if isinstance(destination, (str, os.PathLike)):
@@ -183,50 +197,54 @@ class Calls:
 
     @call
     def pause(self, job: Id) -> Steps[Job]:
-        """Let a job rest: nothing more of it is begun until it is resumed."""
+        """Pause a job: no further review of it starts until it is resumed."""
         return (yield from self._act(job, "pause"))
 
     @call
     def resume(self, job: Id) -> Steps[Job]:
-        """Go on with a paused job."""
+        """Resume a paused job."""
         return (yield from self._act(job, "resume"))
 
     @call
     def cancel(self, job: Id) -> Steps[Job]:
-        """Stop a job; what is finished keeps its result."""
+        """Cancel a job; finished reviews keep their results."""
         return (yield from self._act(job, "cancel"))
 
     @call
     def retry(self, job: Id) -> Steps[Job]:
-        """Queue a job's failed reviews again."""
+        """Queue the failed reviews of a job again."""
         return (yield from self._act(job, "retry"))
 
     @call
     def delete(self, job: Id) -> Steps[None]:
-        """Erase a job, its texts and its results, whatever its state."""
+        """Delete a job in any state, with its texts and results."""
         yield from answered(Send("DELETE", _path(job)), 0)
 
     @call
     def classify(self, text: str, *, model: str | None = None, similar: int | None = None) -> Steps[Classification]:
-        """Classify one text, by the service's default model or by `model`, and wait for it.
+        """Classify one text with the default model of the service or with `model`, and wait for the result.
 
-        `similar` labelled reviews come with the answer, 3 if not given.
+        The answer carries `similar` labelled reviews, 3 by default.
         """
-        body = {"review_text": text} | _given({"model": model, "similar": similar})
+        options = {
+            "model": _if_given(model, arguments.text, "model"),
+            "similar": _if_given(similar, arguments.count, "similar"),
+        }
+        body = {"review_text": arguments.text(text, "text")} | _given(options)
         send = Send("POST", "/v1/classify", headers=_key(None), json=body, timeout=_timeout(WAIT_SECONDS))
         return read(Classification, (yield from answered(send, self._retry_seconds)))
 
     @call
     def feedback(self, review_id: str, sentiment: str, *, share: bool = False) -> Steps[Feedback]:
-        """Tell the true sentiment of a review that was judged; told again, the last word counts.
+        """Record the correct sentiment of a classified review; the latest call wins.
 
         Args:
-            review_id: That of a result.
-            sentiment: One of the model's labels.
-            share: Whether other callers may see the review's text among the similar reviews of theirs, until its job
-                is deleted.
+            review_id: The `review_id` of a result.
+            sentiment: A label of the model.
+            share: True shows the text to other callers among their similar reviews, until its job is deleted.
         """
-        path, body = f"/v1/reviews/{quote(review_id, safe='')}/feedback", {"sentiment": sentiment, "share": share}
+        path = f"/v1/reviews/{quote(arguments.text(review_id, 'review_id'), safe='')}/feedback"
+        body = {"sentiment": arguments.text(sentiment, "sentiment"), "share": share}
         send = Send("POST", path, headers=_key(None), json=body)
         return read(Feedback, (yield from answered(send, self._retry_seconds)))
 
@@ -241,20 +259,20 @@ class Calls:
 
 
 def _path(job: Id) -> str:
-    return f"/v1/jobs/{quote(job.id if isinstance(job, Job) else job, safe='')}"
-
-
-def _review(review: str | Review) -> dict[str, str]:
-    return {"text": review} if isinstance(review, str) else {"text": review.text} | _given({"id": review.id})
+    return f"/v1/jobs/{quote(arguments.job_id(job), safe='')}"
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that are not left out."""
+    """Return the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _key(given: str | None) -> dict[str, str]:
-    return {"Idempotency-Key": given or uuid4().hex}
+    return {"Idempotency-Key": uuid4().hex if given is None else arguments.key(given)}
+
+
+def _if_given(value: object, check: Callable[[object, str], Any], name: str) -> Any:
+    return None if value is None else check(value, name)
 
 
 def _timeout(wait: float) -> httpx.Timeout:

@@ -1,4 +1,4 @@
-"""Where a command writes results, checked before anything is sent, and what it says of a job that has ended."""
+"""The file for results, checked before anything is sent, and the summary of a job."""
 
 import os
 import shlex
@@ -12,11 +12,12 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from cli._progress import transfer
-from cli.output import CommandError
 from verdict import Client, Evaluation, Job
 from verdict.calls import ResultsFormat
-from verdict.client import DEFAULT_URL
+from verdict.connections import DEFAULT_URL
+from verdict_cli import output as command
+from verdict_cli.output import CommandError
+from verdict_cli.progress import transfer
 
 OutputOption = Annotated[
     Path | None,
@@ -24,7 +25,7 @@ OutputOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the output if it exists.")]
 KeepFormulasOption = Annotated[
-    bool, typer.Option("--keep-formulas", help="Leave cells alone that a spreadsheet would run as a formula.")
+    bool, typer.Option("--keep-formulas", help="Do not escape cells that a spreadsheet would run as a formula.")
 ]
 BomOption = Annotated[bool, typer.Option("--bom", help="Begin CSV results with a UTF-8 byte order mark, for Excel.")]
 STDOUT = Path("-")
@@ -38,7 +39,7 @@ SUFFIXES: dict[str, ResultsFormat] = {
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where results go, and which."""
+    """The file for results, their format, and a filter by state."""
 
     path: Path
     format: ResultsFormat
@@ -53,15 +54,15 @@ class Output:
 
     @property
     def is_stdout(self) -> bool:
-        """Whether stdout is taken, so that nothing else may be said there."""
+        """Whether results go to stdout, so that nothing else may be printed there."""
         return self.path == STDOUT
 
 
 def output(path: Path, *, force: bool, keep_formulas: bool, as_json: bool = False, bom: bool = False) -> Output:
-    """Results at `path`, in the format that its name says.
+    """Return the output at `path`, in the format that its suffix tells.
 
     Raises:
-        CommandError: it could not be written, or exists and is not to be replaced.
+        CommandError: the file cannot be written, or exists and `force` is not set.
     """
     if as_json and path == STDOUT:
         raise CommandError("--json and -o - would both write to stdout")
@@ -87,7 +88,7 @@ def _kind(path: Path) -> str:
 
 
 def save(client: Client, job: Job | str, wanted: Output) -> None:
-    """Write the results, going on with what an earlier command got."""
+    """Download the results; a part that an earlier command left is resumed."""
     destination = sys.stdout.buffer if wanted.is_stdout else wanted.path
     with transfer("downloading", None) as count:
         client.download(
@@ -103,9 +104,9 @@ def save(client: Client, job: Job | str, wanted: Output) -> None:
         sys.stdout.buffer.flush()
 
 
-def pick_up(job: Job, wanted: Output | None, url: str) -> str:
-    """The command that goes on with a job."""
-    words = ["verdict", "job", job.id, "--follow"]
+def follow_command(job: Job, wanted: Output | None, url: str) -> str:
+    """Return the command that follows a job."""
+    words = [command.program, "job", job.id, "--follow"]
     if wanted:
         words += ["-o", str(wanted.path)]
         words += ["--keep-formulas"] if wanted.keep_formulas else []
@@ -114,7 +115,7 @@ def pick_up(job: Job, wanted: Output | None, url: str) -> str:
 
 
 def summary(job: Job, wanted: Output | None) -> RenderableType:
-    """What became of a job's rows, and how good its answers are where the truth is known."""
+    """Draw the counts of a job, and its scores if its file has labels."""
     states = [f"{number:,} {state}" for state, number in _states(job).items() if number]
     lines = [f"{job.id}: [bold]{job.status}[/]", f"{job.counts.total:,} rows: {', '.join(states)}"]
     if job.warning:
@@ -130,7 +131,7 @@ def _states(job: Job) -> dict[str, int]:
 
 def _scores(found: Evaluation) -> list[RenderableType]:
     unknown = f", {found.unknown_labels:,} with an unknown label" if found.unknown_labels else ""
-    lines: list[RenderableType] = ["", f"held against {found.labelled:,} labelled rows{unknown}:"]
+    lines: list[RenderableType] = ["", f"compared with {found.labelled:,} labelled rows{unknown}:"]
     if found.accuracy is None or found.macro_f1 is None:
         return lines
     matrix = Table("true label", *(f"answered {escape(label)}" for label in found.labels), box=None)

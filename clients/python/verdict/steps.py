@@ -1,7 +1,7 @@
-"""How a call is written once for two clients: as a generator of steps that a driver takes.
+"""A call is written once for both clients: as a generator of steps that a driver runs.
 
-A call (verdict.calls) yields `Send` and gets the response or the error that came instead, or yields `Sleep`; the
-drivers (verdict.drivers) are all that knows whether this blocks or is awaited.
+A call (verdict.calls) yields `Send` and receives the response or the error, or yields `Sleep`. Only the drivers
+(verdict.drivers) know whether a step blocks or is awaited.
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -17,7 +17,7 @@ ANSWER = httpx.Timeout(ANSWER_SECONDS)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 T = TypeVar("T")
-# Given a response whose body has not been read: what takes the body piece by piece, or None to have it read whole.
+# Takes a response with an unread body; returns a function for the pieces of the body, or None to read it whole.
 Accept: TypeAlias = Callable[[httpx.Response], Callable[[bytes], object] | None]
 
 
@@ -30,7 +30,7 @@ class Send:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: object = None
-    chunks: Callable[[], Iterable[bytes]] | None = None  #: opens the body, anew for each time it is sent
+    chunks: Callable[[], Iterable[bytes]] | None = None  #: opens the body anew for each attempt
     accept: Accept | None = None
     timeout: httpx.Timeout = field(default_factory=lambda: ANSWER)
 
@@ -47,18 +47,18 @@ Pages: TypeAlias = Generator[Send | Sleep | list[T], Any, None]
 
 
 class Patience:
-    """How long a call goes on repeating: until its pauses add up to a budget."""
+    """The retry budget of a call: a limit of the seconds of all pauses together."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.renew()
 
     def renew(self) -> None:
-        """Begin anew, because something has been achieved."""
+        """Restore the whole budget after progress."""
         self._left, self._next = self._seconds, FIRST_PAUSE
 
     def pause_after(self, error: VerdictError) -> Sleep:
-        """The pause until the next try; raises the error when there is none."""
+        """Return the pause until the next attempt; raise the error if the budget allows none."""
         if error.retry_after is None:
             raise error
         seconds = max(error.retry_after, self._next)
@@ -70,9 +70,10 @@ class Patience:
 
 
 def answered(send: Send, budget: float, *, patient: bool = False) -> Steps[httpx.Response]:
-    """Send until there is a 2xx, repeating what a repeat may cure.
+    """Send until the answer is a 2xx; retry after errors that may pass.
 
-    That nothing listens is said at once, unless `patient` or after another trouble: it is most often a wrong address.
+    A refused connection is raised at once, since most often the address is wrong; `patient`, or after another error,
+    it is retried.
     """
     patience = Patience(budget)
     while True:

@@ -1,6 +1,6 @@
-"""Following a job to its end and fetching its results, for `verdict submit` and `verdict job --follow`.
+"""Follow a job to its end and fetch its results, for `submit` and `job --follow`.
 
-Whatever interrupts it, the job goes on, and the user is told the command that picks it up.
+After an interrupt or an error the job goes on, and the message names the command that follows it again.
 """
 
 import signal
@@ -11,19 +11,19 @@ from typing import NoReturn
 
 import typer
 
-from cli._progress import progress, rows
-from cli._results import Output, pick_up, save, summary
-from cli._service import Warnings
-from cli.output import CommandError, say, show, stderr
 from verdict import Client, Job, VerdictError
+from verdict_cli.output import CommandError, say, show, stderr
+from verdict_cli.progress import progress, rows
+from verdict_cli.results import Output, follow_command, save, summary
+from verdict_cli.service import Warnings
 
-INTERRUPTED = 130  # as a shell says it of Ctrl-C
+INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 def follow(client: Client, job: Job, wanted: Output | None, url: str, *, as_json: bool) -> None:
-    """Wait for the job, write its results and sum it up.
+    """Wait for the end of the job, write its results and print a summary.
 
-    Exit code 0: it has succeeded, though rows may have failed; 1: it ended without; 130: interrupted.
+    Exit code 0: the job succeeded, though rows may have failed; 1: it ended otherwise; 130: interrupted.
     """
     try:
         warn = Warnings()
@@ -39,7 +39,7 @@ def follow(client: Client, job: Job, wanted: Output | None, url: str, *, as_json
     except KeyboardInterrupt:
         detach(job, wanted, url)
     except VerdictError as exc:
-        raise CommandError(f"{exc}; the job is kept, go on with: {pick_up(job, wanted, url)}") from exc
+        raise CommandError(f"{exc}; the job is kept, follow it with: {follow_command(job, wanted, url)}") from exc
     if wanted and wanted.is_stdout:
         stderr.print(summary(ended, wanted))
     else:
@@ -50,9 +50,9 @@ def follow(client: Client, job: Job, wanted: Output | None, url: str, *, as_json
 
 @contextmanager
 def ctrl_c_is_kept() -> Iterator[Callable[[], None]]:
-    """Within the block Ctrl-C interrupts at once, and once more where the yielded check is called.
+    """Within the block Ctrl-C interrupts at once, and again at the next call of the yielded check.
 
-    Python drops an interrupt that falls into a destructor or a weak reference's callback, which libraries have.
+    Python drops an interrupt inside a destructor or the callback of a weak reference, which libraries have.
     """
     pressed = False
 
@@ -73,6 +73,6 @@ def ctrl_c_is_kept() -> Iterator[Callable[[], None]]:
 
 
 def detach(job: Job, wanted: Output | None, url: str) -> NoReturn:
-    """Leave the job to the service."""
-    say(f"detached; the job goes on, pick it up with: {pick_up(job, wanted, url)}")
+    """Leave the job to the service and end with exit code 130."""
+    say(f"interrupted; the job goes on, follow it with: {follow_command(job, wanted, url)}")
     raise typer.Exit(INTERRUPTED)

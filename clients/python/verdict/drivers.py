@@ -1,6 +1,6 @@
-"""What takes the steps of a call: `Driver` blocks, `AsyncDriver` is awaited. `@call` and `@paged` choose by the client.
+"""Drivers run the steps of a call: `Driver` blocks, `AsyncDriver` is awaited; `@call` and `@paged` choose one.
 
-All input and output over HTTP is here, and so is all that exists twice.
+All HTTP traffic is here, and all code that exists once for each of the two clients.
 """
 
 import asyncio
@@ -20,12 +20,13 @@ T = TypeVar("T")
 
 
 class Driver:
-    """Takes steps by blocking."""
+    """Runs steps by blocking."""
 
     _http: httpx.Client
+    _where: str  # the address, for messages
 
     def run(self, steps: Steps[T]) -> T:
-        """What the call returns."""
+        """Run the steps to their end and return the result of the call."""
         outcome = None
         with closing(steps):
             while True:
@@ -36,7 +37,7 @@ class Driver:
                 outcome = self._take(step)
 
     def iterate(self, pages: Pages[T]) -> Iterator[T]:
-        """The items of the pages that the call yields between its steps."""
+        """Run the steps and yield the items of the pages between them."""
         outcome = None
         with closing(pages):
             while True:
@@ -65,16 +66,17 @@ class Driver:
                     write(chunk)
                 return response
         except httpx.HTTPError as error:
-            return unreachable(error, str(self._http.base_url))
+            return unreachable(error, self._where)
 
 
 class AsyncDriver:
-    """Takes steps by awaiting them; files are read and written in a thread."""
+    """Runs steps by awaiting them; files are read and written in a thread."""
 
     _http: httpx.AsyncClient
+    _where: str  # the address, for messages
 
     async def run(self, steps: Steps[T]) -> T:
-        """What the call returns."""
+        """Run the steps to their end and return the result of the call."""
         outcome = None
         with closing(steps):
             while True:
@@ -85,7 +87,7 @@ class AsyncDriver:
                 outcome = await self._take(step)
 
     async def iterate(self, pages: Pages[T]) -> AsyncIterator[T]:
-        """The items of the pages that the call yields between its steps."""
+        """Run the steps and yield the items of the pages between them."""
         outcome = None
         with closing(pages):
             while True:
@@ -118,7 +120,7 @@ class AsyncDriver:
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
-            return unreachable(error, str(self._http.base_url))
+            return unreachable(error, self._where)
 
 
 def _request(http: httpx.Client | httpx.AsyncClient, step: Send, content: Any) -> httpx.Request:
@@ -148,7 +150,7 @@ def _method(written: Callable[..., Any], client: object, take: Callable[[Any], A
 
 
 class call(Generic[P, T]):  # noqa: N801  a decorator
-    """A method written once: its steps are taken by the client that it is called on."""
+    """A method written once: the client that it is called on runs its steps."""
 
     def __init__(self, steps: Callable[Concatenate[Any, P], Steps[T]]) -> None:
         self._steps = steps
@@ -160,12 +162,12 @@ class call(Generic[P, T]):  # noqa: N801  a decorator
     @overload
     def __get__(self, client: AsyncDriver, kind: type) -> Callable[P, Awaitable[T]]: ...
     def __get__(self, client: Driver | AsyncDriver | None, kind: type) -> Any:
-        """The method of a client."""
+        """Return the method bound to a client."""
         return self._steps if client is None else _method(self._steps, client, client.run)
 
 
 class paged(Generic[P, T]):  # noqa: N801  a decorator
-    """A method written once that gives one item after the other."""
+    """A method written once that yields items."""
 
     def __init__(self, pages: Callable[Concatenate[Any, P], Pages[T]]) -> None:
         self._pages = pages
@@ -177,5 +179,5 @@ class paged(Generic[P, T]):  # noqa: N801  a decorator
     @overload
     def __get__(self, client: AsyncDriver, kind: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, client: Driver | AsyncDriver | None, kind: type) -> Any:
-        """The method of a client."""
+        """Return the method bound to a client."""
         return self._pages if client is None else _method(self._pages, client, client.iterate)

@@ -1,4 +1,4 @@
-"""`verdict classify`: submit texts to a running service as one job and show what it answers."""
+"""`classify`: submit texts to a running service as one job and show the results."""
 
 import sys
 from typing import Annotated
@@ -7,9 +7,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli._service import ModelOption, Warnings, service
-from cli.output import CommandError, JsonOption, UrlOption, show
 from verdict import Job, Result
+from verdict_cli.output import CommandError, JsonOption, UrlOption, show
+from verdict_cli.service import ModelOption, Warnings, service
 
 TEXT_COLUMNS = 60
 WAIT_SECONDS = 25
@@ -23,7 +23,7 @@ def classify(
 ) -> None:
     """Classify TEXTs with a running service.
 
-    Exit code 0: every text has a result; 1: some have failed; 2: they could not be submitted.
+    Exit code 0: every text has a result; 1: some failed; 2: nothing was submitted.
     """
     reviews = [line for text in texts for line in (_lines() if text == "-" else [text])]
     if not reviews:
@@ -44,7 +44,7 @@ def is_success(job: Job) -> bool:
 
 
 def cells(result: Result) -> tuple[str, str, str, str]:
-    """Return what a table says of a result: sentiment, confidence, model, timing; or why there is none."""
+    """Return the table cells of a result: sentiment, confidence, model, timing; or the reason for a failure."""
     if result.status != "succeeded":
         return f"[red]{result.status}[/]", "", "", escape(result.error.detail if result.error else "")
     colour = "green" if result.sentiment == "positive" else "magenta"

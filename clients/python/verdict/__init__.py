@@ -7,12 +7,14 @@ from verdict.client import AsyncClient, Client
 from verdict.errors import (
     DownloadChanged,
     NotConnected,
+    NotSecure,
     NotVerdict,
     Refused,
     ServiceUnreachable,
     UnknownFormat,
     VerdictError,
     WrongAddress,
+    WrongEnvironment,
 )
 from verdict.schemas import Classification, Counts, Evaluation, Feedback, File, Job, Result, Review
 
@@ -27,6 +29,7 @@ __all__ = [
     "File",
     "Job",
     "NotConnected",
+    "NotSecure",
     "NotVerdict",
     "Refused",
     "Result",
@@ -35,4 +38,5 @@ __all__ = [
     "UnknownFormat",
     "VerdictError",
     "WrongAddress",
+    "WrongEnvironment",
 ]

@@ -1,6 +1,6 @@
-"""`verdict submit`: a file of reviews goes to a running service, its results come back as a file.
+"""`submit`: send a file of reviews to a running service and write the results to a file.
 
-With `--local` the file is classified in this process instead (cli._local), by the same model.
+`--local` classifies in this process instead; a full installation passes the function for it (cli.main).
 """
 
 import signal
@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import typer
 
-from cli._follow import INTERRUPTED, detach, follow
-from cli._progress import transfer
-from cli._reading import (
+from verdict import Client, Job
+from verdict.uploads import CHUNK_BYTES, Format, Reading
+from verdict_cli.follow import INTERRUPTED, detach, follow
+from verdict_cli.output import CommandError, JsonOption, UrlOption, say
+from verdict_cli.progress import transfer
+from verdict_cli.reading import (
     STDIN,
     DelimiterOption,
     EncodingErrorsOption,
@@ -30,14 +33,12 @@ from cli._reading import (
     TextOption,
     format_of,
 )
-from cli._results import BomOption, ForceOption, KeepFormulasOption, Output, OutputOption, output, pick_up
-from cli._service import ModelOption, Warnings, errors_of_files, service
-from cli.output import CommandError, JsonOption, UrlOption, say
-from verdict import Client, Job
-from verdict.uploads import CHUNK_BYTES, Format, Reading, written
+from verdict_cli.results import BomOption, ForceOption, KeepFormulasOption, Output, OutputOption, follow_command, output
+from verdict_cli.service import ModelOption, Warnings, service
 
 
 def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
+    context: typer.Context,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSON, NDJSON, .xlsx, .ods or Parquet; `-` is stdin.")
     ],
@@ -55,8 +56,10 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
     null_words: NullWordsOption = None,
     keep_formulas: KeepFormulasOption = False,
     bom: BomOption = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the job's id and leave.")] = False,
-    local: Annotated[bool, typer.Option("--local", help="Classify in this process, without a service.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Print the id of the job and exit.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Classify in this process, without a service; needs a full installation.")
+    ] = False,
     force: ForceOption = False,
     model: ModelOption = None,
     url: UrlOption = "http://127.0.0.1:8000",
@@ -64,10 +67,10 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
 ) -> None:
     """Classify every review of FILE and write the results beside the file's own columns.
 
-    Ctrl-C after the upload leaves the job to the service and prints the command that picks it up.
+    Ctrl-C after the upload leaves the job to the service and prints the command that follows it.
 
-    Exit code 0: done, though single rows may have failed; 1: the job failed as a whole or was cancelled; 2: it could
-    not be submitted; 130: interrupted.
+    Exit code 0: done, though single rows may have failed; 1: the job failed as a whole or was cancelled; 2: nothing
+    was submitted; 130: interrupted.
     """
     wanted = output(out, force=force, keep_formulas=keep_formulas, as_json=json, bom=bom) if out else None
     kind, named = format_of(file, file_format)
@@ -84,9 +87,9 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
         "null_words": null_words,
     }
     if local and (json or no_wait):
-        raise CommandError("--json and --no-wait go with a service, not with --local")
+        raise CommandError("--json and --no-wait need a service; leave out --local")
     if local:
-        _submit_here(file, kind, reading, wanted, model)
+        _classify_here(context.obj, LocalRequest(None if file == STDIN else file, kind, reading, wanted, model))
         return
     upload = Upload(file, kind, reading, model)
     with service(url) as client:
@@ -96,41 +99,34 @@ def submit(  # noqa: PLR0913, PLR0917  a command's options are its parameters
             detach(job, wanted, url)
         if no_wait:
             print(Warnings()(job).id)
-            say(f"accepted; pick it up with: {pick_up(job, wanted, url)}")
+            say(f"accepted; follow it with: {follow_command(job, wanted, url)}")
         else:
             follow(client, job, wanted, url, as_json=json)
 
 
-def _submit_here(file: Path, kind: Format, reading: Reading, wanted: Output | None, model: str | None) -> None:
-    if wanted is None or wanted.format != "csv":
+class LocalRequest(NamedTuple):
+    """A file to classify in this process; `file` is None for stdin."""
+
+    file: Path | None
+    format: Format
+    reading: Reading
+    output: Output | None
+    model: str | None
+
+
+def _classify_here(classify: Callable[[LocalRequest], None] | None, request: LocalRequest) -> None:
+    if request.output is None or request.output.format != "csv":
         raise CommandError("--local writes CSV to the file that -o names")
-    try:
-        # Only this needs the model's libraries, which an installation without workers does not have.
-        from cli import _local
-        from files.layout import WantedColumns
-    except ImportError as exc:
-        raise CommandError(f"{exc.name} is not installed; pip install 'verdict[worker]' for --local") from exc
-    # The rest is for the evaluation, which only a service makes.
-    options: dict[str, Any] = {name: value for name, value in written(reading).items() if name != "labels"}
-    options["charset"] = options.pop("encoding", None)
-    try:
-        with errors_of_files():
-            tally = _local.classify_file(
-                _local.load_model(model), None if file == STDIN else file, WantedColumns(kind, **options), wanted
-            )
-    except KeyboardInterrupt:
-        say("stopped" if wanted.is_stdout else f"stopped; {wanted.path}.part has the rows so far")
-        raise typer.Exit(INTERRUPTED) from None
-    say(tally.words() + ("" if wanted.is_stdout else f"; results: {wanted.path}"))
-    if not tally.succeeded:
-        raise typer.Exit(1)
+    if classify is None:
+        raise CommandError("--local needs a full installation of Verdict; this is the client alone")
+    classify(request)
 
 
 @contextmanager
 def ctrl_c_waits(is_sent: Callable[[], bool]) -> Iterator[list[bool]]:
-    """Within the block Ctrl-C stops what is still being sent; when all is sent it is kept in the list for later.
+    """Within the block Ctrl-C stops an unfinished upload; after a finished one it is kept in the yielded list.
 
-    Between the last byte and its answer the job may be stored already, and only the answer has its id.
+    Between the last byte and the answer the job may be stored already, and only the answer has its id.
     """
     pressed: list[bool] = []
 
@@ -143,14 +139,14 @@ def ctrl_c_waits(is_sent: Callable[[], bool]) -> Iterator[list[bool]]:
     try:
         yield pressed
     except KeyboardInterrupt:
-        say("stopped; nothing was accepted" if not is_sent() else "stopped; the file may have been accepted")
+        say("interrupted; nothing was accepted" if not is_sent() else "interrupted; the file may have been accepted")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 class Upload:
-    """A file on its way to the service; `is_sent` when nothing of it is left to send."""
+    """The upload of a file; `is_sent` once the last byte has been sent."""
 
     def __init__(self, file: Path, kind: Format, reading: Reading, model: str | None) -> None:
         self._file = file
@@ -161,7 +157,7 @@ class Upload:
         self.is_sent = False
 
     def send(self, client: Client) -> Job:
-        """The job that it has become."""
+        """Send the file and return its job."""
         with transfer("uploading", self._size) as show:
 
             def count(sent: int) -> None:
@@ -170,7 +166,12 @@ class Upload:
 
             # A path can be sent again after a broken connection; a pipe is read once.
             source = self._piped() if self._size is None else self._file
-            return client.submit_file(source, format=self._format, model=self._model, on_sent=count, **self._reading)
+            try:
+                return client.submit_file(
+                    source, format=self._format, model=self._model, on_sent=count, **self._reading
+                )
+            except ValueError as exc:  # an empty file
+                raise CommandError(f"{self._file}: {exc}") from exc
 
     def _piped(self) -> Iterator[bytes]:
         with open(0 if self._file == STDIN else self._file, "rb", buffering=0, closefd=self._file != STDIN) as pipe:

@@ -1,4 +1,4 @@
-"""A file on its way to the service: its format, and its bytes piece by piece. Called by verdict.calls."""
+"""A file to submit: its format, and its bytes piece by piece."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias, TypedDict
 
+from verdict import arguments
 from verdict.errors import UnknownFormat
 
 CHUNK_BYTES = 1 << 18
@@ -19,26 +20,28 @@ SUFFIXES: dict[str, Format] = {
 }
 PACKED = (".gz", ".bz2", ".xz", ".zst")
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
-PACKED_TYPE = "application/gzip"  # the service looks at the bytes: any compression, a workbook, Parquet
+PACKED_TYPE = "application/gzip"  # the service detects the real type: any compression, a workbook, Parquet
 
 
 class Reading(TypedDict, total=False):
-    """How a file is to be read: the options that it, or the service, does not find out."""
+    """How to read a file: options in place of the detection by the service."""
 
     text_column: str | None  #: name, or number from 1, of the column that holds the review
     id_column: str | None  #: of the column that holds your id
-    label_column: str | None  #: of the column that holds the true label; the finished job is held against it
-    labels: Mapping[str, str] | str | None  #: what its values mean: `{"1": "negative", "5": "positive"}`
+    label_column: str | None  #: of the column that holds the true label, for the evaluation of the job
+    labels: Mapping[str, str] | str | None  #: meaning of its values: `{"1": "negative", "5": "positive"}`
     delimiter: str | None  #: `,` `;` `|` or `tab`
-    quoting: Literal["doubled", "backslash", "none"] | None  #: how quotes stand within cells
+    quoting: Literal["doubled", "backslash", "none"] | None  #: how cells write a quote
     header: str | int | None  #: `none`, the number of its line, or its first and last line as in `1-2`
     encoding: str | None  #: such as `windows-1252` or `mac-roman`
-    encoding_errors: Literal["strict", "row", "replace"] | None  #: what a wrong byte fails: the file, or its row
-    null_words: Literal["empty", "keep"] | None  #: a text such as NULL is empty and fails, or is judged
+    encoding_errors: (
+        Literal["strict", "row", "replace"] | None
+    )  #: an undecodable byte fails the file, fails its row, or is replaced
+    null_words: Literal["empty", "keep"] | None  #: a text such as NULL counts as empty and fails, or is classified
 
 
 def written(reading: Reading) -> dict[str, str]:
-    """Return the options that are given as the service takes them."""
+    """Return the given options as query parameters."""
     given = {name: value for name, value in reading.items() if value is not None}
     labels = given.get("labels")
     if isinstance(labels, Mapping):
@@ -47,7 +50,7 @@ def written(reading: Reading) -> dict[str, str]:
 
 
 class Body(NamedTuple):
-    """What is sent: `chunks` opens it, `size` is None if it is not known, `is_repeatable` if it can be opened again."""
+    """A request body: `chunks` opens it, `size` in bytes may be unknown, `is_repeatable` if it can be opened again."""
 
     chunks: Callable[[], Iterator[bytes]]
     size: int | None
@@ -55,15 +58,15 @@ class Body(NamedTuple):
 
 
 class Named(NamedTuple):
-    """What a file's name says of it."""
+    """The properties that the name of a file tells."""
 
     format: Format
-    is_packed: bool = False  #: no text as it is
+    is_packed: bool = False  #: compressed, or a binary format
     delimiter: str | None = None
 
 
 def body(source: Source, on_sent: Callable[[int], object] | None) -> Body:
-    """The bytes of a path, an open file or an iterable; `on_sent` is told how many have been sent."""
+    """Return the body of a path, an open file or an iterable; `on_sent` receives the number of bytes sent so far."""
     chunks = partial(_counted, source, on_sent or (lambda _: None))
     if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
         return Body(chunks, Path(source).stat().st_size, is_repeatable=True)
@@ -71,10 +74,10 @@ def body(source: Source, on_sent: Callable[[int], object] | None) -> Body:
 
 
 def named(source: Source, format: Format | None) -> Named:  # noqa: A002  its name in the API
-    """What the name of `source` says; a `format` that is given goes before it.
+    """Return the properties that the name of `source` tells; a given `format` has precedence.
 
     Raises:
-        UnknownFormat: neither says which it is.
+        UnknownFormat: neither tells the format.
     """
     name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else str(getattr(source, "name", ""))
     path = Path(name)
@@ -82,24 +85,37 @@ def named(source: Source, format: Format | None) -> Named:  # noqa: A002  its na
     suffix = (path.with_suffix("") if is_packed else path).suffix.lower()
     found = format or SUFFIXES.get(suffix)
     if not found:
-        raise UnknownFormat(f"{name or 'a stream'}: the name tells no format; name it with .csv, .ndjson, or give one")
+        raise UnknownFormat(
+            f"{name or 'a stream'}: the name tells no format; name the file with .csv or .ndjson, or give format="
+        )
     is_packed = is_packed or suffix in {".xlsx", ".ods", ".parquet", ".zip"}
     return Named(found, is_packed, "\t" if suffix in {".tsv", ".tab"} and found == "csv" else None)
 
 
 def _counted(source: Source, on_sent: Callable[[int], object]) -> Iterator[bytes]:
     sent = 0
-    for chunk in _chunks(source):
+    for piece in _pieces(source):
+        chunk = arguments.chunk(piece)
         yield chunk
         sent += len(chunk)
         on_sent(sent)
 
 
-def _chunks(source: Source) -> Iterator[bytes]:
+def not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the chunks; raise ValueError at the end if they hold no byte."""
+    is_empty = True
+    for chunk in chunks:
+        is_empty = is_empty and not chunk
+        yield chunk
+    if is_empty:
+        raise ValueError("source is empty; a job needs at least one review")
+
+
+def _pieces(source: Source) -> Iterator[bytes]:
     if isinstance(source, (str, os.PathLike)):
         with Path(source).open("rb") as file:
             yield from iter(partial(file.read, CHUNK_BYTES), b"")
     else:
-        # Read in pieces, since iterating an open binary file gives its lines.
+        # Iterating an open binary file would give lines, which are shorter.
         read = getattr(source, "read", None)
         yield from iter(partial(read, CHUNK_BYTES), b"") if read else source

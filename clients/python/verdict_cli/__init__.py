@@ -1,0 +1,1 @@
+"""The command line of a Verdict service: the commands that only need a running one."""

@@ -1,0 +1,1 @@
+"""The commands: each module has a function of its own name, which typer turns into the command."""
