@@ -60,6 +60,9 @@ class Readiness(BaseModel):
     models: dict[str, ModelReadiness]
 
 
+METRICS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+
+
 @router.get("/livez", responses=refusals())
 async def livez() -> dict[str, str]:
     """Answer as long as the process runs; checks nothing else."""
@@ -105,9 +108,7 @@ def models(state: StateDep) -> Page[ModelOut]:
     return Page(data=found, next=None)
 
 
-@router.get(
-    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | refusals(InternalError)
-)
+@router.get("/metrics", response_class=Response, responses=METRICS | refusals(InternalError))
 async def metrics(state: StateDep) -> Response:
     """Return the Prometheus metrics of this process, and of the queues as they are in PostgreSQL now."""
     resources.register()
