@@ -14,7 +14,7 @@ from api.formats import Piece, WantedResults
 from api.http.ranges import MOST_INDEXES, DownloadIndexes
 from api.routes.results import STREAMED, Format
 from db import exports
-from db.engine import Engine
+from db.engine import Engine, connect
 from settings import DatabaseSettings
 from tests.api.steps import STREAMS, get, post
 from tests.conftest import wait_until
@@ -174,9 +174,11 @@ def test_a_client_with_the_current_etag_gets_304(client: httpx.Client) -> None:
 
 
 @pytest.fixture
-def large(engine: Engine) -> dict[str, Any]:
+def large(database: DatabaseSettings) -> dict[str, Any]:
     """A job with 40 MB of results, more than any buffer on the way holds."""
+    engine = connect(database.model_copy(update={"database_timeout_seconds": 60}), "test")  # a slow machine needs 10 s
     job_id = steps.submit(engine, texts=[f"{number:06}" * 3_000 for number in range(2_300)])
+    engine.dispose()
     return {"id": str(job_id), "urls": {"results": f"/v1/jobs/{job_id}/results"}}
 
 
