@@ -8,7 +8,7 @@ import asyncio
 import re
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -127,15 +127,21 @@ class Download:
     index: DownloadIndex
     write: Callable[[Place | None], Iterator[Piece]]
 
-    async def read_from(self, place: Place | None = None) -> AsyncIterator[bytes]:
-        """Yield the bytes behind a place, and note them in the index."""
+    async def read_from(self, place: Place | None = None, stop: int | None = None) -> AsyncGenerator[bytes]:
+        """Yield the bytes behind a place, in pieces, up to the one that holds byte `stop`; note them in the index."""
         offset = place.offset if place else 0
-        async with aclosing(prefetch(self.write(place))) as pieces:
-            async for content, after in pieces:
-                offset += len(content)
-                self.index.note(offset, after)
-                yield content
-        self.index.size = offset
+
+        def is_enough(piece: Piece) -> bool:
+            nonlocal offset
+            offset += len(piece.content)
+            self.index.note(offset, piece.after)
+            return stop is not None and offset >= stop
+
+        async with aclosing(prefetch(self.write(place), is_enough)) as pieces:
+            async for piece in pieces:
+                yield piece.content
+        if stop is None or offset < stop:
+            self.index.size = offset
 
     async def locate(self, requested: RequestedRange, request: Request) -> range:
         """Return the bytes that a range means, after extending the index as far as that needs.
@@ -151,29 +157,30 @@ class Download:
 
     async def _extend(self, stop: int | None, request: Request) -> None:
         """Write the stream on from the last known place to byte `stop` or the end, unless the client disconnects."""
-        async with aclosing(self.read_from(self.index.last_place)) as contents:
+        async with aclosing(self.read_from(self.index.last_place, stop)) as contents:
             async for _ in contents:
-                if (stop is not None and self.index.reached >= stop) or await request.is_disconnected():
+                if await request.is_disconnected():
                     return
 
-    async def read(self, part: range) -> AsyncIterator[bytes]:
+    async def read(self, part: range) -> AsyncGenerator[bytes]:
         """Yield the bytes of a part, written from the last place before it."""
         place = self.index.place_before(part.start)
         position = place.offset if place else 0
-        async with aclosing(self.read_from(place)) as contents:
+        async with aclosing(self.read_from(place, part.stop)) as contents:
             async for content in contents:
                 if found := content[max(part.start - position, 0) : max(part.stop - position, 0)]:
                     yield found
                 position += len(content)
-                if position >= part.stop:
-                    return
 
 
-async def prefetch(items: Iterator[Item]) -> AsyncIterator[Item]:
-    """Yield items that are made in a thread, each while the one before it is being sent."""
+async def prefetch(items: Iterator[Item], is_enough: Callable[[Item], bool] = lambda _: False) -> AsyncGenerator[Item]:
+    """Yield items that are made in a thread, each while the one before it is being sent; end when one is enough."""
     coming = asyncio.ensure_future(run_in_threadpool(next, items, None))
     try:
         while (item := await coming) is not None:
+            if is_enough(item):
+                yield item
+                return
             coming = asyncio.ensure_future(run_in_threadpool(next, items, None))
             yield item
     finally:

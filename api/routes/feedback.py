@@ -1,6 +1,7 @@
 """Feedback: the correct sentiment of a review, recorded by callers. The SLA's accuracy is measured by it."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -60,10 +61,13 @@ class FeedbackOut(BaseModel):
     created_at: datetime = Field(description="Time of the first feedback.")
 
 
-@router.post(
-    "/reviews/{review_id}/feedback",
-    responses={201: {"model": FeedbackOut, "description": "The first feedback."}} | refusals(*ERRORS),
-)
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    201: {"model": FeedbackOut, "description": "The first feedback."},
+    **refusals(*ERRORS),
+}
+
+
+@router.post("/reviews/{review_id}/feedback", responses=ANSWERS)
 async def record_feedback(  # noqa: PLR0913, PLR0917  FastAPI passes each as a parameter
     review_id: UUID, body: FeedbackIn, request: Request, response: Response, state: StateDep, key: OptionalKey
 ) -> FeedbackOut:

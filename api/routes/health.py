@@ -58,6 +58,9 @@ class Readiness(BaseModel):
     models: dict[str, ModelReadiness]
 
 
+METRICS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+
+
 @router.get("/livez", responses=refusals())
 async def livez() -> dict[str, str]:
     """Answer as long as the process runs; checks nothing else."""
@@ -108,9 +111,7 @@ def _registry() -> CollectorRegistry:
     return registry(API)
 
 
-@router.get(
-    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | refusals(InternalError)
-)
+@router.get("/metrics", response_class=Response, responses=METRICS | refusals(InternalError))
 async def metrics(state: StateDep) -> Response:
     """Return the Prometheus metrics of this process, and of the queues as they are in PostgreSQL now."""
     await gauges.refresh(state.engine, state.settings.default_model)

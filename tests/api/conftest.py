@@ -1,6 +1,7 @@
 """Every error that a test provokes must be documented in OpenAPI for its route."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def only_documented_errors(
     undocumented = set()
     answer = problems._answer
 
-    def recording(request: Any, status: int, name: str, *args: Any, **options: Any) -> Any:
+    def recording(request: Any, status: HTTPStatus, name: str, *args: Any, **options: Any) -> Any:
         method = "GET" if request.method == "HEAD" else request.method
         operation = (method, getattr(request.scope.get("route"), "path", ""))
         error = (int(status), name)

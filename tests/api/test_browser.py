@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from settings import ApiSettings, DatabaseSettings, QueueSettings
+from tests.conftest import serving
+
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: A form with a file, which a browser sends to any site without a preflight.
 ATTACK = """<!doctype html><title>evil</title><p id="done"></p><script>
@@ -50,6 +53,17 @@ def show(url: str, folder: Path, *options: str) -> Shown:
 def test_a_page_works_under_its_policy(url: str, tmp_path: Path, path: str, sign: str) -> None:
     shown = show(url + path, tmp_path)
     assert "Content Security Policy" not in shown.log
+    assert "CONSOLE" not in shown.log
+    assert sign in shown.dom
+
+
+@pytest.mark.usefixtures("model_id")
+@pytest.mark.parametrize(("path", "sign"), [("/", 'id="status-targets"><'), ("/docs", 'class="opblock')])
+def test_a_page_works_below_a_path_prefix(
+    database: DatabaseSettings, queue: QueueSettings, tmp_path: Path, path: str, sign: str
+) -> None:
+    with serving(ApiSettings(root_path="/tools/verdict"), database, queue) as url:
+        shown = show(f"{url}/tools/verdict{path}", tmp_path)
     assert "CONSOLE" not in shown.log
     assert sign in shown.dom
 

@@ -1,7 +1,8 @@
 """Interrupted downloads: they resume to the same bytes, are never ended short, and hold no connection."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -9,8 +10,11 @@ import psycopg
 import pytest
 
 from api import formats
+from api.formats import Piece, WantedResults
+from api.http.ranges import MOST_INDEXES, DownloadIndexes
+from api.routes.results import STREAMED, Format
 from db import exports
-from db.engine import Engine
+from db.engine import Engine, connect
 from settings import DatabaseSettings
 from tests.api.steps import STREAMS, get, post
 from tests.conftest import wait_until
@@ -64,6 +68,77 @@ def test_a_range_means_what_the_standard_says(client: httpx.Client, asked: str, 
     assert (answer.status_code, answer.content) == (status, whole[part])
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The length of each piece of CSV that the API writes."""
+    lengths: list[int] = []
+
+    def counting(engine: Engine, wanted: WantedResults) -> Iterator[Piece]:
+        for piece in formats.csv(engine, wanted):
+            lengths.append(len(piece.content))
+            yield piece
+
+    monkeypatch.setitem(STREAMED, Format.CSV, ("text/csv", counting))
+    return lengths
+
+
+def many(client: httpx.Client) -> tuple[dict[str, Any], bytes]:
+    """A finished job with 11 pieces of CSV, and its download in another variant, which fills another index."""
+    job = post(client, *(f"film {number}" for number in range(30)))
+    return job, get(client, job, "csv", formulas="keep").content
+
+
+@pytest.mark.usefixtures("worker", "small_pages")
+def test_after_a_full_download_a_range_writes_only_its_pages(client: httpx.Client, written: list[int]) -> None:
+    job, whole = many(client)
+    assert get(client, job, "csv").content == whole
+    for part in (slice(0, 1), slice(700, 710), slice(len(whole) - 5, len(whole))):
+        written.clear()
+        answer = get(client, job, "csv", sending={"range": f"bytes={part.start}-{part.stop - 1}"})
+        assert (answer.status_code, answer.content) == (206, whole[part])
+        assert answer.headers["content-range"].endswith(f"/{len(whole)}")
+        assert len(written) <= 3  # one more is made while the last is sent
+    written.clear()
+    assert get(client, job, "csv", sending={"range": "bytes=0-"}).status_code == 206
+    assert sum(written) == len(whole)
+
+
+@pytest.mark.usefixtures("worker", "small_pages")
+def test_a_range_of_all_bytes_of_unknown_number_is_answered_by_all(client: httpx.Client, written: list[int]) -> None:
+    job, whole = many(client)
+    written.clear()
+    answer = get(client, job, "csv", sending={"range": "bytes=0-"})
+    assert (answer.status_code, answer.content, sum(written)) == (200, whole, len(whole))
+    assert answer.headers["accept-ranges"] == "bytes"
+
+
+@pytest.mark.usefixtures("worker", "small_pages")
+def test_a_range_near_the_beginning_does_not_need_the_size(client: httpx.Client, written: list[int]) -> None:
+    job, whole = many(client)
+    written.clear()
+    answer = get(client, job, "csv", sending={"range": "bytes=10-19"})
+    assert (answer.status_code, answer.content) == (206, whole[10:20])
+    assert answer.headers["content-range"] == "bytes 10-19/*"
+    assert sum(written) < len(whole) / 2
+
+
+@pytest.mark.usefixtures("worker", "small_pages")
+def test_segments_at_once_index_a_download_once(client: httpx.Client, written: list[int]) -> None:
+    job, whole = many(client)
+    written.clear()
+    starts = range(0, len(whole), len(whole) // 8)
+
+    def fetch(start: int) -> bytes:
+        last = f"-{start + len(whole) // 8 - 1}" if start != starts[-1] else "-"
+        content: bytes = get(client, job, "csv", sending={"range": f"bytes={start}{last}"}).content
+        return content
+
+    with ThreadPoolExecutor(8) as threads:
+        assert b"".join(threads.map(fetch, starts)) == whole
+    # Once for the index, once for the segments, and up to two pieces at both ends of each.
+    assert sum(written) < 2 * len(whole) + 4 * len(starts) * max(written)
+
+
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("asked", ["bytes=1000000-", "bytes=1000000-1000001", "bytes=-0"])
 def test_a_range_after_the_end_is_refused_with_the_size(client: httpx.Client, asked: str) -> None:
@@ -99,9 +174,11 @@ def test_a_client_with_the_current_etag_gets_304(client: httpx.Client) -> None:
 
 
 @pytest.fixture
-def large(engine: Engine) -> dict[str, Any]:
+def large(database: DatabaseSettings) -> dict[str, Any]:
     """A job with 40 MB of results, more than any buffer on the way holds."""
+    engine = connect(database.model_copy(update={"database_timeout_seconds": 60}), "test")  # a slow machine needs 10 s
     job_id = steps.submit(engine, texts=[f"{number:06}" * 3_000 for number in range(2_300)])
+    engine.dispose()
     return {"id": str(job_id), "urls": {"results": f"/v1/jobs/{job_id}/results"}}
 
 
@@ -158,3 +235,14 @@ def test_a_stream_that_fails_is_cut_off_and_not_ended(
         answer.read()
     wait_until(lambda: [record for record in caplog.records if record.levelno >= logging.ERROR])
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
+
+
+def test_only_the_indexes_used_last_are_kept() -> None:
+    indexes = DownloadIndexes()
+    first = indexes.of("first")
+    for number in range(MOST_INDEXES - 1):
+        indexes.of(f"{number}")
+    assert indexes.of("first") is first
+    indexes.of("one more")
+    assert indexes.of("first") is first
+    assert len(indexes._indexes) == MOST_INDEXES
