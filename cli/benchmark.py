@@ -71,7 +71,7 @@ def benchmark(  # noqa: PLR0913, PLR0917 - each option of a command is a paramet
 def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | None) -> tuple[str, "Reviews"]:
     """Return a name and the reviews to measure on; by default those of the model's validation split."""
     from training.data.reviews import DataSource, load_reviews, sample, short_name
-    from training.data.run_folder import load_split
+    from training.data.run_folder import load_validation
     from training.errors import TrainingError
     from training.recipes.options import DataConfig
 
@@ -82,7 +82,7 @@ def _reviews(manifest: "Manifest", data: str | None, split: str, limit: int | No
         raise TrainingError("The model does not name its training data; give --data.")
     known = {name: config[name] for name in DataConfig.model_fields if name in config}
     data_config = DataConfig.model_validate(known)
-    _, validation = load_split(data_config)
+    validation = load_validation(data_config)
     if validation.names != manifest.labels:
         raise TrainingError(f"The labels of {data_config.data} are not the model's; give --data.")
     return f"{short_name(data_config.data)}, validation", sample(validation, limit, seed=0)

@@ -18,7 +18,7 @@ Rows = Sequence[Sequence[str]]
 def ladder_rows(found: Benchmark) -> Rows:
     """Return a row for each rung; the seconds for all reviews are in brackets if it classified only a part of them."""
     every = len(found.request.reviews)
-    head = ["rung", "reviews judged", "reviews/s (lowest to highest round)", f"seconds for {every:,}", "factor"]
+    head = ["rung", "reviews classified", "reviews/s (lowest to highest round)", f"seconds for {every:,}", "factor"]
     rows = [[*head, "accuracy", "ECE", "memory, MiB"], ["---", *["---:"] * 7]]
     slowest = found.ladder[DISTILBERT].rate
     for each in found.ladder.values():

@@ -112,7 +112,7 @@ def measure(rung: Rung, texts: Sequence[str]) -> Timing:
     for encoded in _tokenised(classifier, rung, texts):
         for group in _groups(encoded, rung.token_budget):
             batch = [encoded[index] for index in group]
-            answers.put([place + index for index in group], _judge(classifier, batch))
+            answers.put([place + index for index in group], _classify(classifier, batch))
         place += len(encoded)
     return Timing(began, time.monotonic(), peak_memory(), answers)
 
@@ -136,7 +136,7 @@ def _groups(encoded: Sequence[Encoded], token_budget: int | None) -> list[list[i
     return [list(range(len(encoded)))] if token_budget is None else micro_batches(encoded, token_budget)
 
 
-def _judge(classifier: Classifier, batch: Sequence[Encoded]) -> RungAnswers:
+def _classify(classifier: Classifier, batch: Sequence[Encoded]) -> RungAnswers:
     began = time.monotonic()
     logits = classifier.forward(batch)
     seconds = (time.monotonic() - began) / len(batch)

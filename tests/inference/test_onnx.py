@@ -13,6 +13,7 @@ from inference.manifest import load_manifest
 from training.data.reviews import DataSource, load_reviews, sample
 from training.data.split import split_reviews
 from training.evaluate import classify
+from training.recipes.options import TrainConfig
 
 SHIPPED = Path("models/default/1")
 TRAIN = Path("../shared/data/imdb/train.parquet")
@@ -76,9 +77,9 @@ def test_serving_imports_no_training_library() -> None:
 @pytest.mark.timeout(400)  # 5 s on idle cores; 80 s were seen on cores that a benchmark shared
 @pytest.mark.skipif(not TRAIN.exists(), reason="the reviews are not at ../shared/data/imdb")
 def test_held_out_reviews_are_classified_correctly(classifier: Classifier) -> None:
-    config = load_manifest(SHIPPED).training.config
-    reviews = load_reviews(DataSource(str(TRAIN), group_column=config["group_column"]))
-    _, validation = split_reviews(reviews, config["validation_size"], config["seed"])
+    config = TrainConfig.model_validate(load_manifest(SHIPPED).training.config)
+    reviews = load_reviews(DataSource(str(TRAIN), group_column=config.group_column))
+    _, validation = split_reviews(reviews, config.validation_size, config.split_seed)
     part = sample(validation, 200, seed=0)
     answers = classify(classifier, part.texts, load_manifest(SHIPPED).batching.token_budget)
     right = [answer.sentiment == part.names[label] for answer, label in zip(answers, part.labels, strict=True)]

@@ -51,6 +51,7 @@ def model(run: Path, ngrams: Path, sentences: Path, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("models")
     (folder / "embedder").mkdir()
     (folder / "embedder" / "embedder.npz").write_bytes(b"an embedder")
+    shutil.copyfile(run / "tokenizer.json", folder / "embedder" / "tokenizer.json")
     request = ExportConfig(
         run=[run],
         target=folder / "tiny" / "1",
@@ -126,13 +127,15 @@ def test_a_model_of_one_stage_has_no_points(sentences: Path) -> None:
         evaluate(Path("models/default/1"), reviews, threads=1, point="fast")
 
 
-def test_n_grams_over_other_tokens_are_refused(run: Path, ngrams: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["ngrams", "embedder"])
+def test_a_part_over_other_tokens_is_refused(part: str, run: Path, ngrams: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(ngrams, tmp_path / "other"))
+    (other / "embedder.npz").write_bytes(b"an embedder")
     tokenizer = json.loads((other / "tokenizer.json").read_text())
     tokenizer["model"]["vocab"]["quite"] = 1_000
     (other / "tokenizer.json").write_text(json.dumps(tokenizer))
-    with pytest.raises(TrainingError, match="differ"):
-        export(ExportConfig(run=[run], target=tmp_path / "tiny" / "1", ngrams=other))
+    with pytest.raises(TrainingError, match=rf"differ; fit {part}\.npz"):
+        export(ExportConfig.model_validate({"run": [run], "target": tmp_path / "tiny" / "1", part: other}))
 
 
 def test_a_folder_without_the_part_is_named(run: Path, tmp_path: Path) -> None:

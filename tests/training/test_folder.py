@@ -162,7 +162,7 @@ def test_the_model_folder_has_the_layout_of_optimum(run: Path, tmp_path: Path) -
 def test_what_the_exporter_and_the_quantiser_note_stands_in_the_log(run: Path, tmp_path: Path) -> None:
     export(ExportConfig(run=[run], target=tmp_path / "tiny" / "1", token_budget=64, threads=1))
     text = (run / "export.log").read_text(encoding="utf-8")
-    assert "training.export.quantise" in text
+    assert "training.quantise" in text
     assert "pre-processing before quantization" in text
     assert "legacy" not in text
 

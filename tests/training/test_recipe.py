@@ -111,7 +111,7 @@ def test_mistakes_name_the_step_and_the_key(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["default", "mine"])
+@pytest.mark.parametrize("name", ["accurate", "default", "mine"])
 def test_a_shipped_recipe_reads_nothing_that_no_earlier_step_has_written(name: str) -> None:
     written: set[str] = set()
     for step in load_recipe(Path(f"training/configs/{name}.yaml")):

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="the training extra is not installed: pip install 'verdict[train]'")
 
-from training.data.reviews import Reviews
-from training.data.soft_targets import Judgement, focused, taught, true_labels
+from training.data.reviews import Reviews, sample
+from training.data.soft_targets import Judgement, even, focused, taught, true_labels
 from training.errors import TrainingError
-from training.recipes.options import DistilConfig, FocusConfig
+from training.recipes.options import DistilConfig, FocusConfig, RowsConfig
 
 
 @pytest.fixture
@@ -33,6 +33,17 @@ def recipe(texts: Path, *teachers: tuple[Path, float]) -> DistilConfig:
 def test_smoothing_spreads_the_target_over_all_labels() -> None:
     examples = true_labels(Reviews(["a", "b"], [2, 0], ["bad", "fair", "good"], [], 0), smoothing=0.3)
     assert examples.targets == pytest.approx(np.array([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1]]))
+
+
+def test_neutral_texts_are_drawn_as_labelled_reviews_are(tmp_path: Path) -> None:
+    texts = [f"text {row}" for row in range(50)]
+    path = tmp_path / "texts.csv"
+    path.write_text("text\n" + "\n".join(texts) + "\n", encoding="utf-8")
+    rows = RowsConfig(data=str(path), limit=9, repeat=2)
+    examples = even([rows], labels=2, seed=3)
+    labelled = sample(Reviews(texts, [0] * 50, ["a", "b"], [], 0), 9, seed=3)
+    assert examples.texts == labelled.texts * 2
+    assert examples.targets.tolist() == [[0.5, 0.5]] * 18
 
 
 def test_a_text_is_taught_by_the_weighted_sum_of_its_teachers(texts: Path, tmp_path: Path) -> None:

@@ -197,8 +197,14 @@ def sample(reviews: Reviews, limit: int | None, seed: int) -> Reviews:
     """Return at most `limit` reviews drawn at random with the seed; files are often sorted by label."""
     if limit is None or limit >= len(reviews):
         return reviews
-    draw = random.Random(seed).sample(range(len(reviews)), limit)  # noqa: S311 - a repeatable draw, not a secret
-    return reviews.take(sorted(draw))
+    return reviews.take(drawn(len(reviews), limit, seed))
+
+
+def drawn(count: int, limit: int | None, seed: int) -> Sequence[int]:
+    """Return the places of at most `limit` of `count` rows, drawn at random with the seed, in order."""
+    if limit is None or limit >= count:
+        return range(count)
+    return sorted(random.Random(seed).sample(range(count), limit))  # noqa: S311 - a repeatable draw, not a secret
 
 
 def _cells(

@@ -89,6 +89,11 @@ def load_split(config: DataConfig) -> tuple[Reviews, Reviews]:
     return _without_test(config, training)[0], validation
 
 
+def load_validation(config: DataConfig) -> Reviews:
+    """Return the validation reviews of a run, without reading the files that it only trains on."""
+    return _with(_split(config)[1], config.validation, config.split_seed)
+
+
 def load_test(config: TrainConfig) -> Reviews | None:
     """Return the reviews for the final test figures: a separate data set, or held-out rows; None without either."""
     if not (config.test or config.test_size):
@@ -102,6 +107,12 @@ def load_test(config: TrainConfig) -> Reviews | None:
 
 
 def _learnt_and_validation(config: DataConfig) -> tuple[Reviews, Reviews]:
+    training, validation = _split(config)
+    kept = sample(training, round(config.keep * len(training)), config.split_seed)
+    return _with(kept, config.more, config.split_seed), _with(validation, config.validation, config.split_seed)
+
+
+def _split(config: DataConfig) -> tuple[Reviews, Reviews]:
     main = DataSource(
         config.data,
         config.split,
@@ -114,9 +125,7 @@ def _learnt_and_validation(config: DataConfig) -> tuple[Reviews, Reviews]:
         config.without,
     )
     reviews = sample(load_reviews(main), config.limit, config.split_seed)
-    training, validation = split_reviews(reviews, config.validation_size, config.split_seed)
-    kept = sample(training, round(config.keep * len(training)), config.split_seed)
-    return _with(kept, config.more, config.split_seed), _with(validation, config.validation, config.split_seed)
+    return split_reviews(reviews, config.validation_size, config.split_seed)
 
 
 def _with(reviews: Reviews, more: Sequence[RowsConfig], seed: int) -> Reviews:

@@ -3,7 +3,6 @@
 `training.learn.label` and `training.learn.fit_ngrams` write the files of the teachers.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from inference.classifier import softmax
 from inference.loading import tokeniser_of
 from inference.manifest import MANIFEST, load_manifest
 from inference.ngrams import NgramModel
-from training.data.reviews import Reviews, load_texts
+from training.data.reviews import Reviews, drawn, load_texts
 from training.errors import TrainingError
 from training.recipes.options import DistilConfig, FocusConfig, RowsConfig, TargetsConfig
 
@@ -81,9 +80,7 @@ def even(rows: Sequence[RowsConfig], labels: int, seed: int) -> Examples:
     texts: list[str] = []
     for each in rows:
         found = load_texts(each.data, each.text_column, only=each.only, without=each.without)
-        if each.limit and each.limit < len(found):
-            found = random.Random(seed).sample(found, each.limit)  # noqa: S311 - a repeatable draw, not a secret
-        texts += found * each.repeat
+        texts += [found[row] for row in drawn(len(found), each.limit, seed)] * each.repeat
     return Examples(texts, np.full((len(texts), labels), 1 / labels, dtype=np.float32))
 
 

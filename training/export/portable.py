@@ -34,13 +34,13 @@ def portable(model: MeanPooledClassifier, labels: list[str]) -> BertForSequenceC
     Raises:
         TrainingError: the two networks have different logits for the same tokens.
     """
-    told = model.encoder.config
-    if told.model_type != "bert" or told.hidden_act != "gelu":
+    shape = model.encoder.config
+    if shape.model_type != "bert" or shape.hidden_act != "gelu":
         return None
-    width = int(told.hidden_size)
-    if 4 * len(labels) + 2 > width or 2 * width > told.intermediate_size:
+    width = int(shape.hidden_size)
+    if 4 * len(labels) + 2 > width or 2 * width > shape.intermediate_size:
         return None
-    options = told.to_dict() | label_options(labels) | {"num_hidden_layers": told.num_hidden_layers + EXTRA_LAYERS}
+    options = shape.to_dict() | label_options(labels) | {"num_hidden_layers": shape.num_hidden_layers + EXTRA_LAYERS}
     options |= {"architectures": None, "problem_type": "single_label_classification"}
     network: Any = BertForSequenceClassification(BertConfig(**options))  # carries few types
     network.eval()

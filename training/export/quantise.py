@@ -5,7 +5,7 @@ time (dynamic quantisation) are as fast here, and changed probabilities by up to
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,18 +68,47 @@ def write_int8(float32: Path, path: Path, encoded: Sequence[Encoded], pad_id: in
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            # Few weights, whose rounding error would go directly into the logits.
-            nodes_to_exclude=_head(table),
+            nodes_to_exclude=[*_head(table), *_products_of_activations(table)],
             **_typed(CalibPercentile=PERCENTILE, OpTypesToExcludeOutputQuantization=["MatMul"]),
         )
     table.unlink()
 
 
 def _head(path: Path) -> list[str]:
-    """Return the names of the nodes from the last matrix product on."""
+    """Return the names of the nodes from the last matrix product on.
+
+    They have few weights, whose rounding error would go directly into the logits.
+    """
     nodes = onnx.load(path).graph.node
     last = max(place for place, node in enumerate(nodes) if node.op_type in {"MatMul", "Gemm"})
     return [node.name for node in nodes[last:]]
+
+
+def _products_of_activations(path: Path) -> list[str]:
+    """Return the names of the matrix products without weights: those of an attention that is not one operator.
+
+    As int8 an attention over 128 tokens would be rounded to 1/255, and the file would not be smaller.
+    """
+    graph = onnx.load(path).graph
+    weights = {value.name for value in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "MatMul" and not any(_is_weight(name, weights, made) for name in node.input)
+    ]
+
+
+def _is_weight(name: str, weights: set[str], made: Mapping[str, onnx.NodeProto]) -> bool:
+    """Return whether a tensor is a constant of the graph, perhaps transposed or stored as int8."""
+    if name in weights:
+        return True
+    node = made.get(name)
+    return (
+        node is not None
+        and node.op_type in {"Transpose", "DequantizeLinear"}
+        and _is_weight(node.input[0], weights, made)
+    )
 
 
 def _typed(**options: object) -> dict[str, dict[str, object]]:

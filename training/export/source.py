@@ -102,8 +102,8 @@ def check(config: ExportConfig) -> RunRecord:
     for folder, name in parts(config):
         if not (folder / name).is_file():
             raise TrainingError(f"{folder} holds no {name}.")
-    if config.ngrams:
-        _check_same_tokens(config.run[0], config.ngrams, "fit the n-grams with the base model of the run")
+    for folder, name in parts(config):
+        _check_same_tokens(config.run[0], folder, f"fit {name} with the base model of the run")
     return first
 
 

@@ -122,13 +122,13 @@ def load_encoder(base_model: str, dropout: float) -> PreTrainedModel:
 
 def load_base(config: TrainConfig, labels: Sequence[str]) -> Network:
     """Return the base model of the recipe with a new head; the lowest `frozen_layers` are not trained."""
-    told = base_config(config.base_model)
-    check_max_tokens(told, config.max_tokens, config.base_model)
-    head = config.head or default_head(told)
+    base = base_config(config.base_model)
+    check_max_tokens(base, config.max_tokens, config.base_model)
+    head = config.head or default_head(base)
     network = (
         MeanPooledClassifier(load_encoder(config.base_model, config.dropout), len(labels))
         if head == "mean"
-        else OwnHeadClassifier(_with_own_head(config, told, labels))
+        else OwnHeadClassifier(_with_own_head(config, base, labels))
     )
     if config.freeze_embeddings:
         # Otherwise few reviews change the embeddings of rare words; it also saves 11.7 M states of the optimiser.
@@ -143,9 +143,9 @@ def default_head(config: PreTrainedConfig) -> Literal["mean", "own"]:
     return "mean" if config.model_type == "bert" else "own"
 
 
-def _with_own_head(config: TrainConfig, told: PreTrainedConfig, labels: Sequence[str]) -> PreTrainedModel:
-    options: dict[str, Any] = {**dropout_options(told, config.dropout), **label_options(labels)}
-    if hasattr(told, "classifier_pooling"):
+def _with_own_head(config: TrainConfig, base: PreTrainedConfig, labels: Sequence[str]) -> PreTrainedModel:
+    options: dict[str, Any] = {**dropout_options(base, config.dropout), **label_options(labels)}
+    if hasattr(base, "classifier_pooling"):
         options["classifier_pooling"] = "mean"
     with _named(config.base_model):
         network: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
@@ -226,12 +226,12 @@ def _require(weights: Path) -> None:
 
 
 def _untrained(run: Path, labels: int) -> Network:
-    told = trained_config(run)
+    config = trained_config(run)
     if has_own_head(run):
         own: Any = AutoModelForSequenceClassification  # from_config carries no types
-        return OwnHeadClassifier(own.from_config(told, attn_implementation="eager"))
+        return OwnHeadClassifier(own.from_config(config, attn_implementation="eager"))
     auto: Any = AutoModel
-    return MeanPooledClassifier(auto.from_config(told, attn_implementation="eager"), labels)
+    return MeanPooledClassifier(auto.from_config(config, attn_implementation="eager"), labels)
 
 
 def has_own_head(run: Path) -> bool:

@@ -26,9 +26,11 @@ def measure(config: EmbedderConfig, topics: Topics, training: Reviews, validatio
     """
     tokeniser = ReviewTokenizer(config.output / TOKENIZER, NO_LIMIT)
     embedder = Embedder(topics, tokeniser, tuple(training.names), "")
-    judged = _answers(config.ngrams, validation) if config.ngrams else known_labels(validation)
+    predicted = _answers(config.ngrams, validation) if config.ngrams else known_labels(validation)
     began = time.process_time()
-    asked = np.vstack([embedder.embed([text], row[None]) for text, row in zip(validation.texts, judged, strict=True)])
+    asked = np.vstack(
+        [embedder.embed([text], row[None]) for text, row in zip(validation.texts, predicted, strict=True)]
+    )
     took = (time.process_time() - began) / len(asked)
     places = range(0, len(training), CHUNK)
     labels_known = known_labels(training)

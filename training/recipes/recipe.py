@@ -139,8 +139,8 @@ def _listed(steps: object, shared: dict[str, Any], overrides: Sequence[Override]
 def _step(place: int, item: object, shared: Mapping[str, Any], overrides: Sequence[Override]) -> RecipeStep:
     if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) not in KINDS:
         raise TrainingError(f"Step {place} must be one of {', '.join(KINDS)}, with its settings.")
-    [(kind, told)] = item.items()
-    own = {"config": told} if isinstance(told, str) else _mapping(f"step {place}", told)
+    [(kind, given)] = item.items()
+    own = {"config": given} if isinstance(given, str) else _mapping(f"step {place}", given)
     known = KINDS[kind].model_fields
     base = read_values(Path(own.pop("config"))) if "config" in own else {}
     values = deepcopy(base | {key: value for key, value in shared.items() if key in known} | own)
