@@ -31,7 +31,7 @@ BLOCK = re.compile(
     re.DOTALL,
 )
 STARTED = re.compile(r"<!-- prints: make run -->\n```text\n(.*?)```", re.DOTALL)
-LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK = re.compile(r"(?:\]\(|src=\")([^)\"\s]+)[)\"]")
 ADDRESS = "127.0.0.1:8000"  # the documents' service; the test's own listens elsewhere
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 

@@ -25,7 +25,8 @@ REVIEWS = ("I loved every minute of it.", "Wooden acting, no plot.")
 PAGE_PIXELS = 760, 940
 COLUMNS = 100
 # Rich's own frame names a font on another server; this one uses the reader's monospaced font.
-FRAME = """<svg class="{unique_id}" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+FRAME = """<svg class="{unique_id}" width="{width}" height="{height}"
+ viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace;
   font-size: {char_height}px; line-height: {line_height}px; }}

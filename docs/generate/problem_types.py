@@ -21,6 +21,7 @@ change.
 | `errors` | list of `pointer` and `detail`: a JSON pointer into the body, or `query/name`, `header/name`, `path/name` |
 
 429 and 503 have a `Retry-After` in seconds. Nothing was kept of a refused request."""
+# Answers that no exception class of ours stands for.
 OTHERS = [
     (404, "not-found", "No such path."),
     (405, "method-not-allowed", "The path exists, the method does not; `Allow` lists the methods."),
@@ -41,7 +42,8 @@ def problem_types_page() -> str:
     rows: list[tuple[int, str, str]] = [
         (int(each.status), each.name, str(each.__doc__)) for each in _tree(ServiceError) if "status" in vars(each)
     ]
-    requests = [_row(*row) for row in sorted({*rows, *OTHERS})]
+    named = {name for _, name, _ in rows}
+    requests = [_row(*row) for row in sorted([*rows, *(each for each in OTHERS if each[1] not in named)])]
     files = [
         _row(413 if issubclass(each, TooLarge) else 422, each.code, str(each.__doc__)) for each in _tree(FileRefused)
     ]
