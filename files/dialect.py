@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from files.columns import folded
+from files.columns import folded, is_numeric
 from files.contents import MOSTLY, Kind, column_kind, few_values, kind_of
 from files.errors import RecordTooLong
 from files.layout import Quoting
@@ -14,6 +14,7 @@ from files.lines import Feed
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 # Names of a first column with row numbers; folded.
 NUMBERED = {"", "id", "reviewid", "index", "no", "number", "row", "rowid", "unnamed0"}
+FEW_NUMBERS = 5  # in fewer rows, labels and stars may ascend like row numbers
 WHOLE_LINE = "\x1f"  # a delimiter that occurs in no file: each line or quoted part is one cell
 _OTHER_BACKSLASH = re.compile(r'\\([\\"\r\n]|$)|\\')
 _UNQUOTED_BACKSLASH = re.compile(r'\\([\\",;|\t\r\n]|$)|\\')
@@ -165,9 +166,11 @@ def has_row_names(tried: Sequence[Tried], header: Sequence[str]) -> bool:
         return False  # the header names the numbers; an unquoted delimiter in the text makes the extra cell
     if not len(wide) >= MOSTLY * len(records) > 1 or not all(cells[0].isdecimal() for cells in wide):
         return False
+    if is_numeric(header[0]) and len(wide) < FEW_NUMBERS:
+        return False  # stars or labels that happen to ascend
     numbers = [int(cells[0][:10]) for cells in wide]
     # Records that this dialect cannot read leave gaps.
-    return numbers[0] <= 2 and numbers == sorted(set(numbers)) and numbers[-1] <= len(tried)
+    return numbers[0] in {1, 2} and numbers == sorted(set(numbers)) and numbers[-1] <= len(tried)
 
 
 def faults(records: Sequence[Tried], width: int, dialect: Dialect) -> int:
@@ -181,8 +184,18 @@ def _is_fault(record: Tried, profile: Profile, dialect: Dialect) -> bool:
     if record.cells is None or len(trimmed(record.cells, profile.width)) != profile.width:
         return True
     if dialect.quoting == "none":
-        return any(len(cell) > 1 and cell.startswith('"') and cell.endswith('"') for cell in record.cells)
+        return any(map(_is_enclosed, record.cells)) or _is_split(record.cells)
     return (len(record.lines) > 1 and swallows(record.lines, profile)) or any(map(_is_quoted_late, record.cells))
+
+
+def _is_enclosed(cell: str) -> bool:
+    return len(cell) > 1 and cell.startswith('"') and cell.endswith('"')
+
+
+def _is_split(cells: Sequence[str]) -> bool:
+    """Return whether a quoted part begins in one cell and ends in a later one, as if a delimiter in it were quoted."""
+    opened = next((place for place, cell in enumerate(cells) if cell.startswith('"') and not cell.endswith('"')), None)
+    return opened is not None and any(cell.endswith('"') and not cell.startswith('"') for cell in cells[opened + 1 :])
 
 
 def _is_quoted_late(cell: str) -> bool:
@@ -211,6 +224,10 @@ def _escapes_without_quotes(delimiter: str, records: Sequence[Tried]) -> bool:
     return '"' in text or any(f"\\{sign}" in text for sign in (delimiter, "\n", "\r"))
 
 
+def _exact(width: int, records: Sequence[Tried]) -> int:
+    return sum(each.cells is not None and len(each.cells) == width for each in records)
+
+
 def best_dialect(
     delimiter: str, quotings: Sequence[Quoting], read: Callable[[Dialect], tuple[int, Sequence[Tried]]]
 ) -> Dialect:
@@ -228,7 +245,8 @@ def best_dialect(
         width, records = read(dialect)
         if width > 1:
             found[dialect] = faults(records, width, dialect)
-            if not found[dialect] and any('"' in line for each in records for line in each.lines):
+            has_quotes = any('"' in line for each in records for line in each.lines)
+            if not found[dialect] and (has_quotes or _exact(width, records) > _exact(*plain)):
                 return dialect
     for quoting in quotings:
         if quoting == "none" and len(quotings) > 1 and _is_open(*plain, delimiter):

@@ -1,10 +1,9 @@
-"""Real PostgreSQL and Valkey for the whole session, a database of its own for each test.
+"""Real PostgreSQL and Valkey for the whole session, and a database for each test.
 
-The schema is built by the migrations once, in a template that each test's database is copied from.
+The migrations build the schema once, in a template database that is copied for each test.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -21,6 +20,7 @@ from sqlalchemy import text
 
 from api.app import create_app
 from benchmarks.common.stack import Stack
+from benchmarks.common.waiting import poll
 from broker.notifier import Notifier
 from db import registrations
 from db.engine import Connection, Engine, connect, transaction
@@ -34,7 +34,7 @@ from worker.drain import Drain
 
 WAIT_SECONDS = 20.0
 
-# A shared machine is slow at times; how long an example takes says nothing.
+# A shared machine is slow at times, so examples have no deadline.
 hypothesis.settings.register_profile("verdict", deadline=None)
 hypothesis.settings.load_profile("verdict")
 
@@ -42,24 +42,22 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
-    """What `condition` returns as soon as that is true; fails when the time is up."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not true within {seconds} s"
-        threading.Event().wait(0.01)
+    """Return the value of `condition` as soon as it is true; fail when the time is up."""
+    value = poll(condition, seconds)
+    assert value, f"not true within {seconds} s"
     return value
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A running service with the shipped model, a module's own."""
+    """A running service with the shipped model, one for each module."""
     with shipped_stack() as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a running PostgreSQL's own database."""
+    """The URL of a running PostgreSQL."""
     with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
         yield url
 
@@ -73,7 +71,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def template(postgres: str) -> str:
-    """Name of a database with the newest schema, to copy."""
+    """The name of a database with the newest schema, to be copied."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("CREATE DATABASE template_verdict")
     upgrade(DatabaseSettings(database_url=_with_database(postgres, "template_verdict")))
@@ -86,7 +84,7 @@ def _with_database(url: str, name: str) -> str:
 
 @contextmanager
 def new_database(postgres: str, template: str) -> Iterator[DatabaseSettings]:
-    """An empty database with the newest schema, until the block ends."""
+    """Create an empty database with the newest schema, and drop it after the block."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -118,19 +116,19 @@ def queue(valkey: RunningServer) -> QueueSettings:
 
 
 def register_fake(connection: Connection, name: str = "default") -> int:
-    """Make the fake model known, as a worker would its own."""
+    """Register the fake model, as a worker registers its model."""
     return registrations.register_model(
         connection, NewModel(name, "0", "fake", "fake", LABELS, max_tokens=128, metrics=[])
     )
 
 
 def serve_fake(connection: Connection, name: str = "default") -> int:
-    """Make the fake model known, with a worker of that name which is live for an hour, though it does nothing."""
+    """Register the fake model, and a worker of that name that counts as live for an hour but does nothing."""
     return serve(connection, register_fake(connection, name), name)
 
 
 def serve(connection: Connection, model_id: int, name: str = "default") -> int:
-    """Count a worker of this name as live for an hour."""
+    """Let a worker of this name count as live for an hour."""
     registrations.worker_seen(connection, name, model_id)
     connection.execute(text("UPDATE workers SET seen_at = now() + interval '1 h' WHERE name = :name"), {"name": name})
     return model_id
@@ -145,7 +143,7 @@ def model_id(engine: Engine) -> int:
 
 @contextmanager
 def serving(settings: ApiSettings, database: DatabaseSettings, queue: QueueSettings) -> Iterator[str]:
-    """A real HTTP server in a thread; its URL."""
+    """Run a real HTTP server in a thread; yield its URL."""
     server = uvicorn.Server(
         uvicorn.Config(create_app(settings, database, queue), host="127.0.0.1", port=0, log_config=None)
     )
@@ -164,7 +162,7 @@ def serving(settings: ApiSettings, database: DatabaseSettings, queue: QueueSetti
 def own_api(
     settings: ApiSettings, postgres: str, template: str, valkey: RunningServer
 ) -> Iterator[tuple[httpx.Client, str]]:
-    """An API that knows the fake model, with a database of its own for many tests: a client, and the database's URL."""
+    """Run an API with the fake model on a database for many tests; yield a client and the database's URL."""
     with new_database(postgres, template) as database:
         engine = connect(database, "test")
         with transaction(engine) as connection:
@@ -177,7 +175,7 @@ def own_api(
 
 @pytest.fixture
 def url(database: DatabaseSettings, queue: QueueSettings, model_id: int) -> Iterator[str]:
-    """A running API that knows the fake model."""
+    """The URL of a running API with the fake model."""
     assert model_id
     with serving(ApiSettings(), database, queue) as url:
         yield url
@@ -198,7 +196,7 @@ def classifier() -> FakeClassifier:
 
 @pytest.fixture
 def context(engine: Engine, model_id: int, queue: QueueSettings, classifier: FakeClassifier) -> Iterator[WorkerContext]:
-    """What a worker process has, with the fake model."""
+    """The context of a worker process with the fake model."""
     notifier = Notifier(queue)
     thread = threading.Thread(target=notifier.run)
     thread.start()
@@ -209,13 +207,13 @@ def context(engine: Engine, model_id: int, queue: QueueSettings, classifier: Fak
 
 @pytest.fixture
 def drain(context: WorkerContext) -> Callable[[], None]:
-    """Runs one drain."""
+    """A function that runs one drain."""
     return lambda: Drain(context).run()
 
 
 @pytest.fixture
 def worker(context: WorkerContext) -> Iterator[None]:
-    """Drains again and again in a thread, as if rung all the time."""
+    """Run drains in a thread, one after the other."""
     stopping = threading.Event()
 
     def work() -> None:
