@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from files.columns import has_text, number_of
 from files.contents import MOSTLY
-from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
+from files.dialect import DELIMITERS, WHOLE_LINE, Dialect
 from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
 from files.head import Head, Header, modal_width
 from files.layout import Quoting, WantedColumns
+from files.sniffing import Tried, best_dialect, has_row_names
 
 SEARCHED = 30  # lines among which the header is looked for
 QUOTINGS: tuple[Quoting, ...] = ("doubled", "backslash", "none")
