@@ -82,6 +82,12 @@ def folded(name: str) -> str:
 
 _TEXT_RANKS = {folded(name): rank for rank, name in reversed(list(enumerate(TEXT_NAMES)))}
 _RATINGS = {folded(name) for name in RATING_NAMES}
+_LABELS = {folded(name) for name in LABEL_NAMES}
+
+
+def is_numeric(name: str) -> bool:
+    """Return whether a column of this name may hold small numbers: ratings or labels."""
+    return folded(name) in _RATINGS or folded(name) in _LABELS
 
 
 def is_rating(name: str) -> bool:

@@ -10,7 +10,7 @@ from itertools import islice
 
 from files.columns import choose, folded, number_of
 from files.contents import is_text
-from files.dialect import WHOLE_LINE, has_row_names, profile_of, trimmed
+from files.dialect import WHOLE_LINE, trimmed
 from files.errors import AmbiguousColumn, NotText, TooManyColumns, WrongOption, shown
 from files.head import Head
 from files.header import Found, find
@@ -18,6 +18,8 @@ from files.layout import Decoded, Layout, Limits, Table, WantedColumns
 from files.lines import Feed, split_lines
 from files.records import read_records
 from files.rows import Fitter, RowChecks, read_rows, storable
+from files.sniffing import has_row_names
+from files.table_profile import profile_of
 
 # The limit of `csv` is global to the process and 131,072 characters a cell by default, less than a long review.
 # `Feed` limits the length of a record instead.

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from files.dialect import Dialect, Tried, trimmed, try_out
+from files.dialect import Dialect, trimmed
 from files.errors import EmptyFile, UnclosedQuote
 from files.lines import Feed
+from files.sniffing import Tried, try_out
 
 SAMPLE_LINES = 200
 SAMPLE_CHARS = 1_000_000  # also the most that a header may have

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from files.columns import has_text, number_of
 from files.contents import MOSTLY
-from files.dialect import DELIMITERS, WHOLE_LINE, Dialect, Tried, best_dialect, has_row_names
+from files.dialect import DELIMITERS, WHOLE_LINE, Dialect
 from files.errors import UnknownDelimiter, UnsureHeader, WrongOption, shown
 from files.head import Head, Header, modal_width
 from files.layout import Quoting, WantedColumns
+from files.sniffing import Tried, best_dialect, has_row_names
 
 SEARCHED = 30  # lines among which the header is looked for
 QUOTINGS: tuple[Quoting, ...] = ("doubled", "backslash", "none")
@@ -157,7 +158,7 @@ def _delimiter_of_rows(head: Head, delimiters: Sequence[str], start: int, wanted
     needed = max(map(number_of, (wanted.text_column, wanted.id_column, wanted.label_column)))
     broken: list[tuple[float, int, str]] = []
     for quoting in [wanted.quoting] if wanted.quoting else QUOTINGS:
-        tables = [(*modal_width(head.records(Dialect(each, quoting), start)), each) for each in delimiters]
+        tables = [(*_shape(head.records(Dialect(each, quoting), start)), each) for each in delimiters]
         # Of equals, the delimiter that is rarest in prose.
         wide = [(share, ",;|\t".index(each), each) for width, share, each in tables if width >= max(2, needed)]
         if wide and max(wide)[0] >= MOSTLY:
@@ -166,6 +167,13 @@ def _delimiter_of_rows(head: Head, delimiters: Sequence[str], start: int, wanted
     if broken:
         return max(broken)[2]
     return delimiters[0] if wanted.delimiter is not None else WHOLE_LINE
+
+
+def _shape(records: Sequence[Tried]) -> tuple[int, float]:
+    """Return the most frequent width, and the share of records that have it and whose cells split no quoted part."""
+    width, share = modal_width(records)
+    odd = sum(any(cell.count('"') % 2 for cell in each.cells) for each in records if each.cells)
+    return width, share - odd / max(len(records), 1)
 
 
 def _without(head: Head, delimiters: Sequence[str], start: int, wanted: WantedColumns, notes: list[str]) -> Found:

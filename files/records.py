@@ -4,9 +4,10 @@ import csv
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from files.dialect import Dialect, Profile, is_cut, swallows
+from files.dialect import Dialect, is_cut
 from files.errors import RecordTooLong, UnclosedQuote
 from files.lines import Feed
+from files.table_profile import Profile, swallows
 
 # The first line of a record, its cells, and a message if they cannot be separated. A plain tuple takes half the time
 # of a named one.

@@ -4,10 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from files.dialect import Profile
 from files.layout import Decoded, Layout, Limits, WantedColumns
 from files.records import Record
 from files.row import MOST_NULL, Row, RowError, text_error
+from files.table_profile import Profile
 
 FEW = 5  # up to this many short records may be halves of broken ones; more of them are a habit of the writer
 HABIT = 0.8  # with this share of short records, the writer leaves out empty cells at the end of a record

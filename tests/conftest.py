@@ -4,7 +4,6 @@ The migrations build the schema once, in a template database that each test's da
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -22,6 +21,7 @@ from sqlalchemy import text
 from api.app import create_app
 from api.http.protocol import HttpProtocol
 from benchmarks.common.stack import Stack
+from benchmarks.common.waiting import poll
 from broker.notifier import Notifier
 from db import registrations
 from db.engine import Connection, Engine, connect, transaction
@@ -43,11 +43,9 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], seconds: float = WAIT_SECONDS) -> T:
-    """Return the first true result of `condition`; fail when the time is up."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not true within {seconds} s"
-        threading.Event().wait(0.01)
+    """Return the value of `condition` as soon as it is true; fail when the time is up."""
+    value = poll(condition, seconds)
+    assert value, f"not true within {seconds} s"
     return value
 
 

@@ -1,1 +1,1 @@
-"""Shared by all benchmarks: an HTTP client, a service to measure, texts, processes."""
+"""Shared by all benchmarks: an HTTP client, a service to measure, reviews to send, percentiles, waiting, tables."""

@@ -1,12 +1,12 @@
-"""A small asyncio client of Verdict's HTTP API, cheap enough to share two cores with what it measures.
+"""A small asyncio client of Verdict's HTTP API.
 
-Called by benchmarks.service.bench, benchmarks.service.replay and benchmarks.faults.process_faults. A single review
-costs it about 0.5 ms of CPU.
+A single review costs it about 0.5 ms of CPU, so that it can share two cores with the service that it measures.
 """
 
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 ANSWER_SECONDS = 60.0
 MAX_LINE_BYTES = 1 << 20
-WAIT_SECONDS = 25  # below the service's longest wait; a longer one is several requests
+WAIT_SECONDS = 25  # below the service's longest wait; a longer wait takes several requests
 FINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 RESULTS_PAGE = 500
 
@@ -24,11 +24,11 @@ Out = TypeVar("Out")
 
 
 class NoAnswer(Exception):
-    """The connection could not be made, or broke off; whether the request was served is unknown."""
+    """The connection failed; whether the request was served is unknown."""
 
 
 class RequestRefused(Exception):
-    """The service answered, and not with what was asked for."""
+    """The service answered with an error."""
 
     def __init__(self, answer: "HttpAnswer") -> None:
         super().__init__(f"{answer.status} {answer.body[:300].decode(errors='replace')}")
@@ -44,10 +44,10 @@ class HttpAnswer:
     body: bytes
 
     def json(self) -> Any:
-        """The body of a 2xx.
+        """Return the body of a 2xx answer.
 
         Raises:
-            Refused: it is none.
+            RequestRefused: the answer has another status.
         """
         if not 200 <= self.status < 300:
             raise RequestRefused(self)
@@ -55,7 +55,7 @@ class HttpAnswer:
 
 
 class Connection:
-    """One keep-alive connection, used by one task; opened by the first request and anew after an error."""
+    """One keep-alive connection for one task; opened by the first request, and again after an error."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -70,7 +70,7 @@ class Connection:
         """Send one request, its `body` as JSON, and read the whole answer.
 
         Raises:
-            NoAnswer: none came within a minute.
+            NoAnswer: no answer came within a minute.
         """
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -93,7 +93,7 @@ class Connection:
         return "\r\n".join([*lines, "", ""]).encode() + content
 
     async def close(self) -> None:
-        """Close it; the next request opens another."""
+        """Close the connection; the next request opens another."""
         if self._streams:
             _, writer = self._streams
             self._streams = None
@@ -115,7 +115,7 @@ async def _read_answer(reader: asyncio.StreamReader) -> HttpAnswer:
 async def for_each(
     url: str, items: Iterable[Item], concurrency: int, act: Callable[[Connection, Item], Awaitable[Out]]
 ) -> list[Out]:
-    """Do `act` for every item, `concurrency` at a time, each with a connection of its own; results in any order."""
+    """Call `act` for every item, `concurrency` at a time, each on its own connection; return the results, unordered."""
     waiting = iter(items)
 
     async def work() -> list[Out]:
@@ -131,19 +131,39 @@ async def for_each(
 
 
 def job_body(texts: Sequence[str]) -> dict[str, object]:
-    """The body that submits these reviews as one job."""
+    """Return the body that submits these reviews as one job."""
     return {"reviews": [{"text": text} for text in texts]}
 
 
-async def ended(connection: Connection, job: dict[str, Any]) -> dict[str, Any]:
-    """The job once it has ended, however long that takes."""
+async def classify(connection: Connection, text: str) -> HttpAnswer:
+    """Classify one review by `POST /v1/classify`."""
+    return await connection.request("POST", "/v1/classify", {"review_text": text})
+
+
+async def timed_review(connection: Connection, text: str, **options: object) -> tuple[float, dict[str, Any]]:
+    """Submit a single review and wait for its result; return the milliseconds and the ended job.
+
+    Raises:
+        RuntimeError: the review did not succeed.
+    """
+    headers, started = {"Prefer": f"wait={WAIT_SECONDS}"}, time.perf_counter()
+    answer = await connection.request("POST", "/v1/jobs", job_body([text]) | options, headers)
+    milliseconds = (time.perf_counter() - started) * 1000
+    job = answer.json()
+    if job["status"] != "succeeded":
+        raise RuntimeError(f"a review was answered {json.dumps(job)[:500]}")
+    return milliseconds, job
+
+
+async def wait_for_end(connection: Connection, job: dict[str, Any]) -> dict[str, Any]:
+    """Return the job once it has ended, however long that takes."""
     while job["status"] not in FINAL:
         job = (await connection.request("GET", f"{job['urls']['self']}?wait={WAIT_SECONDS}")).json()
     return job
 
 
 async def results(connection: Connection, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every result of a job: those it carries, or page by page."""
+    """Return every result of a job: those in the job, or else page by page."""
     if job["results"] is not None:
         return list(job["results"])
     found: list[dict[str, Any]] = []

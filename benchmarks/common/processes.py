@@ -1,29 +1,45 @@
-"""The processes of a running service by their part in it, from /proc: their ids, and the CPU time they took.
+"""Start processes, and find those of a running service with their CPU time."""
 
-Called by benchmarks.common.stack, benchmarks.service.bench and benchmarks.users.resource_usage.
-"""
-
-import os
+import subprocess
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+import psutil
+
+from local.supervisor import Command, spawn
+
+STOP_SECONDS = 60.0
+
+
+@contextmanager
+def running(command: Command, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process until the block ends; then send its stop signal, and kill it if it has not ended in time."""
+    process = spawn(command, log)
+    try:
+        yield process
+    finally:
+        process.send_signal(command.stop_signal)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        process.kill()  # the kernel ends its children with it
+        process.wait()
 
 
 class Part(StrEnum):
-    """What a process does."""
+    """The task of a process."""
 
     API = "api"
-    WORKER = "worker"  #: Celery's parent, which listens
-    WORKER_CHILD = "worker child"  #: which predicts
+    WORKER = "worker"  #: Celery's parent process, which receives messages
+    WORKER_CHILD = "worker child"  #: the child process, which predicts
     MAINTENANCE = "maintenance"
     POSTGRES = "postgres"
     VALKEY = "valkey"
 
 
-# The first that is found in a command line; a child of these has the part of its parent.
+# The first word found in a command line decides; a process without one has the part of its parent.
 _WORDS = {
     "billiard.spawn": Part.WORKER_CHILD,
     "maintenance.main": Part.MAINTENANCE,
@@ -35,42 +51,28 @@ _WORDS = {
 
 
 def parts(root: int) -> dict[Part, list[int]]:
-    """Ids of the processes below `root`, parents first."""
-    children: defaultdict[int, list[int]] = defaultdict(list)
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            children[_fields(path)[1]].append(int(path.parent.name))
+    """Return the ids of the processes below `root` by part, parents first."""
     found: defaultdict[Part, list[int]] = defaultdict(list)
-    waiting: list[tuple[int, Part | None]] = [(pid, None) for pid in children[root]]
-    for pid, parent in waiting:
-        part = _part(pid) or parent
-        if part:
-            found[part].append(pid)
-        waiting += [(child, part) for child in children[pid]]
+    part_of: dict[int, Part | None] = {}
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(root).children(recursive=True):
+            with suppress(psutil.Error):
+                line = " ".join(process.cmdline())
+                own = next((part for word, part in _WORDS.items() if word in line), None)
+                part = part_of[process.pid] = own or part_of.get(process.ppid())
+                if part:
+                    found[part].append(process.pid)
     return found
 
 
-def _part(pid: int) -> Part | None:
-    with suppress(OSError):
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        return next((part for word, part in _WORDS.items() if word in line), None)
-    return None
-
-
 def cpu_seconds(root: int) -> dict[Part, float]:
-    """CPU seconds of each part so far, with those of its ended children."""
+    """Return the CPU seconds of each part so far, with those of its ended children."""
     return {part: sum(map(process_cpu_seconds, pids)) for part, pids in parts(root).items()}
 
 
 def process_cpu_seconds(pid: int) -> float:
-    """CPU seconds of one process so far, with those of its ended children; 0 when it has ended."""
-    with suppress(OSError):
-        # utime, stime, cutime, cstime: proc_pid_stat(5) counts from the process id as 1, we from the state as 0.
-        return sum(_fields(Path(f"/proc/{pid}/stat"))[11:15]) / TICKS
+    """Return the CPU seconds of one process so far, with those of its ended children; 0 if it has ended."""
+    with suppress(psutil.Error):
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
     return 0.0
-
-
-def _fields(stat: Path) -> list[int]:
-    # The name in parentheses may hold anything; numbers follow the state letter.
-    state, *numbers = stat.read_text().rpartition(")")[2].split()
-    return [ord(state), *map(int, numbers)]

@@ -1,4 +1,4 @@
-"""Reviews to send: of a labelled data set, or generated with lengths like real ones."""
+"""Reviews to send: drawn from a data set, or generated with the lengths of real reviews."""
 
 import random
 from pathlib import Path
@@ -9,16 +9,16 @@ WORDS = (
     "character great awful boring brilliant slow moving funny dull clever weak strong warm cold long short never "
     "always almost quite very too well badly played written shot made felt looked seemed left kept gave took"
 )
-# The middles of the ten tenths of IMDB test reviews, by their number of words.
+# The medians of the ten deciles of IMDB test reviews, by their number of words.
 WORDS_IN_REVIEW = (62, 107, 126, 141, 161, 186, 220, 276, 372, 587)
 
 
 def read_reviews(dataset: Path | None, limit: int, seed: int = 0) -> tuple[list[str], str]:
-    """`limit` texts drawn from the data set, or generated when there is none; and where they are from."""
+    """Return `limit` texts, drawn from the data set or generated without one, and the name of their source."""
     draw = random.Random(seed)
     if dataset is None or not dataset.exists():
         return [generated(draw, draw.choice(WORDS_IN_REVIEW)) for _ in range(limit)], f"generated, seed {seed}"
-    import pyarrow.parquet  # noqa: PLC0415  generated reviews need no such library
+    import pyarrow.parquet  # noqa: PLC0415  generated reviews need no pyarrow
 
     column = pyarrow.parquet.read_table(dataset, columns=["text"])["text"]
     every = range(len(column))
@@ -27,11 +27,11 @@ def read_reviews(dataset: Path | None, limit: int, seed: int = 0) -> tuple[list[
 
 
 def generated(draw: random.Random, words: int) -> str:
-    """A text of that many words, like a review in length only."""
+    """Return a text of random words."""
     return " ".join(draw.choices(WORDS.split(), k=words))
 
 
 def short_reviews(count: int, seed: int = 0) -> list[str]:
-    """Texts of about ten words, so that many can be judged in a few seconds; no two are the same."""
+    """Return distinct texts of about ten words, thousands of which are classified in a few seconds."""
     draw = random.Random(seed)
     return [f"{generated(draw, draw.randint(6, 14))} {number}" for number in range(count)]

@@ -1,20 +1,25 @@
-"""The spread of measured values."""
+"""Percentiles of measured values."""
 
-import statistics
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Milliseconds."""
+    """Percentiles in milliseconds."""
 
     p50: float
     p95: float
     p99: float
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """The percentiles of some milliseconds."""
-    cuts = statistics.quantiles(values, n=100, method="inclusive") if len(values) > 1 else list(values) * 99
-    return Spread(*(round(cuts[percent - 1], 2) for percent in (50, 95, 99)))
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Return the smallest of the sorted values that at least this share of them does not exceed (nearest rank)."""
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
+
+
+def spread(milliseconds: Sequence[float]) -> Spread:
+    """Return the percentiles of at least one value."""
+    ordered = sorted(milliseconds)
+    return Spread(*(round(percentile(ordered, share), 2) for share in (0.5, 0.95, 0.99)))

@@ -1,7 +1,6 @@
-"""A Prometheus beside a stack, with our own rules: which alerts are raised. None where the program is not installed."""
+"""A Prometheus beside a stack, with the rules of the repository: the alerts that it raises."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,33 +8,32 @@ from pathlib import Path
 import httpx
 import yaml
 
-from benchmarks.common.stack import Stack, wait_until
+from benchmarks.common.processes import running
+from benchmarks.common.stack import Stack
+from benchmarks.common.waiting import wait_until
 from local import embedded
-from local.supervisor import Command, spawn
+from local.supervisor import Command
 from settings import ROOT
 
 RULES = ROOT / "monitoring" / "prometheus" / "rules"
-EVERY = {
-    "scrape_interval": "2s",
-    "scrape_timeout": "2s",
-    "evaluation_interval": "1s",
-}  # /metrics may wait 1 s for a store
+# /metrics may wait 1 s for PostgreSQL.
+EVERY = {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"}
 RAISED = 'ALERTS{alertname=~"Verdict.*"}'
 MET = "min(verdict:target:met1h)"
 
 
 class Alerts:
-    """What a Prometheus says."""
+    """The queries to a Prometheus."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=30)
 
     def raised(self) -> dict[str, str]:
-        """Name and severity of each alert whose condition holds, whether for long enough to be sent or not yet."""
+        """Return name and severity of each pending or firing alert."""
         return {each["alertname"]: each["severity"] for each, _ in self._query(RAISED)}
 
     def is_met(self) -> bool | None:
-        """Whether every target is met, by the recording rules; None where none can be judged."""
+        """Return whether the recording rules show every target as met; None if no target has data."""
         values = [value for _, value in self._query(MET)]
         return bool(values[0]) if values else None
 
@@ -45,7 +43,7 @@ class Alerts:
         return [(each["metric"], float(each["value"][1])) for each in found]
 
     def is_ready(self) -> bool:
-        """Whether it has scraped the service."""
+        """Return whether it has scraped the worker."""
         with suppress(httpx.HTTPError):
             return bool(self._query('up{job="worker"} == 1'))
         return False
@@ -53,7 +51,7 @@ class Alerts:
 
 @contextmanager
 def watching(stack: Stack, folder: Path) -> Iterator[Alerts | None]:
-    """Watch a stack until the block ends."""
+    """Run a Prometheus on a stack until the block ends; yield None if the program is not installed."""
     program = shutil.which("prometheus")
     if program is None:
         yield None
@@ -63,12 +61,7 @@ def watching(stack: Stack, folder: Path) -> Iterator[Alerts | None]:
     config.write_text(yaml.safe_dump({"global": EVERY, "rule_files": [f"{RULES}/*.yml"], "scrape_configs": [scraped]}))
     address = f"{embedded.LOOPBACK}:{embedded.free_port()}"
     options = (f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={address}")
-    process = spawn(Command("prometheus", (program, *options, "--log.level=warn"), 0), folder / "prometheus.log")
-    try:
+    with running(Command("prometheus", (program, *options, "--log.level=warn"), 0), folder / "prometheus.log"):
         alerts = Alerts(f"http://{address}")
         wait_until(alerts.is_ready, "Prometheus has scraped the worker", 60)
         yield alerts
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(20)

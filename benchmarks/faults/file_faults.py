@@ -1,7 +1,6 @@
-"""What must hold for a file while things are killed: it is taken whole or not at all, and comes back to the last byte.
+"""Faults while a file is processed: it is stored whole or not at all, and its results come back to the last byte.
 
-Called by benchmarks.faults.drill and tests.faults, as benchmarks.faults.process_faults is. Its rows are short reviews
-with a wide column beside them, so that the file is large and soon judged.
+The rows are short reviews with a wide column beside them, so that the file is large and quickly classified.
 """
 
 import csv
@@ -17,8 +16,10 @@ import httpx
 
 from benchmarks.common.processes import Part
 from benchmarks.common.review_texts import short_reviews
-from benchmarks.common.stack import Stack, wait_until
-from benchmarks.faults.process_faults import FINISH_SECONDS, SUCCEEDED, FaultOutcome, count
+from benchmarks.common.stack import Stack
+from benchmarks.common.waiting import wait_until
+from benchmarks.faults.outcomes import FaultOutcome
+from benchmarks.faults.process_faults import FINISH_SECONDS, SUCCEEDED
 from verdict import Client
 
 WIDE = 20_000  # characters
@@ -26,7 +27,7 @@ PIECE_BYTES = 1 << 16
 
 
 def table(rows: int) -> bytes:
-    """A CSV file of so many rows, of about 20 KB each."""
+    """Return a CSV file with rows of about 20 KB each."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(["id", "review", "wide"])
@@ -36,51 +37,49 @@ def table(rows: int) -> bytes:
 
 
 async def api_killed_during_an_upload(stack: Stack, rows: int) -> FaultOutcome:
-    """Kill the API when half of a file is in: nothing of it is left, and the file can be sent again."""
+    """Kill the API when half of a file was sent: nothing of it is left, and the file can be sent again."""
     outcome, content = FaultOutcome("API killed during an upload"), table(rows)
-    before = count(stack, STORED)
+    before = stack.count(STORED)
 
     def half() -> Iterator[bytes]:
         middle = len(content) // 2
         yield from _pieces(content[:middle])
-        wait_until(lambda: count(stack, COPYING) == 1, "the file is being copied in")
+        wait_until(lambda: stack.count(COPYING) == 1, "the file is being copied in")
         stack.signal(Part.API, Signals.SIGKILL)
         yield from _pieces(content[middle:])
 
     try:
-        answer = httpx.post(  # noqa: ASYNC210  nothing else runs in this loop
+        answer = httpx.post(  # noqa: ASYNC210  nothing else runs in this event loop
             f"{stack.url}/v1/jobs", content=half(), headers={"content-type": "text/csv"}, timeout=60
         )
         outcome.wrong.append(f"an answer came: {answer.status_code}")
     except httpx.TransportError as error:
         outcome.figures["the client saw"] = type(error).__name__
-    wait_until(lambda: count(stack, COPYING) == 0, "the transaction is gone")
-    outcome.figures["rows left"] = count(stack, STORED) - before
-    outcome.expect(count(stack, STORED) == before, "something of the file was left")
+    wait_until(lambda: stack.count(COPYING) == 0, "the transaction is gone")
+    outcome.figures["rows left"] = left = stack.count(STORED) - before
+    outcome.expect(left == 0, "rows of the file were left")
     wait_until(stack.is_ready, "the API is back", FINISH_SECONDS)
     return outcome
 
 
 async def worker_killed_during_a_file(stack: Stack, rows: int) -> FaultOutcome:
-    """Kill the worker while a file is judged, and the API while its results are fetched."""
+    """Kill the worker while a file is classified, and the API while its results are downloaded."""
     outcome = FaultOutcome("worker killed during a file, API killed during its download")
-    content, before = table(rows), count(stack, SUCCEEDED)
+    content, before = table(rows), stack.count(SUCCEEDED)
     with Client(stack.url) as client, tempfile.TemporaryDirectory(prefix="verdict-") as folder:
         job = client.submit_file(io.BytesIO(content), format="csv")
-        wait_until(lambda: count(stack, SUCCEEDED) - before > rows // 4, "a quarter is judged", FINISH_SECONDS)
+        wait_until(lambda: stack.count(SUCCEEDED) - before > rows // 4, "a quarter is classified", FINISH_SECONDS)
         stack.signal(Part.WORKER, Signals.SIGKILL, group=True)
         job = client.wait(job)
-        outcome.figures |= {"rows": rows, "judged": job.counts.succeeded}
+        outcome.figures |= {"rows": rows, "classified": job.counts.succeeded}
         outcome.expect(job.counts.succeeded == rows, f"the job ended as {job.status} {job.counts}")
         whole, cut = Path(folder) / "whole.csv", Path(folder) / "cut.csv"
         client.download(job, whole)
         with _killing_the_api(stack, lambda: _size(cut.with_name("cut.csv.part")) > whole.stat().st_size // 4):
             client.download(job, cut)
         outcome.figures["bytes"] = whole.stat().st_size
-        outcome.expect(cut.read_bytes() == whole.read_bytes(), "the resumed file is another one")
-        outcome.expect(
-            _own_cells(whole.read_bytes()) == _own_cells(content), "the caller's columns are not as they were"
-        )
+        outcome.expect(cut.read_bytes() == whole.read_bytes(), "the resumed file differs")
+        outcome.expect(_own_cells(whole.read_bytes()) == _own_cells(content), "the caller's columns changed")
     return outcome
 
 
@@ -93,7 +92,7 @@ COPYING = (
 
 @contextmanager
 def _killing_the_api(stack: Stack, when: Callable[[], bool]) -> Iterator[None]:
-    """Kill the API once while the block runs, as soon as the condition is true."""
+    """Kill the API while the block runs, once and as soon as the condition is true."""
 
     def kill() -> None:
         wait_until(when, "it is time to kill the API", FINISH_SECONDS)

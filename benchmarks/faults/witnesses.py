@@ -1,7 +1,4 @@
-"""What callers see and what the service says of itself at the same time, second by second.
-
-Called by benchmarks.faults.outage.
-"""
+"""Record second by second how callers fare and how the service reports its own state."""
 
 import itertools
 import subprocess
@@ -21,8 +18,8 @@ from benchmarks.faults.alerts import Alerts
 from settings import ROOT
 
 CALLERS = 4
-PAUSE_SECONDS = 1.0  # of a caller between two calls: light load
-QUICK_SECONDS = 2.0  # a caller who waits for longer is hurt
+PAUSE_SECONDS = 1.0  # between two calls of a caller: light load
+QUICK_SECONDS = 2.0  # a caller that waits longer is harmed
 RECOVERY_SECONDS = PAUSE_SECONDS + QUICK_SECONDS  # until every caller has seen that the service is back
 ANSWER_SECONDS = 5.0
 LOOK_SECONDS = 1.0
@@ -31,7 +28,7 @@ COMMAND_SECONDS = 5.0  # between two runs of `verdict sla`, a process each
 
 @dataclass(slots=True)
 class Call:
-    """One review of a caller, until it was accepted: when, and how it went."""
+    """One review of a caller, from the first attempt until it was accepted."""
 
     began: float
     ended: float = float("inf")
@@ -40,17 +37,17 @@ class Call:
 
     @property
     def was_fine(self) -> bool:
-        """Whether it was answered at once, with its result."""
+        """Whether the first answer was quick and had the result."""
         return self.answers == ["200"] and self.ended - self.began <= QUICK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the service said of itself; None where it said nothing, which is no success either."""
+class Observation:
+    """The state that the service reported of itself; None where it did not answer."""
 
     began: float
     ended: float
-    is_met: bool | None  # of /v1/sla, which the page shows
+    is_met: bool | None  # by /v1/sla, as the page shows it
     headline: str
     is_ready: bool
     alerts: dict[str, str] | None  # names and severities; None without Prometheus
@@ -58,19 +55,19 @@ class Look:
 
 
 class Witnesses:
-    """Callers and onlookers of one stack."""
+    """Callers and observers of one stack."""
 
     def __init__(self, stack: Stack, alerts: Alerts | None) -> None:
         self.calls: list[Call] = []
-        self.looks: list[Look] = []
-        self.exit_codes: list[tuple[float, float, int]] = []  # of `verdict sla`, and when it began and ended
+        self.observations: list[Observation] = []
+        self.exit_codes: list[tuple[float, float, int]] = []  # begin, end and exit code of each `verdict sla`
         self._stack, self._alerts = stack, alerts
         self._stopping = threading.Event()
 
     @contextmanager
     def present(self) -> Iterator[None]:
-        """Call and look as long as the block runs; every call is repeated until it is accepted."""
-        jobs: list[Callable[[], None]] = [*[self._call_on] * CALLERS, self._look_on, self._command_on]
+        """Call and observe until the block ends; every call is repeated until it is accepted."""
+        jobs: list[Callable[[], None]] = [*[self._keep_calling] * CALLERS, self._keep_observing, self._keep_asking]
         threads = [threading.Thread(target=job, daemon=True) for job in jobs]
         for thread in threads:
             thread.start()
@@ -81,13 +78,13 @@ class Witnesses:
             for thread in threads:
                 thread.join()
 
-    def is_hurt(self, since: float, until: float) -> bool:
-        """Whether callers were hurt all the time between, and did not recover right after."""
+    def are_harmed(self, since: float, until: float) -> bool:
+        """Return whether no call succeeded quickly in this time or right after, though some were under way."""
         fine = any(call.was_fine and since <= call.ended <= until + RECOVERY_SECONDS for call in self.calls)
         under_way = any(call.began <= since + PAUSE_SECONDS and call.ended >= since for call in self.calls)
         return under_way and not fine
 
-    def _call_on(self) -> None:
+    def _keep_calling(self) -> None:
         with httpx.Client(base_url=self._stack.url, timeout=ANSWER_SECONDS) as client:
             for text in itertools.cycle(short_reviews(100)):
                 if self._stopping.wait(PAUSE_SECONDS):
@@ -110,12 +107,12 @@ class Witnesses:
                 time.sleep(PAUSE_SECONDS)
         call.ended = time.monotonic()
 
-    def _look_on(self) -> None:
+    def _keep_observing(self) -> None:
         with httpx.Client(base_url=self._stack.url, timeout=ANSWER_SECONDS) as client:
             while not self._stopping.wait(LOOK_SECONDS):
-                self.looks.append(self._look(client))
+                self.observations.append(self._observe(client))
 
-    def _look(self, client: httpx.Client) -> Look:
+    def _observe(self, client: httpx.Client) -> Observation:
         began, met, headline, ready = time.monotonic(), None, "", False
         try:
             answer = client.get("/v1/sla", params={"window": "1m"})
@@ -126,9 +123,9 @@ class Witnesses:
         except httpx.HTTPError as error:
             headline = f"{type(error).__name__} for /v1/sla"
         raised, rules_met = (self._alerts.raised(), self._alerts.is_met()) if self._alerts else (None, None)
-        return Look(began, time.monotonic(), met, headline, ready, raised, rules_met)
+        return Observation(began, time.monotonic(), met, headline, ready, raised, rules_met)
 
-    def _command_on(self) -> None:
+    def _keep_asking(self) -> None:
         command = [sys.executable, "-m", "cli.main", "sla", "--window", "1m", "--url", self._stack.url]
         while not self._stopping.wait(COMMAND_SECONDS):
             began = time.monotonic()

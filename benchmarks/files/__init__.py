@@ -1,1 +1,1 @@
-"""Files against psql and against the classifier alone."""
+"""Files of reviews, measured against psql and against the classifier alone."""

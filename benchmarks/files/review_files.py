@@ -1,4 +1,4 @@
-"""Files of reviews: made, sent, fetched, compared. Called by benchmarks.files.bulk.
+"""Files of reviews: write one, and compare it with its results.
 
 They have the shape of the well-known Kaggle CSV of IMDb reviews: columns `review,sentiment`, quoted newlines, `<br />`.
 """
@@ -11,20 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from benchmarks.common.review_texts import read_reviews
 
 COLUMNS = ("review", "sentiment")
 LABELS = ("negative", "positive")
 GENERATED = 40_000
-PIECE_BYTES = 1 << 20
-ANSWER_SECONDS = 900.0
 DATA = Path("../shared/data/imdb")
 
 
 def write_table(path: Path, rows: int) -> None:
-    """Write so many reviews, again from the first when they are used up; some hold newlines, as that file's do."""
+    """Write this many reviews, from the first again when they are used up; every tenth has a newline."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -44,7 +40,7 @@ def _reviews() -> Iterator[tuple[str, str]]:
     if not all(file.exists() for file in files):
         yield from ((text, LABELS[0]) for text in read_reviews(None, GENERATED)[0])
         return
-    import pyarrow.parquet  # noqa: PLC0415  generated reviews need no such library
+    import pyarrow.parquet  # noqa: PLC0415  generated reviews need no pyarrow
 
     for file in files:
         for row in pyarrow.parquet.read_table(file, columns=["text", "label"]).to_pylist():
@@ -52,47 +48,21 @@ def _reviews() -> Iterator[tuple[str, str]]:
 
 
 def compare(sent: Path, got: Path) -> dict[str, Any]:
-    """What of a file came back, cell by cell, and the accuracy that follows from the two."""
+    """Compare a file with its results cell by cell; return the differing rows and the accuracy."""
     rows = different = right = 0
     with sent.open(encoding="utf-8", newline="") as before, got.open(encoding="utf-8", newline="") as after:
-        for ours, theirs in zip(csv.DictReader(after), csv.DictReader(before), strict=True):
+        for result, original in zip(csv.DictReader(after), csv.DictReader(before), strict=True):
             rows += 1
-            different += any(ours[name] != cell for name, cell in theirs.items())
-            right += ours["verdict_sentiment"] == theirs["sentiment"]
+            different += any(result[name] != cell for name, cell in original.items())
+            right += result["verdict_sentiment"] == original["sentiment"]
     return {"rows": rows, "rows_that_differ": different, "accuracy_from_the_file": right / rows}
 
 
 @contextmanager
 def table_of(rows: int) -> Iterator[Path]:
-    """A file of so many reviews, until the block ends."""
+    """Yield a file of this many reviews, which is removed after the block."""
     with tempfile.TemporaryDirectory(prefix="verdict-bulk-") as folder:
         Path(folder).chmod(0o755)
         path = Path(folder) / "reviews.csv"
         write_table(path, rows)
         yield path
-
-
-def upload(url: str, file: Path) -> dict[str, Any]:
-    """Submit the file as a job."""
-
-    def pieces() -> Iterator[bytes]:
-        with file.open("rb") as source:
-            while piece := source.read(PIECE_BYTES):
-                yield piece
-
-    answer = httpx.post(
-        f"{url}/v1/jobs", content=pieces(), headers={"content-type": "text/csv"}, timeout=ANSWER_SECONDS
-    )
-    answer.raise_for_status()
-    job: dict[str, Any] = answer.json()
-    return job
-
-
-def download(url: str, job: dict[str, Any], to: Path, **params: str) -> None:
-    """Write the job's results as CSV."""
-    address = f"{url}{job['urls']['results']}"
-    with httpx.stream("GET", address, params={"format": "csv"} | params, timeout=ANSWER_SECONDS) as answer:
-        answer.raise_for_status()
-        with to.open("wb") as file:
-            for piece in answer.iter_bytes(PIECE_BYTES):
-                file.write(piece)

@@ -1,1 +1,1 @@
-"""The classifier alone against the whole path: `make bench`."""
+"""The classifier alone against the whole service: `make bench`."""

@@ -1,10 +1,8 @@
-"""`make bench`: the classifier alone and the whole path on the same reviews, in one run, and their ratios.
+"""`make bench`: the classifier alone and the whole service on the same reviews, in one run, and their ratios.
 
-Calls benchmarks.service.measurements and benchmarks.service.bench_report. Without --url it runs a service of its own,
-from empty, and stops it after.
+Without --url it runs a service of its own on an empty database.
 """
 
-import os
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -14,16 +12,16 @@ from typing import Annotated
 import typer
 
 from benchmarks.common.review_texts import IMDB, read_reviews
+from benchmarks.common.served_model import load_served, threads_of
 from benchmarks.common.stack import UNBOUNDED, Stack, running_stack
 from benchmarks.service import bench_report
 from benchmarks.service.bench_report import BenchResult, environment
 from benchmarks.service.measurements import JOB_REVIEWS, Rate, Singles, jobs_of_100, offline, singles
 from inference.classifier import Classifier
-from inference.loading import load_classifier
 from settings import WorkerSettings
 
 CONCURRENCIES = (1, 16, 64)
-GUESS_REVIEWS = 256  # how many tell how fast this machine is
+GUESS_REVIEWS = 256  # classified first to learn the speed of the machine
 
 
 def main(
@@ -34,15 +32,14 @@ def main(
 ) -> None:
     """Measure the classifier alone, jobs of 100 and single reviews; write a table, JSON and Markdown."""
     settings = WorkerSettings()
-    threads = settings.worker_threads or len(os.sched_getaffinity(0))
-    classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
+    classifier = load_served(settings)
     count = _reviews_for(seconds, classifier, dataset, settings)
     texts, source = read_reviews(dataset, count)
     with nullcontext() if url else running_stack(UNBOUNDED) as stack:
         before, whole, after, lone = _measure(url, stack, classifier, texts, settings)
     bench = BenchResult(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=environment(classifier.info, threads),
+        environment=environment(classifier.info, threads_of(settings)),
         dataset=source,
         reviews=count,
         offline=[before, after],
@@ -54,7 +51,7 @@ def main(
 
 
 def _reviews_for(seconds: float, classifier: Classifier, dataset: Path, settings: WorkerSettings) -> int:
-    """Whole jobs of 100, as many as the classifier alone judges in that time."""
+    """Return the number of reviews, in whole jobs of 100, that the classifier alone handles in this time."""
     texts, _ = read_reviews(dataset, GUESS_REVIEWS, seed=1)
     guess = offline(classifier, texts, settings).per_second
     return max(round(guess * seconds / JOB_REVIEWS), 5) * JOB_REVIEWS
@@ -63,24 +60,24 @@ def _reviews_for(seconds: float, classifier: Classifier, dataset: Path, settings
 def _measure(
     url: str | None, stack: Stack | None, classifier: Classifier, texts: list[str], settings: WorkerSettings
 ) -> tuple[Rate, Rate, Rate, list[Singles]]:
-    """Everything, the classifier alone before and after the whole path, so that a drift of the machine shows."""
+    """Measure everything; the classifier alone before and after the service, so that a drift of the machine shows."""
     url, root = (stack.url, stack.pid) if stack else (url or "", None)
-    _say("nothing yet, warming up")
-    jobs_of_100(url, texts[: 2 * JOB_REVIEWS], root)  # every connection is open, every buffer at its size
-    _say(f"the classifier alone, {len(texts)} reviews")
+    _progress("nothing yet, warming up")
+    jobs_of_100(url, texts[: 2 * JOB_REVIEWS], root)  # opens connections and grows buffers
+    _progress(f"the classifier alone, {len(texts)} reviews")
     before = offline(classifier, texts, settings)
-    _say("jobs of 100")
+    _progress("jobs of 100")
     whole = jobs_of_100(url, texts, root)
-    _say("the classifier alone, again")
+    _progress("the classifier alone, again")
     after = offline(classifier, texts, settings)
     lone = []
     for concurrency in CONCURRENCIES:
-        _say(f"single reviews, {concurrency} at a time")
+        _progress(f"single reviews, {concurrency} at a time")
         lone.append(singles(url, texts, concurrency, root))
     return before, whole, after, lone
 
 
-def _say(what: str) -> None:
+def _progress(what: str) -> None:
     print(f"measuring: {what}", file=sys.stderr, flush=True)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import mean
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.common.machine import machine
+from benchmarks.common.tables import markdown, show_table
 from benchmarks.service.measurements import Rate, Singles
 from inference.classifier import ModelInfo
 
@@ -17,7 +17,7 @@ Rows = list[tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """All figures of one run; `offline` was taken before and after `jobs_of_100`."""
+    """All figures of one run; `offline` was measured before and after `jobs_of_100`."""
 
     date: str
     environment: dict[str, str]
@@ -29,17 +29,17 @@ class BenchResult:
 
     @property
     def offline_per_second(self) -> float:
-        """Mean of the two."""
+        """The mean of the two rates of the classifier alone."""
         return mean(rate.per_second for rate in self.offline)
 
     def ratios(self) -> dict[str, float]:
-        """Reviews per second end to end, over the classifier alone."""
+        """Return the rates of the service divided by that of the classifier alone."""
         rates = {"jobs of 100": self.jobs_of_100} | {f"singles, {each.concurrency}": each.rate for each in self.singles}
         return {name: round(rate.per_second / self.offline_per_second, 3) for name, rate in rates.items()}
 
 
 def environment(model: ModelInfo, threads: int) -> dict[str, str]:
-    """What the figures hold for."""
+    """Return the model and the machine of the figures."""
     return {
         "model": f"{model.name} {model.version} ({model.precision}, {model.max_tokens} tokens)",
         "inference threads": str(threads),
@@ -50,15 +50,12 @@ def environment(model: ModelInfo, threads: int) -> dict[str, str]:
 def show(bench: BenchResult) -> None:
     """Print the tables."""
     console = Console()
-    for title, (head, *rows) in _tables(bench).items():
-        table = Table(*head, title=title)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+    for title, rows in _tables(bench).items():
+        show_table(console, title, rows)
 
 
 def write(bench: BenchResult, folder: Path) -> None:
-    """Write `bench-<date>.json` and `.md`; prints where."""
+    """Write `bench-<date>.json` and `.md`, and print their path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"bench-{bench.date[:19].replace(':', '')}.json"
     figures = asdict(bench) | {"offline_per_second": bench.offline_per_second, "ratios": bench.ratios()}
@@ -70,10 +67,8 @@ def write(bench: BenchResult, folder: Path) -> None:
 def _markdown(bench: BenchResult) -> str:
     facts = ", ".join(f"{name} {value}" for name, value in bench.environment.items())
     lines = [f"# Benchmark of {bench.date}", "", f"{bench.reviews} reviews of {bench.dataset}; {facts}.", ""]
-    for title, (head, *rows) in _tables(bench).items():
-        lines += [f"## {title}", ""]
-        lines += [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
-        lines.append("")
+    for title, rows in _tables(bench).items():
+        lines += markdown(title, rows)
     return "\n".join(lines)
 
 

@@ -1,17 +1,16 @@
 """The figures of `make bench`, one function each: the classifier alone, jobs of 100, single reviews.
 
-Every figure is taken on the same reviews, one after the other, while nothing else works.
+All are measured on the same reviews, one after the other.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.schemas import ReviewIn
-from benchmarks.common.http_client import Connection, ended, for_each, job_body
+from benchmarks.common.http_client import Connection, for_each, job_body, timed_review, wait_for_end
 from benchmarks.common.processes import cpu_seconds
 from benchmarks.common.spread import Spread, spread
 from inference.batching import micro_batches
@@ -24,7 +23,7 @@ JOBS_IN_FLIGHT = 8
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Reviews finished in a time; `cpu_ms` by part of the service is per review."""
+    """Reviews classified in a time; `cpu_ms` is the CPU time per review of each part of the service."""
 
     reviews: int
     seconds: float
@@ -34,7 +33,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Singles:
-    """Single reviews with `Prefer: wait`; `besides` is end to end less inference, review by review."""
+    """Single reviews with `Prefer: wait`; `besides` is end to end minus inference, for each review."""
 
     concurrency: int
     rate: Rate
@@ -45,7 +44,7 @@ class Singles:
 
 
 def offline(classifier: Classifier, texts: Sequence[str], settings: WorkerSettings) -> Rate:
-    """The classifier alone, batched as the worker does it: claim-sized windows, each sorted by length."""
+    """Measure the classifier alone, with the batches of a worker: claim-sized windows, each sorted by length."""
 
     def classify() -> None:
         for window in windows(texts, settings.claim_reviews, settings.claim_tokens):
@@ -58,7 +57,7 @@ def offline(classifier: Classifier, texts: Sequence[str], settings: WorkerSettin
 
 
 def windows(texts: Sequence[str], reviews: int, tokens: int) -> Iterator[list[str]]:
-    """Cut the texts as claims do: so many reviews and so many estimated tokens at most, one review at least."""
+    """Cut the texts as claims do: at most this many reviews and estimated tokens, at least one review."""
     window: list[str] = []
     waiting = 0
     for text in texts:
@@ -73,12 +72,12 @@ def windows(texts: Sequence[str], reviews: int, tokens: int) -> Iterator[list[st
 
 
 def jobs_of_100(url: str, texts: Sequence[str], root: int | None) -> Rate:
-    """The whole path, from the first submit to the last finish, with several jobs in flight all the time."""
+    """Measure the service from the first submission to the last result, with several jobs in flight."""
     jobs = [texts[start : start + JOB_REVIEWS] for start in range(0, len(texts), JOB_REVIEWS)]
 
     async def run(connection: Connection, job: Sequence[str]) -> None:
         submitted = await connection.request("POST", "/v1/jobs", job_body(job))
-        finished = await ended(connection, submitted.json())
+        finished = await wait_for_end(connection, submitted.json())
         if finished["counts"]["succeeded"] != len(job):
             raise RuntimeError(f"a job ended as {finished['counts']}")
 
@@ -86,16 +85,11 @@ def jobs_of_100(url: str, texts: Sequence[str], root: int | None) -> Rate:
 
 
 def singles(url: str, texts: Sequence[str], concurrency: int, root: int | None) -> Singles:
-    """Single reviews, each waited for, so many at a time."""
+    """Measure single reviews, `concurrency` at a time, each with a wait for its result."""
     seen: list[tuple[float, dict[str, float]]] = []
 
     async def run(connection: Connection, text: str) -> None:
-        started = time.perf_counter()
-        answer = await connection.request("POST", "/v1/jobs", job_body([text]), {"Prefer": "wait=25"})
-        milliseconds = (time.perf_counter() - started) * 1000
-        job = answer.json()
-        if job["status"] != "succeeded":
-            raise RuntimeError(f"a review was answered {json.dumps(job)[:500]}")
+        milliseconds, job = await timed_review(connection, text)
         seen.append((milliseconds, job["results"][0]["timings_ms"]))
 
     rate = _timed(lambda: asyncio.run(for_each(url, texts, concurrency, run)), len(texts), root)
@@ -110,7 +104,7 @@ def singles(url: str, texts: Sequence[str], concurrency: int, root: int | None) 
 
 
 def _timed(work: Callable[[], Any], reviews: int, root: int | None) -> Rate:
-    """Time `work`, with the CPU that this process and, if we run it, the service below process `root` took."""
+    """Time `work`, with the CPU time of this process and of the service below process `root`, if that is given."""
     before, own = cpu_seconds(root) if root else {}, time.process_time()
     started = time.perf_counter()
     work()

@@ -1,7 +1,8 @@
-"""What metrics, log line and request log cost a request, in CPU: `python -m benchmarks.service.overhead`.
+"""The CPU time of metrics, log line and request log per request: `python -m benchmarks.service.overhead`.
 
-The middleware around an application that does nothing, against that application alone; a counted, timed and logged
-review of a worker; a row on its way into the request log. Compare with `CPU milliseconds per review` of `make bench`.
+Measures the middleware around an application that does nothing, against that application alone; the counting, timing
+and logging of a review in a worker; a row of the request log. Compare with `CPU milliseconds per review` of
+`make bench`.
 """
 
 import asyncio
@@ -34,8 +35,8 @@ HEADERS = [(b"content-length", b"1300"), (b"content-type", b"application/json")]
 
 
 def main() -> None:
-    """Measure, and print microseconds of CPU a request or a review."""
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  log lines are made and written, and lead nowhere
+    """Measure and print the microseconds of CPU per request or review."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  log lines are formatted and written, then dropped
     configure_logs("overhead")
     with running_stack() as stack:
         engine = connect(DatabaseSettings(database_url=stack.database_url), "overhead")
@@ -49,7 +50,7 @@ def main() -> None:
     stored = Stored(uuid4(), 1, None, "ngram", 0.01, 0.02, ended_job=True)
     figures = [
         ("API: metrics, log line and row of a request", around - bare),
-        ("API: that row copied into the store, in batches", copied),
+        ("API: that row copied into PostgreSQL, in batches", copied),
         ("worker: a review counted", _cpu(lambda: store.count(Lane.INTERACTIVE, "default", [stored]), REQUESTS)),
         ("worker: a step timed", _cpu(lambda: STEP_TIME.labels("store").observe(0.01), REQUESTS)),
         ("worker: the line of a batch", _cpu(_line, REQUESTS)),
@@ -58,7 +59,7 @@ def main() -> None:
         print(f"{figure:8.1f} µs  {what}")
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  what ASGI hands over
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  the signature of ASGI
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"{}"})
 

@@ -1,12 +1,11 @@
-"""Send a labelled data set through HTTP, and hold what comes back against the same model offline.
+"""Send a labelled data set through HTTP, and compare the results with those of the same model offline.
 
-`python -m benchmarks.service.replay --url http://127.0.0.1:8000`. Exit code 1 when a review is missing, failed or
+`python -m benchmarks.service.replay --url http://127.0.0.1:8000`. Exit code 1 if a review is missing, failed or
 doubled.
 """
 
 import asyncio
 import json
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +14,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.common.http_client import Connection, ended, for_each, job_body, results
+from benchmarks.common.http_client import Connection, for_each, job_body, results, wait_for_end
 from benchmarks.common.review_texts import IMDB
+from benchmarks.common.served_model import load_served
+from benchmarks.common.tables import show_table
 from inference.classifier import Prediction
-from inference.loading import load_classifier
 from inference.manifest import load_manifest
 from settings import WorkerSettings
 from training.data.reviews import DataSource, Reviews, load_reviews, sample
@@ -31,7 +30,7 @@ LARGEST_JOB = 200
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What was served, and how it differs from the same model offline."""
+    """The served results, and their differences from the same model offline."""
 
     model: str
     reviews: int
@@ -50,8 +49,8 @@ def main(
     url: Annotated[str, typer.Option(help="The running service.")] = "http://127.0.0.1:8000",
     dataset: Annotated[Path, typer.Option(help="Parquet, CSV or JSON-lines file with texts and labels.")] = IMDB,
     limit: Annotated[int | None, typer.Option(min=1, help="Only this many reviews, drawn at random.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw, and of the sizes of the jobs.")] = 0,
-    jobs_in_flight: Annotated[int, typer.Option(min=1, help="Jobs that are under way at a time.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the sample and of the job sizes.")] = 0,
+    jobs_in_flight: Annotated[int, typer.Option(min=1, help="Jobs in flight at a time.")] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Replay a labelled data set as jobs of 1 to 200 reviews; compare with the model of this checkout offline."""
@@ -68,7 +67,7 @@ def main(
 
 
 def cut(count: int, seed: int) -> Iterator[range]:
-    """Places 0 to `count` as jobs of random sizes."""
+    """Cut the indices 0 to `count` into jobs of random sizes."""
     draw, start = random.Random(seed), 0
     while start < count:
         size = draw.randint(1, LARGEST_JOB)
@@ -77,12 +76,12 @@ def cut(count: int, seed: int) -> Iterator[range]:
 
 
 async def serve(url: str, texts: Sequence[str], jobs: Sequence[range], in_flight: int) -> list[list[dict[str, Any]]]:
-    """Every result by the place of its review; a list for each, which should hold exactly one."""
+    """Return the results of each review, by its index; each list should hold exactly one."""
     served: list[list[dict[str, Any]]] = [[] for _ in texts]
 
     async def run(connection: Connection, job: range) -> None:
         submitted = await connection.request("POST", "/v1/jobs", job_body([texts[place] for place in job]))
-        finished = await ended(connection, submitted.json())
+        finished = await wait_for_end(connection, submitted.json())
         for result in await results(connection, finished):
             served[job[result["index"]]].append(result)
 
@@ -91,22 +90,20 @@ async def serve(url: str, texts: Sequence[str], jobs: Sequence[range], in_flight
 
 
 def compare(reviews: Reviews, served: Sequence[Sequence[dict[str, Any]]], jobs: int) -> Replay:
-    """Hold the served results against the labels, and against this checkout's model offline."""
+    """Compare the served results with the labels, and with the model of this checkout offline."""
     settings = WorkerSettings()
     manifest = load_manifest(settings.model_directory())
-    threads = settings.worker_threads or len(os.sched_getaffinity(0))
-    classifier = load_classifier(settings.model_directory(), threads=threads, point=settings.operating_point)
-    offline = classify(classifier, reviews.texts, manifest.batching.token_budget)
+    offline = classify(load_served(settings), reviews.texts, manifest.batching.token_budget)
     truths = [reviews.names[label] for label in reviews.labels]
     wrong = [problem(found, manifest.version) for found in served]
-    pairs = [(found[0], alone) for found, alone, what in zip(served, offline, wrong, strict=True) if not what]
+    pairs = [(found[0], alone) for found, alone, fault in zip(served, offline, wrong, strict=True) if not fault]
     moved = [_moved(result, alone) for result, alone in pairs]
     return Replay(
         model=f"{manifest.name} {manifest.version} ({manifest.precision})",
         reviews=len(truths),
         jobs=jobs,
         succeeded_once=len(pairs),
-        problems=[f"review {place}: {what}" for place, what in enumerate(wrong) if what],
+        problems=[f"review {place}: {fault}" for place, fault in enumerate(wrong) if fault],
         accuracy_served=_accuracy([found[0]["sentiment"] if found else None for found in served], truths),
         accuracy_offline=_accuracy([alone.sentiment for alone in offline], truths),
         token_budget_offline=manifest.batching.token_budget,
@@ -126,7 +123,7 @@ def _moved(result: dict[str, Any], alone: Prediction) -> float:
 
 
 def problem(found: Sequence[dict[str, Any]], version: str) -> str | None:
-    """What is wrong with the results of one review, if anything is."""
+    """Return the fault in the results of one review, or None."""
     if len(found) != 1:
         return f"{len(found)} results"
     [result] = found
@@ -138,12 +135,12 @@ def problem(found: Sequence[dict[str, Any]], version: str) -> str | None:
 
 
 def _show(replay: Replay) -> None:
-    table = Table("what", "value", title=f"Replay through {replay.model}")
+    rows = [("figure", "value")]
     for name, value in asdict(replay).items():
         shown = f"{value:.4f}" if isinstance(value, float) else str(len(value) if isinstance(value, list) else value)
-        table.add_row(name.replace("_", " "), shown)
+        rows.append((name.replace("_", " "), shown))
     console = Console()
-    console.print(table)
+    show_table(console, f"Replay through {replay.model}", rows)
     for line in replay.problems[:20]:
         console.print(line, markup=False)
 

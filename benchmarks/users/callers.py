@@ -1,7 +1,4 @@
-"""One visit from beginning to end, as a good client makes it: a refusal is obeyed, an answer is checked.
-
-Called by benchmarks.users.locustfile with a line of its own; knows neither Locust nor gevent.
-"""
+"""One visit of a well-behaved client: obey refusals, follow the job, check the answer. Independent of Locust."""
 
 import csv
 import io
@@ -19,7 +16,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Reply(NamedTuple):
-    """An HTTP response; status 0 when none came. Header names are in small letters."""
+    """An HTTP response; status 0 if there was none. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -27,27 +24,27 @@ class Reply(NamedTuple):
 
 
 class CallerConnection(Protocol):
-    """How a caller reaches the service."""
+    """The connection and the clock of a caller."""
 
     def send(self, method: str, path: str, route: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Send a request; `route` is its path without ids, to be counted by."""
+        """Send a request and count it under `route`, its path without ids."""
         ...
 
     def pause(self, seconds: float) -> bool:
-        """Wait; False when the run ended meanwhile."""
+        """Wait; return False if the run has ended meanwhile."""
         ...
 
     def now(self) -> float:
-        """Seconds since the run began."""
+        """Return the seconds since the run began."""
         ...
 
 
 class Broken(Exception):
-    """The service did not do what it should."""
+    """The service gave a wrong answer or none."""
 
 
 def visit(kind: VisitKind, texts: Sequence[str], line: CallerConnection, *, patient: bool = True) -> Visit:
-    """Submit these reviews and get their results; who is not patient leaves when refused."""
+    """Submit these reviews and get their results; without `patient`, give up at the first refusal."""
     seen = Visit(kind, len(texts), line.now())
     try:
         if reply := _admitted(seen, texts, line, patient=patient):
@@ -61,14 +58,14 @@ def visit(kind: VisitKind, texts: Sequence[str], line: CallerConnection, *, pati
 
 
 def _admitted(seen: Visit, texts: Sequence[str], line: CallerConnection, *, patient: bool) -> Reply | None:
-    """What the submission was answered that was not refused; None when the caller left."""
+    """Submit until it is not refused, and return that answer; None if the caller gave up."""
     path, body, headers = _submission(seen.kind, texts)
     while True:
         seen.sent = line.now()
         reply = line.send("POST", path, path, body, headers)
         if reply.status != 429:
             return reply
-        seconds = _told(reply)
+        seconds = _retry_after(reply)
         seen.last_refused = line.now()
         if not seen.refusals:
             seen.first_refused, seen.told = seen.last_refused, seconds
@@ -77,11 +74,11 @@ def _admitted(seen: Visit, texts: Sequence[str], line: CallerConnection, *, pati
             return None
 
 
-def _told(reply: Reply) -> float:
-    told = reply.headers.get("retry-after", "")
-    if not told.isdecimal() or told == "0":
-        raise Broken(f"429 with Retry-After {told!r}")
-    return float(told)
+def _retry_after(reply: Reply) -> float:
+    seconds = reply.headers.get("retry-after", "")
+    if not seconds.isdecimal() or seconds == "0":
+        raise Broken(f"429 with Retry-After {seconds!r}")
+    return float(seconds)
 
 
 def _submission(kind: VisitKind, texts: Sequence[str]) -> tuple[str, bytes, dict[str, str]]:
@@ -104,7 +101,7 @@ def _table(texts: Sequence[str]) -> bytes:
 
 
 def _follow(seen: Visit, reply: Reply, line: CallerConnection) -> None:
-    """From what the submission was answered to its results."""
+    """Wait for the results of a submission and check them."""
     seen.accepted = "location" in reply.headers
     if seen.kind == VisitKind.CLASSIFY:
         seen.lane = "interactive"
@@ -132,7 +129,7 @@ def _json(reply: Reply) -> Any:
 
 
 def _check(seen: Visit, job: Mapping[str, Any]) -> None:
-    """Each row that was sent has one result."""
+    """Check that each submitted row has one result."""
     seen.succeeded, seen.failed = job["counts"]["succeeded"], job["counts"]["failed"]
     if seen.succeeded != seen.rows:
         raise Broken(f"{seen.rows} rows ended as {json.dumps(job['counts'])}")

@@ -1,4 +1,4 @@
-"""What the commands of benchmarks.users.load share: what they were told, a service that is warm, and a ramp on it."""
+"""Shared by the commands of benchmarks.users.load: their options, a warm service, a ramp, errors in one line."""
 
 import asyncio
 import sys
@@ -10,9 +10,10 @@ from pathlib import Path
 import psycopg
 import typer
 
-from benchmarks.common.http_client import Connection, NoAnswer, for_each
+from benchmarks.common.http_client import NoAnswer, classify, for_each
 from benchmarks.common.review_texts import read_reviews
 from benchmarks.common.stack import StackError
+from benchmarks.common.waiting import NotInTime
 from benchmarks.users import ramp
 from benchmarks.users.figures import LoadFigures
 from benchmarks.users.generator import GeneratorError, Load
@@ -23,12 +24,12 @@ from benchmarks.users.trial import LoadTrial, run
 from benchmarks.users.user_model import Phase, Plan
 
 WARM_UP_REVIEWS, WARM_UP_AT_ONCE = 200, 4
-EXPECTED = (StackError, GeneratorError, NoAnswer, OSError, psycopg.Error)
+EXPECTED = (StackError, NotInTime, GeneratorError, NoAnswer, OSError, psycopg.Error)
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every command is told: where the service is, who comes, and where the report goes."""
+    """The options of every command: the service, its users, and the folder of the report."""
 
     url: str
     home: Path
@@ -40,14 +41,14 @@ class Common:
     out: Path
 
     def target(self) -> AbstractContextManager[Target]:
-        """The service at the URL, or one of our own."""
+        """Return the service at the URL, or without one a service of its own."""
         prometheus = self.prometheus or None
         return nullcontext(target_at(self.url, self.home, prometheus)) if self.url else own_target(prometheus)
 
     def trial(
         self, target: Target, phases: Sequence[Phase], *, returning: float = 1.0, groups: Groups | None = None
     ) -> LoadTrial:
-        """Put these phases on the service."""
+        """Run these phases on the service."""
         load = Load(Plan(self.users, self.mix, phases), self.dataset, returning, self.seed)
         return run(target, load, groups=groups)
 
@@ -55,15 +56,15 @@ class Common:
 def climb(
     wanted: Common, target: Target, ascent: Ascent, seconds: float, limits: RampLimits, groups: Groups | None = None
 ) -> tuple[list[RampStep], LoadTrial | None]:
-    """Every step, and the run of the highest that held."""
+    """Return every step of a ramp, and the trial of the highest rate that held."""
     trials: dict[float, LoadTrial] = {}
 
     def measure(rate: float) -> LoadFigures:
-        say(f"{rate:g} reviews/s")
+        progress(f"{rate:g} reviews/s")
         trials[rate] = wanted.trial(target, [Phase(rate, seconds)], groups=groups)
         found = trials[rate].figures
         latency = found.interactive
-        say(f"  {found.reviews_per_second:g}/s, mean {latency.mean:.0f} ms, p95 {latency.p95:.0f} ms")
+        progress(f"  {found.reviews_per_second:g}/s, mean {latency.mean:.0f} ms, p95 {latency.p95:.0f} ms")
         return found
 
     steps = ramp.climb(ascent, limits, measure)
@@ -72,28 +73,24 @@ def climb(
 
 
 def warm_up(target: Target, wanted: Common) -> None:
-    """Some reviews one after the other, so that every connection is open and every buffer at its size."""
-    say(f"warming up {target.url}")
+    """Classify some reviews, which opens connections and grows buffers."""
+    progress(f"warming up {target.url}")
     texts, _ = read_reviews(wanted.dataset, WARM_UP_REVIEWS, seed=wanted.seed + 1)
-
-    async def classify(connection: Connection, text: str) -> int:
-        return (await connection.request("POST", "/v1/classify", {"review_text": text})).status
-
-    statuses = asyncio.run(for_each(target.url, texts, WARM_UP_AT_ONCE, classify))
-    if not any(status == 200 for status in statuses):
-        raise StackError(f"{target.url} answers {statuses[0]} to POST /v1/classify")
+    answers = asyncio.run(for_each(target.url, texts, WARM_UP_AT_ONCE, classify))
+    if not any(answer.status == 200 for answer in answers):
+        raise StackError(f"{target.url} answers {answers[0].status} to POST /v1/classify")
 
 
 @contextmanager
-def said() -> Iterator[None]:
-    """What can go wrong, in one line and with exit code 2."""
+def errors_in_one_line() -> Iterator[None]:
+    """Turn an expected error into one line on stderr and exit code 2."""
     try:
         yield
     except (*EXPECTED, ExceptionGroup) as error:
         first = _first(error)
         if not isinstance(first, EXPECTED):
             raise
-        say(f"load: {' '.join(str(first).split())}")
+        progress(f"load: {' '.join(str(first).split())}")
         raise typer.Exit(2) from error
 
 
@@ -103,6 +100,6 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def say(what: str) -> None:
-    """Tell whoever waits."""
-    print(what, file=sys.stderr, flush=True)
+def progress(line: str) -> None:
+    """Print a line on stderr."""
+    print(line, file=sys.stderr, flush=True)

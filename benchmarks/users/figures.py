@@ -1,7 +1,4 @@
-"""From what was seen to figures: latency of each review, rates, refusals, and whether the SLA was held.
-
-Pure functions, called by benchmarks.users.trial, benchmarks.users.ramp and benchmarks.users.overload.
-"""
+"""Figures of recorded visits, by pure functions: latency of each review, rates, refusals, and the SLA."""
 
 import math
 from collections import defaultdict
@@ -9,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from benchmarks.common.spread import percentile
 from benchmarks.users.user_model import Visit, VisitKind, VisitOutcome
 from monitoring.sla import FAILURES, MEAN_MS, P95_MS
 
@@ -18,7 +16,7 @@ INTERACTIVE = "interactive"
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from submit to result, of so many reviews."""
+    """Milliseconds from submission to result, over `reviews` reviews."""
 
     reviews: int
     mean: float
@@ -30,7 +28,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One promise, held or not; `held` is None where there was nothing to judge."""
+    """One promise; `held` is None if nothing was measured."""
 
     name: str
     figure: float
@@ -44,20 +42,20 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Visits that were refused at first: what they were told, and how long it took them to be admitted."""
+    """Visits that were refused at first: their Retry-After, and their time until they were admitted."""
 
     visits: int
     refusals: int
     admitted: int
-    told_seconds: float  #: median
-    waited_seconds: float  #: median
-    ratio: float  #: median of waited over told, of those admitted
-    within_factor_2: float  #: share of them
+    told_seconds: float  #: median of the first Retry-After
+    waited_seconds: float  #: median of the time until admitted
+    ratio: float  #: median of that time over Retry-After, of the admitted visits
+    within_factor_2: float  #: share of the admitted visits with a ratio of 0.5 to 2
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFigures:
-    """Of one run, or of one of its phases."""
+    """The figures of a run or of one of its phases."""
 
     seconds: float
     visits: int
@@ -71,17 +69,17 @@ class LoadFigures:
     refusals: Refusals
 
     def promises(self) -> list[Promise]:
-        """What the SLA says of this."""
-        judged = self.answered + self.failed
+        """Return the promises of the SLA with these figures."""
+        completed = self.answered + self.failed
         return [
             Promise("mean, ms", self.interactive.mean, MEAN_MS),
             Promise("p95, ms", self.interactive.p95, P95_MS),
-            Promise("share of failures", self.failed / judged if judged else math.nan, FAILURES),
+            Promise("share of failures", self.failed / completed if completed else math.nan, FAILURES),
         ]
 
 
 def figures(visits: Sequence[Visit], seconds: float) -> LoadFigures:
-    """Of these visits, made in so many seconds."""
+    """Return the figures of these visits, made in `seconds`."""
     answered = [visit for visit in visits if visit.outcome == VisitOutcome.ANSWERED]
     reviews = sum(visit.succeeded for visit in visits)
     kinds = [kind for kind in VisitKind if any(visit.kind == kind for visit in visits)]
@@ -100,12 +98,12 @@ def figures(visits: Sequence[Visit], seconds: float) -> LoadFigures:
 
 
 def latency(visits: Iterable[Visit]) -> Latency:
-    """Every review has the time of its visit; NaN where there is none."""
-    return spread([visit.seconds * 1000 for visit in visits for _ in range(visit.succeeded)])
+    """Return the latency of reviews, each with the time of its visit; NaN if there is none."""
+    return latency_of([visit.seconds * 1000 for visit in visits for _ in range(visit.succeeded)])
 
 
-def spread(milliseconds: Sequence[float]) -> Latency:
-    """Mean and percentiles; NaN where there is none."""
+def latency_of(milliseconds: Sequence[float]) -> Latency:
+    """Return mean and percentiles; NaN without values."""
     if not milliseconds:
         return Latency(0, *[math.nan] * 5)
     ordered = sorted(milliseconds)
@@ -113,13 +111,8 @@ def spread(milliseconds: Sequence[float]) -> Latency:
     return Latency(len(ordered), *(round(value, 1) for value in cuts))
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The smallest value that this share of them does not exceed (nearest rank)."""
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
-
-
 def refusals(visits: Iterable[Visit]) -> Refusals:
-    """What refused callers were told, against what they had to wait."""
+    """Return Retry-After and the real waiting time of refused visits."""
     refused = [visit for visit in visits if visit.refusals]
     admitted = [visit for visit in refused if visit.outcome != VisitOutcome.LEFT]
     ratios = [visit.waited / visit.told for visit in admitted]
@@ -139,9 +132,9 @@ def _median(values: Sequence[float]) -> float:
 
 
 def recovered_after(visits: Iterable[Visit], end: float) -> float:
-    """Seconds after the overload's `end` from which on nobody is refused and each second's mean is within the SLA.
+    """Return the seconds from the overload's `end` to the last refusal or the last second with a mean above the SLA.
 
-    A second is that in which reviews were submitted; 0 when all was well at once.
+    A review belongs to the second of its submission; 0 means that the service recovered at once.
     """
     last, seconds = end, defaultdict[int, list[float]](list)
     for visit in visits:
@@ -163,7 +156,7 @@ class Slice:
 
 
 def slices(visits: Iterable[Visit], seconds: float, width: float) -> list[Slice]:
-    """Interactive latency by when it was submitted, reviews by when their results came, refusals by a visit's last."""
+    """Cut a run into slices: latency by submission, reviews by result, refusals by the visit's last refusal."""
     count = max(math.ceil(seconds / width), 1)
     taken: list[list[float]] = [[] for _ in range(count)]
     done, refused = [0] * count, [0] * count
@@ -180,11 +173,11 @@ def slices(visits: Iterable[Visit], seconds: float, width: float) -> list[Slice]
         if visit.lane == INTERACTIVE:
             taken[place(visit.sent)] += [visit.seconds * 1000] * visit.succeeded
     return [
-        Slice(place * width, spread(taken[place]), done[place] / width, refused[place] / width)
+        Slice(place * width, latency_of(taken[place]), done[place] / width, refused[place] / width)
         for place in range(count)
     ]
 
 
 def in_phase(visits: Iterable[Visit], start: float, end: float, at: Callable[[Visit], float]) -> list[Visit]:
-    """The visits whose `at` lies in this phase."""
+    """Return the visits whose `at` lies in this phase."""
     return [visit for visit in visits if start <= at(visit) < end]

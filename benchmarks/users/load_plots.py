@@ -1,4 +1,4 @@
-"""The plots of a run: latency, throughput, CPU and memory over time. Called by benchmarks.users.load_report."""
+"""Plot a run: latency, throughput, CPU and memory over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ PERCENTILES = ("p50", "mean", "p95", "p99")
 
 
 def draw(path: Path, trial: LoadTrial, slices: Sequence[Slice]) -> None:
-    """Write one picture of four panels over the same time axis; needs matplotlib."""
+    """Write one image of four panels over the same time axis; needs matplotlib."""
     from matplotlib.figure import Figure  # noqa: PLC0415  a heavy import that figures alone do not need
 
     figure = Figure(figsize=(12, 9), layout="constrained")

@@ -1,4 +1,4 @@
-"""A run of the load as JSON, Markdown and plots. Called by benchmarks.users.load."""
+"""The report of a load test as JSON, Markdown and plots."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.common.machine import machine
+from benchmarks.common.tables import Rows, markdown
 from benchmarks.users.figures import LoadFigures, Promise, slices
 from benchmarks.users.load_plots import draw
 from benchmarks.users.reconcile import ReconciledLine
@@ -21,30 +22,28 @@ GENERATOR = (
 )
 SLICES = 60  # of a run, in the plots and the JSON
 
-Rows = Sequence[Sequence[str]]
-
 
 class Report:
-    """The sections of one report, written together; the first one says what it is about."""
+    """The sections of one report, which are written together."""
 
     def __init__(self, name: str, title: str) -> None:
         self.date = datetime.now(UTC).isoformat(timespec="seconds")
-        self.facts = machine()  # before the run, since it says the load of the machine
+        self.facts = machine()  # before the run, since it includes the load of the machine
         self.figures: dict[str, Any] = {}
         self._name, self._lines = name, [f"# {title}, {self.date}", ""]
         self._plots: list[tuple[str, LoadTrial]] = []
         self.say(", ".join(f"{fact} {value}" for fact, value in self.facts.items()) + ".")
 
     def say(self, text: str) -> None:
-        """A paragraph."""
+        """Add a paragraph."""
         self._lines += [text, ""]
 
     def table(self, title: str, rows: Rows) -> None:
-        """A section of one table, whose first row is the head."""
-        self._lines += [f"## {title}", "", *markdown(rows), ""]
+        """Add a section with one table, whose first row is the head."""
+        self._lines += markdown(title, rows)
 
     def trial(self, trial: LoadTrial, name: str) -> None:
-        """All sections of one run."""
+        """Add all sections of one run."""
         self.figures[name] = document(trial)
         self._plots.append((name, trial))
         self.say(described(trial))
@@ -54,7 +53,7 @@ class Report:
             self.say(f"Note: {warning}.")
 
     def write(self, folder: Path) -> Path:
-        """Write `<name>-<date>.json`, `.md` and a `.png` for each run; returns the Markdown file."""
+        """Write `<name>-<date>.json`, `.md` and a `.png` for each run; return the path of the Markdown file."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self._name}-{self.date[:19].replace(':', '')}.md"
         for name, trial in self._plots:
@@ -67,18 +66,12 @@ class Report:
         return path
 
 
-def markdown(rows: Rows) -> list[str]:
-    """A table's lines."""
-    head, *body = rows
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body)]
-
-
 def described(trial: LoadTrial) -> str:
-    """Who came, how often, to do what."""
+    """Describe the users of a run, their visits and their rates."""
     plan = trial.load.plan
     mix = ", ".join(f"{share:.1%} {kind} ({_rows(kind)})" for kind, share in MIXES[plan.mix].items())
     phases = "; ".join(_phase(plan, place) for place in range(len(plan.phases)))
-    stay = "" if trial.load.returning == 1 else f" {trial.load.returning:.0%} of the refused come back."
+    stay = "" if trial.load.returning == 1 else f" {trial.load.returning:.0%} of the refused users retry."
     return (
         f"{plan.users} users, {mix}; {rows_per_visit(MIXES[plan.mix]):.2f} reviews a visit. {phases}.{stay}"
         f" The time between two starts of a user is uniform between half and one and a half of that."
@@ -93,11 +86,11 @@ def _rows(kind: Any) -> str:
 
 def _phase(plan: Plan, place: int) -> str:
     phase, cycle = plan.phases[place], plan.cycle(plan.starts[place])
-    return f"{phase.seconds:g} s at {phase.rate:g} reviews/s offered, a visit each {cycle:.2f} s of each user"
+    return f"{phase.seconds:g} s at {phase.rate:g} reviews/s offered, a visit of each user every {cycle:.2f} s"
 
 
 def document(trial: LoadTrial) -> dict[str, Any]:
-    """A run as JSON."""
+    """Return a run as JSON."""
     plan = trial.load.plan
     return {
         "plan": {"users": plan.users, "mix": plan.mix, "phases": [asdict(phase) for phase in plan.phases]},
@@ -127,23 +120,23 @@ def _failures(trial: LoadTrial) -> dict[str, int]:
 
 
 def sections(trial: LoadTrial) -> dict[str, Rows]:
-    """The tables of a run by their titles; those that have nothing to say are left out."""
+    """Return the tables of a run by title, without empty ones."""
     tables = {
         "SLA": promises_table(trial.figures.promises()),
         "Figures": _figures_table(trial),
-        "Latency by what callers do, milliseconds from submit to result": _latency_table(trial.figures),
+        "Latency by kind of visit, milliseconds from submission to result": _latency_table(trial.figures),
         "Refused callers": _refusals_table(trial.figures),
         "Counted three times: load generator, metrics, SQL": _lines_table(trial.lines),
         "Counted by a real Prometheus": _lines_table(trial.scraped_lines),
         "Resources": _resources_table(trial),
-        "Failures": [("what", "visits"), *((why, str(count)) for why, count in _failures(trial).items())],
+        "Failures": [("failure", "visits"), *((why, str(count)) for why, count in _failures(trial).items())],
     }
     return {title: rows for title, rows in tables.items() if len(rows) > 1}
 
 
 def promises_table(promises: Sequence[Promise]) -> Rows:
-    """Each promise and whether it was held."""
-    held = {True: "yes", False: "**no**", None: "nothing to judge"}
+    """Return each promise and whether it was held."""
+    held = {True: "yes", False: "**no**", None: "not measured"}
     rows = [(each.name, _number(each.figure), f"{each.limit:g}", held[each.held]) for each in promises]
     return [("promise", "figure", "limit", "held"), *rows]
 
@@ -152,14 +145,14 @@ def _figures_table(trial: LoadTrial) -> Rows:
     figures, generator = trial.figures, trial.generator
     unfinished = "unknown" if trial.unfinished is None else str(trial.unfinished)
     return [
-        ("what", "figure"),
+        ("figure", "value"),
         ("reviews with a result", f"{figures.reviews}, {figures.reviews_per_second:.1f} a second"),
         ("requests", f"{generator['requests']}, {generator['requests_per_second']:.1f} a second"),
         (
             "visits",
             f"{figures.visits}: {figures.answered} answered, {figures.failed} failed, {figures.left} left when refused",
         ),
-        ("submit to stored result, interactive, mean (workers' metric)", f"{_number(trial.stored_mean_ms)} ms"),
+        ("submission to stored result, interactive, mean (workers' metric)", f"{_number(trial.stored_mean_ms)} ms"),
         ("accepted and never ended", unfinished),
         ("load generator", GENERATOR.format_map(generator)),
     ]
@@ -168,10 +161,10 @@ def _figures_table(trial: LoadTrial) -> Rows:
 def _latency_table(figures: LoadFigures) -> Rows:
     rows = {"interactive, all": figures.interactive} | {str(kind): each for kind, each in figures.by_kind.items()}
     return [
-        ("what", "reviews", "mean", "p50", "p95", "p99", "longest"),
+        ("visits", "reviews", "mean", "p50", "p95", "p99", "longest"),
         *(
-            (what, str(each.reviews), *map(_number, (each.mean, each.p50, each.p95, each.p99, each.longest)))
-            for what, each in rows.items()
+            (kind, str(each.reviews), *map(_number, (each.mean, each.p50, each.p95, each.p99, each.longest)))
+            for kind, each in rows.items()
         ),
     ]
 
@@ -181,13 +174,13 @@ def _refusals_table(figures: LoadFigures) -> Rows:
     if not found.visits:
         return []
     return [
-        ("what", "figure"),
+        ("figure", "value"),
         ("visits refused at first", f"{found.visits} of {figures.visits}"),
         ("refusals", str(found.refusals)),
         ("admitted in the end", str(found.admitted)),
-        ("told to wait, median", f"{_number(found.told_seconds)} s"),
+        ("Retry-After, median", f"{_number(found.told_seconds)} s"),
         ("time until admitted, median", f"{_number(found.waited_seconds)} s"),
-        ("time until admitted over told, median", _number(found.ratio)),
+        ("time until admitted over Retry-After, median", _number(found.ratio)),
         ("share within a factor of 2", _number(found.within_factor_2)),
     ]
 
@@ -198,7 +191,7 @@ def _lines_table(lines: Sequence[ReconciledLine]) -> Rows:
          "yes" if line.equal else "**no**")
         for line in lines
     ]  # fmt: skip
-    return [("what", "load", "metrics", "SQL", "equal"), *rows]
+    return [("count", "load", "metrics", "SQL", "equal"), *rows]
 
 
 def _resources_table(trial: LoadTrial) -> Rows:
@@ -220,7 +213,7 @@ def _number(value: float) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """JSON knows no NaN."""
+    """Replace NaN and infinity, which JSON lacks, by None."""
     match value:
         case float():
             return value if math.isfinite(value) else None

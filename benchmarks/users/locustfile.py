@@ -1,8 +1,7 @@
-"""Locust's side: people who come on time, each visit by benchmarks.users.callers, and a recording of what they saw.
+"""The users as Locust runs them: each makes its visits on time and records them.
 
 `locust -f benchmarks/users/locustfile.py --host http://127.0.0.1:8000 --users 500 --spawn-rate 500 --phases 60:600`,
-with Locust's own page or `--headless`; benchmarks.users.generator runs it so. One process: what it costs is measured
-and recorded with the rest.
+with Locust's own page or `--headless`. All users share one process, whose CPU time is recorded as well.
 """
 
 import gc
@@ -24,12 +23,12 @@ from benchmarks.users.user_model import MIXES, ROWS, Plan, VisitKind, dealt, pha
 
 TEXTS = 20_000
 LAG_SECONDS = 0.05
-STOP_SECONDS = 90  # longer than any answer may take: nobody is cut off in the middle of a visit
+STOP_SECONDS = 90  # longer than any answer may take, so that no visit is cut off
 HEADERS = {"Accept-Encoding": "identity"}
 
 
 class Run:
-    """What the users of this process share."""
+    """The state that all users share."""
 
     def __init__(self, options: Any) -> None:
         plan = Plan(options.num_users or 1, options.mix, phases_of(options.phases))
@@ -64,22 +63,22 @@ class Run:
 
 
 class Person(FastHttpUser):
-    """Comes as often as the plan says, and does what the deck says."""
+    """A user that starts its visits at the times of the plan."""
 
-    wait_time = constant(0)  # the plan knows when who comes
+    wait_time = constant(0)  # the plan sets the times
     network_timeout = 60.0
     concurrency = 1
     run_shared: Run
 
     def on_start(self) -> None:
-        """Wait for the others, and for one's first turn."""
+        """Wait until all users are there, and draw the time of the first visit."""
         run = self.run_shared
         run.began.wait()
         self.due = run.plan.first(run.draw)
 
     @task
     def come(self) -> None:
-        """One visit, when it is time."""
+        """Make one visit when it is due."""
         run = self.run_shared
         if not self.pause(self.due - run.now()):
             return
@@ -89,7 +88,7 @@ class Person(FastHttpUser):
         self.due = run.plan.following(start, run.now(), run.draw)
 
     def send(self, method: str, path: str, route: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """One request; a refusal (429) is an answer, not a failure, in Locust's own table too."""
+        """Send one request; a refusal (429) counts as an answer, not as a failure, in Locust's own table too."""
         run = self.run_shared
         with self.client.request(
             method, path, name=route, data=cast("str", body), headers={**HEADERS, **headers}, catch_response=True
@@ -103,21 +102,21 @@ class Person(FastHttpUser):
             return Reply(response.status_code, found, bytes(response.content or b""))
 
     def pause(self, seconds: float) -> bool:
-        """Wait; False when the run has ended."""
+        """Wait; return False if the run has ended."""
         return not self.run_shared.stopping.wait(max(seconds, 0)) and not self.run_shared.stopping.is_set()
 
     def now(self) -> float:
-        """Seconds since the run began."""
+        """Return the seconds since the run began."""
         return self.run_shared.now()
 
 
 def _options(parser: Any) -> None:
     parser.add_argument("--phases", default="10:60", help="Reviews a second and seconds, e.g. 60:60,180:300,60:60")
-    parser.add_argument("--mix", default="people", choices=list(MIXES), help="Who comes")
-    parser.add_argument("--returning", type=float, default=1.0, help="Share of those refused who come back as told")
+    parser.add_argument("--mix", default="people", choices=list(MIXES), help="Mix of visits")
+    parser.add_argument("--returning", type=float, default=1.0, help="Share of refused users that retry")
     parser.add_argument("--dataset", default="../shared/data/imdb/unsup.parquet", help="Parquet with a column `text`")
-    parser.add_argument("--seed", type=int, default=0, help="Of all that is drawn")
-    parser.add_argument("--records", default="", help="File for what was seen")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of everything random")
+    parser.add_argument("--records", default="", help="File for the recording")
 
 
 def _init(environment: Any, **_: Any) -> None:
@@ -134,7 +133,7 @@ def _start(environment: Any, **_: Any) -> None:
 
 def _spawned(environment: Any) -> None:
     run = Person.run_shared
-    gc.freeze()  # the texts and the users stay; a collection need not look at them
+    gc.freeze()  # keeps texts and users out of every garbage collection
     run.begin()
     gevent.spawn(run.watch_lag)
     gevent.spawn_later(run.plan.seconds, environment.runner.quit)
@@ -142,7 +141,7 @@ def _spawned(environment: Any) -> None:
 
 def _stopping(**_: Any) -> None:
     Person.run_shared.stopping.set()
-    Person.run_shared.began.set()  # whoever still waits to begin
+    Person.run_shared.began.set()  # releases users that still wait to begin
 
 
 def _stop(environment: Any, **_: Any) -> None:

@@ -1,7 +1,4 @@
-"""Three times what the service can do, between two spells of half of it: who is accepted is served, nothing is lost.
-
-Called by benchmarks.users.load; the run itself is benchmarks.users.trial's.
-"""
+"""An overload of three times the capacity, between two phases of half of it: every accepted review is classified."""
 
 from dataclasses import dataclass
 
@@ -19,22 +16,22 @@ from benchmarks.users.trial import LoadTrial
 from benchmarks.users.user_model import Phase, Visit
 
 AROUND_SECONDS = 60.0
-AROUND_SHARE = 0.5  # of the rate that the service holds
+AROUND_SHARE = 0.5  # of the rate that the service sustains
 RETRY_FACTOR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """What the three phases brought."""
+    """The figures of the three phases."""
 
     phases: list[LoadFigures]  #: before, during, after
-    refused: Refusals  #: visits that were refused first during the overload, whenever they were admitted
+    refused: Refusals  #: visits that were first refused during the overload
     attempts_per_second: float  #: submissions during the overload, refused ones included
     recovery_seconds: float
-    lost: int | None  #: accepted rows without a result, and jobs that never ended; None when the store was not asked
+    lost: int | None  #: accepted rows without a result, and jobs that never ended; None without the database
 
     def promises(self) -> list[Promise]:
-        """What is promised of an overload."""
+        """Return the promises for an overload with these figures."""
         during, failed = self.phases[1], sum(each.failed for each in self.phases)
         ratio = self.refused.ratio
         mean, p95, _ = during.promises()
@@ -49,13 +46,13 @@ class Overload:
 
 
 def phases(rate: float, times: float, seconds: float, around_seconds: float = AROUND_SECONDS) -> list[Phase]:
-    """Normal, `times` the rate that the service holds, normal again."""
+    """Return the phases: normal, `times` the rate that the service sustains, normal."""
     around = Phase(rate * AROUND_SHARE, around_seconds)
     return [around, Phase(rate * times, seconds), around]
 
 
-def judge(trial: LoadTrial) -> Overload:
-    """The figures of each phase; a visit belongs to the phase of its last submission."""
+def assess(trial: LoadTrial) -> Overload:
+    """Return the figures of each phase; a visit belongs to the phase of its last submission."""
     plan, visits = trial.load.plan, trial.recording.visits
     starts = plan.starts
     ends = [*starts[1:], float("inf")]  # visits may end a little after the plan
@@ -72,5 +69,5 @@ def judge(trial: LoadTrial) -> Overload:
 
 
 def _lost(visit: Visit) -> int:
-    """Accepted rows that ended neither way."""
+    """Return the number of accepted rows that neither succeeded nor failed."""
     return visit.rows - visit.succeeded - visit.failed if visit.accepted else 0

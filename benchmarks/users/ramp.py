@@ -1,7 +1,4 @@
-"""The highest rate that holds the SLA: up by steps until one fails, then halfway between.
-
-Called by benchmarks.users.campaign.
-"""
+"""Find the highest rate that meets the SLA: go up by steps until one fails, then halve the interval."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +11,13 @@ OFFERED_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class RampLimits:
-    """What a step must hold; a mean of infinity is no limit."""
+    """The limits of a step; a mean of infinity means no limit."""
 
     mean_ms: float
     p95_ms: float
 
     def broken(self, figures: LoadFigures, rate: float) -> list[str]:
-        """Why a step at this rate does not hold; nothing when it does."""
+        """Return the reasons why a step at this rate fails; empty if it holds."""
         latency, refused = figures.interactive, figures.refusals.visits
         checks = {
             f"{figures.failed} failed": figures.failed > 0,
@@ -34,7 +31,7 @@ class RampLimits:
 
 @dataclass(frozen=True, slots=True)
 class RampStep:
-    """One rate, and why it did not hold."""
+    """One rate, and the reasons why it failed."""
 
     rate: float
     figures: LoadFigures
@@ -42,13 +39,13 @@ class RampStep:
 
     @property
     def holds(self) -> bool:
-        """Whether it held all limits."""
+        """Whether the step kept all limits."""
         return not self.broken
 
 
 @dataclass(frozen=True, slots=True)
 class Ascent:
-    """Reviews a second: the first rate, what is added to it, and how near the highest is found."""
+    """Reviews a second: the first rate, the step, and the precision of the highest rate."""
 
     first: float
     step: float
@@ -56,7 +53,7 @@ class Ascent:
 
 
 def climb(ascent: Ascent, limits: RampLimits, measure: Callable[[float], LoadFigures]) -> list[RampStep]:
-    """Every step that was made, in order."""
+    """Measure one rate after the other; return the steps in order."""
     steps: list[RampStep] = []
     rate: float | None = ascent.first
     while rate is not None:
@@ -67,7 +64,7 @@ def climb(ascent: Ascent, limits: RampLimits, measure: Callable[[float], LoadFig
 
 
 def following(steps: Sequence[RampStep], ascent: Ascent) -> float | None:
-    """The next rate; None when what holds and what does not are no more than `finest` apart, or nothing holds."""
+    """Return the next rate, or None if the highest that holds and the lowest that fails are at most `finest` apart."""
     holding, failing = highest(steps), min((each.rate for each in steps if not each.holds), default=None)
     if failing is None:
         return steps[-1].rate + ascent.step
@@ -78,13 +75,13 @@ def following(steps: Sequence[RampStep], ascent: Ascent) -> float | None:
 
 
 def highest(steps: Sequence[RampStep]) -> RampStep | None:
-    """The fastest step that held, below the first that did not: one that held by luck behind it does not count."""
+    """Return the fastest step that held below the lowest that failed; one above it held by luck."""
     failing = min((each.rate for each in steps if not each.holds), default=float("inf"))
     return max((each for each in steps if each.holds and each.rate < failing), key=lambda each: each.rate, default=None)
 
 
 def steps_table(steps: Sequence[RampStep]) -> list[tuple[str, ...]]:
-    """For the report."""
+    """Return the table of steps for the report."""
     head = ("reviews/s offered", "reviews/s with a result", "mean ms", "p95 ms", "p99 ms", "refused", "holds")
     return [head, *map(_row, sorted(steps, key=lambda each: each.rate))]
 
@@ -98,7 +95,7 @@ def _row(step: RampStep) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """Reviews a second with a result, of ours within the SLA, of theirs within it and within their own limit."""
+    """Reviews a second: Verdict within the SLA, the ready-made server within the SLA and within its own limit."""
 
     ours: float
     theirs_within_sla: float
@@ -106,12 +103,12 @@ class Ratios:
 
     @property
     def within_sla(self) -> float:
-        """Both held to the SLA."""
+        """The ratio with both held to the SLA."""
         return _over(self.ours, self.theirs_within_sla)
 
     @property
     def whole(self) -> float:
-        """They held to their limit only."""
+        """The ratio with the ready-made server held to its own limit only."""
         return _over(self.ours, self.theirs)
 
 
@@ -120,7 +117,7 @@ def _over(ours: float, theirs: float) -> float:
 
 
 def ratios(ours: Sequence[RampStep], theirs: Sequence[RampStep], sla: RampLimits) -> Ratios:
-    """Of two ramps; theirs was held to a limit of its own, and is held to the SLA here."""
+    """Return the ratios of two ramps; theirs was measured with its own limit, and is checked for the SLA here."""
     held_to_sla = [RampStep(each.rate, each.figures, sla.broken(each.figures, each.rate)) for each in theirs]
     return Ratios(*(_rate(highest(steps)) for steps in (ours, held_to_sla, theirs)))
 
@@ -130,7 +127,7 @@ def _rate(step: RampStep | None) -> float:
 
 
 def ratios_table(found: Ratios) -> list[tuple[str, ...]]:
-    """For the report."""
+    """Return the table of ratios for the report."""
     return [
         ("held to", "ready-made, reviews/s", "Verdict, reviews/s", "ratio"),
         ("the SLA, both", f"{found.theirs_within_sla:g}", f"{found.ours:g}", f"{found.within_sla:g}"),

@@ -1,7 +1,4 @@
-"""The same things counted three times: by the load generator, by the metrics, and by SQL over the tables.
-
-Called by benchmarks.users.trial. A tally maps what is counted, in words, to how often it was seen.
-"""
+"""Count the same events three times: by the load generator, by the metrics, and by SQL over the tables."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,12 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.users.recording import Recording
 from benchmarks.users.target import Target
 
-Tally = Mapping[str, float]
+Counts = Mapping[str, float]  # the name of an event, such as "jobs bulk", and its number
 
-UNCOUNTED = {"/livez", "/readyz", "/metrics"}  # asked by machines; the request log has none of them
+UNCOUNTED = {"/livez", "/readyz", "/metrics"}  # probes, which the request log leaves out
 SECONDS = 10.0
-SHED = "shed"  # every answer 429 is one
-# Counters by the words that they are told with; the labels follow, and what they do not name is summed up.
+SHED = "shed"  # answers with status 429
+# Metric → the name of its events and the labels that follow it; other labels are summed up.
 COUNTERS = {
     "verdict_http_requests_total": ("requests", "method", "route", "status"),
     "verdict_jobs_submitted_total": ("jobs", "lane"),
@@ -31,8 +28,8 @@ COUNTERS = {
 }
 
 
-def seen(recording: Recording) -> Counter[str]:
-    """What the load generator saw of it. A submission without an answer counts nowhere: who knows what became of it."""
+def from_recording(recording: Recording) -> Counter[str]:
+    """Return the counts of the load generator; a submission without an answer is left out, as its fate is unknown."""
     found: Counter[str] = Counter()
     for (method, route, status), count in recording.requests.items():
         found[f"requests {method} {route} {status}"] += count
@@ -46,15 +43,15 @@ def seen(recording: Recording) -> Counter[str]:
     return +found
 
 
-def measured(target: Target) -> Counter[str]:
-    """What the processes' own metrics say now, summed over them.
+def from_metrics(target: Target) -> Counter[str]:
+    """Return the present counts of the metrics, summed over all processes.
 
     Raises:
-        httpx.HTTPError: one of them does not answer.
+        httpx.HTTPError: a process does not answer.
     """
     with httpx.Client(timeout=SECONDS) as client:
         pages = [client.get(url).raise_for_status().text for url in target.metrics_urls()]
-    return tally(
+    return from_samples(
         (sample.name, sample.labels, sample.value)
         for page in pages
         for family in text_string_to_metric_families(page)
@@ -62,26 +59,26 @@ def measured(target: Target) -> Counter[str]:
     )
 
 
-def scraped(prometheus: str) -> Counter[str]:
-    """What a real Prometheus says now of the same."""
+def from_prometheus(prometheus: str) -> Counter[str]:
+    """Return the present counts of the same metrics in a Prometheus."""
     query = f'{{__name__=~"{"|".join(COUNTERS)}"}}'
     answer = httpx.get(f"{prometheus.rstrip('/')}/api/v1/query", params={"query": query}, timeout=SECONDS)
     rows = answer.raise_for_status().json()["data"]["result"]
-    return tally((row["metric"]["__name__"], row["metric"], float(row["value"][1])) for row in rows)
+    return from_samples((row["metric"]["__name__"], row["metric"], float(row["value"][1])) for row in rows)
 
 
-def tally(samples: Iterable[tuple[str, Mapping[str, str], float]]) -> Counter[str]:
-    """Name, labels and value of samples, as counts."""
+def from_samples(samples: Iterable[tuple[str, Mapping[str, str], float]]) -> Counter[str]:
+    """Return the counts of samples, each with its name, labels and value."""
     found: Counter[str] = Counter()
     for name, labels, value in samples:
         if name in COUNTERS and labels.get("route") not in UNCOUNTED:
-            words, *wanted = COUNTERS[name]
-            found[" ".join([words, *(labels[label] for label in wanted)])] += value  # type: ignore[assignment]  # seconds too
+            event, *wanted = COUNTERS[name]
+            found[" ".join([event, *(labels[label] for label in wanted)])] += value  # type: ignore[assignment]  # seconds too
     return found
 
 
 _REQUESTS = "SELECT method, route, status, count(*) FROM request_log WHERE at >= %s GROUP BY 1, 2, 3"
-# Of an expired job, what it had not judged is counted as expired.
+# The reviews that an expired job had not classified are stored as cancelled.
 _JOBS = """
 SELECT lane, count(*), sum(total)::bigint, sum(succeeded)::bigint, sum(failed)::bigint,
        coalesce(sum(cancelled) FILTER (WHERE status <> 'expired'), 0)::bigint,
@@ -95,15 +92,15 @@ WHERE jobs.created_at >= %s AND reviews.status = 'succeeded' GROUP BY jobs.lane
 _UNFINISHED = "SELECT count(*) FROM jobs WHERE created_at >= %s AND finished_at IS NULL"
 
 
-def store_time(database_url: str) -> str:
-    """The store's clock; jobs and requests after it are ours."""
+def database_time(database_url: str) -> str:
+    """Return the time of PostgreSQL's clock, from which on jobs and requests are counted."""
     with psycopg.connect(database_url) as store:
         [now] = store.execute("SELECT clock_timestamp()::text").fetchone() or [""]
         return str(now)
 
 
-def stored(database_url: str, since: str) -> Counter[str]:
-    """What the tables say of all that came after `since`."""
+def from_tables(database_url: str, since: str) -> Counter[str]:
+    """Return the counts of the tables since a time."""
     found: Counter[str] = Counter()
     with psycopg.connect(database_url) as store:
         for method, route, status, count in store.execute(_REQUESTS, [since]):
@@ -119,7 +116,7 @@ def stored(database_url: str, since: str) -> Counter[str]:
 
 
 def unfinished(database_url: str, since: str) -> int:
-    """Jobs that were accepted after `since` and have not ended."""
+    """Return the number of jobs accepted after `since` that have not ended."""
     with psycopg.connect(database_url) as store:
         [count] = store.execute(_UNFINISHED, [since]).fetchone() or [0]
         return int(count)
@@ -127,7 +124,7 @@ def unfinished(database_url: str, since: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ReconciledLine:
-    """One thing that was counted; None where that side cannot know it."""
+    """The counts of one event; None where a side cannot know it."""
 
     what: str
     load: int | None
@@ -136,20 +133,20 @@ class ReconciledLine:
 
     @property
     def equal(self) -> bool:
-        """Whether all who know say the same."""
+        """Whether all known counts are equal."""
         return len({count for count in (self.load, self.metrics, self.store) if count is not None}) <= 1
 
 
-def compare(load: Tally, metrics: Tally | None, store: Tally | None) -> list[ReconciledLine]:
-    """Line by line, in the order of the words; a side that is absent as a whole is None in all of them."""
+def compare(load: Counts, metrics: Counts | None, store: Counts | None) -> list[ReconciledLine]:
+    """Return a line for each event, sorted by name; a side that is absent is None in every line."""
     sides = (load, metrics or {}, store or {})
-    whats = sorted({what for side in sides for what in side if not what.startswith("seconds")})
+    events = sorted({event for side in sides for event in side if not event.startswith("seconds")})
     return [
         ReconciledLine(
-            what,
-            None if what.startswith("reviews judged") else int(load.get(what, 0)),
-            None if metrics is None else round(metrics.get(what, 0)),
-            None if store is None else int(store.get(what, 0)),
+            event,
+            None if event.startswith("reviews judged") else int(load.get(event, 0)),
+            None if metrics is None else round(metrics.get(event, 0)),
+            None if store is None else int(store.get(event, 0)),
         )
-        for what in whats
+        for event in events
     ]

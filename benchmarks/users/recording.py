@@ -1,7 +1,4 @@
-"""What the load generator saw, as the file that it leaves.
-
-Written by benchmarks.users.locustfile, read by benchmarks.users.generator.
-"""
+"""The recording of the load generator, and its JSON file."""
 
 import json
 from collections import Counter
@@ -20,20 +17,20 @@ Request = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Recording:
-    """One run of the generator. `requests` counts by method, route and status; 0 is no answer."""
+    """One run of the generator; `requests` counts by method, route and status, which is 0 without an answer."""
 
     plan: Plan
     dataset: str
     began_at: float = 0.0  #: seconds since 1970
     visits: list[Visit] = field(default_factory=list)
     requests: Counter[Request] = field(default_factory=Counter)
-    lag_ms: list[float] = field(default_factory=list)  #: by which the generator came late to what it had to do
+    lag_ms: list[float] = field(default_factory=list)  #: delays of the generator's own timer
     cpu_seconds: float = 0.0
-    errors: list[str] = field(default_factory=list)  #: of the generator itself
+    errors: list[str] = field(default_factory=list)  #: exceptions of the generator itself
 
 
 def write(recording: Recording, path: Path) -> None:
-    """Write it as JSON; a visit is a list in the order of its fields."""
+    """Write the recording as JSON; a visit is a list in the order of its fields."""
     plan = recording.plan
     content = {
         "plan": {"users": plan.users, "mix": plan.mix, "phases": [(each.rate, each.seconds) for each in plan.phases]},
@@ -49,7 +46,7 @@ def write(recording: Recording, path: Path) -> None:
 
 
 def read(path: Path) -> Recording:
-    """The file that `write` wrote."""
+    """Read a file of `write`."""
     content = json.loads(path.read_text())
     plan = content["plan"]
     return Recording(
@@ -65,6 +62,6 @@ def read(path: Path) -> Recording:
 
 
 def _visit(values: Sequence[object]) -> Visit:
-    seen = Visit(*values)  # type: ignore[arg-type]  # what `write` took from one
+    seen = Visit(*values)  # type: ignore[arg-type]  # in the order of `write`
     seen.kind, seen.outcome = VisitKind(seen.kind), VisitOutcome(seen.outcome)
     return seen

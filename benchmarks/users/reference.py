@@ -1,11 +1,9 @@
-"""The ready-made server to compare with: FastAPI over ONNX Runtime, the same int8 network, no queue and no store.
+"""A ready-made server for comparison: FastAPI over ONNX Runtime, the same int8 network, no queue and no database.
 
-`python -m benchmarks.users.reference --port 8100`; run by benchmarks.users.reference_server. One process; the endpoint
-runs in FastAPI's threads, each review by itself, and keeps nothing. The network reads every review: what is ready-made
-has no first stage.
+`python -m benchmarks.users.reference --port 8100`. One process; the endpoint runs in FastAPI's threads and predicts
+each review alone. The network reads every review, since ready-made servers have no first stage.
 """
 
-import functools
 import os
 from pathlib import Path
 from typing import Annotated
@@ -25,38 +23,37 @@ from settings import WorkerSettings
 
 
 class ReferenceReview(BaseModel):
-    """As the short form of Verdict takes it."""
+    """The body of `POST /v1/classify`."""
 
     review_text: str
 
 
 class ReferenceAnswer(BaseModel):
-    """As the short form of Verdict answers."""
+    """The answer of `POST /v1/classify`, as far as it is needed."""
 
     sentiment: str
     confidence: float
 
 
 def network(folder: Path, threads: int) -> Classifier:
-    """The network of a model folder alone, whatever stages stand before it."""
+    """Load the network of a model folder without the stages before it."""
     manifest = load_manifest(folder)
     return onnx.load(folder, manifest.info(), tokeniser_of(folder, manifest), pad_id=manifest.pad_id, threads=threads)
 
 
-def judged(classifier: Classifier, text: str) -> Prediction:
-    """One review, alone."""
+def predict(classifier: Classifier, text: str) -> Prediction:
+    """Predict one review alone."""
     batch = classifier.tokenise([text])
     return classifier.postprocess(batch, classifier.forward(batch))[0]
 
 
 def create_app(classifier: Classifier, at_once: int) -> FastAPI:
-    """The server; `at_once` threads of FastAPI's serve requests."""
+    """Return the application, which serves requests in `at_once` threads."""
     app = FastAPI()
-    judge = functools.partial(judged, classifier)
 
     @app.post("/v1/classify")
     def classify(body: ReferenceReview) -> ReferenceAnswer:
-        answer = judge(body.review_text)
+        answer = predict(classifier, body.review_text)
         return ReferenceAnswer(sentiment=answer.sentiment, confidence=answer.confidence)
 
     @app.get("/readyz")
@@ -74,7 +71,7 @@ def main(
 ) -> None:
     """Serve `POST /v1/classify` without a queue."""
     classifier = network(WorkerSettings().model_directory(), threads or len(os.sched_getaffinity(0)))
-    judged(classifier, "warm " * 400)
+    predict(classifier, "warm " * 400)
     uvicorn.run(create_app(classifier, at_once), host=embedded.LOOPBACK, port=port, log_level="warning")
 
 

@@ -1,6 +1,6 @@
-"""CPU and memory of every process, once a second while a load runs. Called by benchmarks.users.trial.
+"""Sample CPU and memory of processes once a second while a load runs.
 
-Memory is the proportional set size: what PostgreSQL's processes share is counted once.
+Memory is the proportional set size, which counts the shared memory of PostgreSQL once.
 """
 
 import threading
@@ -24,7 +24,7 @@ Groups = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One second: cores that were busy and megabytes held, by group; `machine` is all of it, strangers included."""
+    """One second: busy cores and megabytes by group; `machine` is the busy cores of all processes, others included."""
 
     at: float  #: seconds since 1970
     cores: dict[str, float]
@@ -34,7 +34,7 @@ class Sample:
 
 @dataclass(slots=True)
 class Sampler:
-    """Samples in a thread until the block ends; groups may change meanwhile."""
+    """Take samples in a thread until the block ends; groups may change meanwhile."""
 
     groups: Callable[[], Groups]
     samples: list[Sample] = field(default_factory=list)
@@ -61,14 +61,14 @@ class Sampler:
             now, after, machine = time.monotonic(), _cpu_seconds(groups), _machine_seconds()
             if turn % MEMORY_EVERY == 0:
                 megabytes = {group: sum(map(_megabytes, pids)) for group, pids in groups.items()}
-            # A process that ended takes its seconds along.
+            # The seconds of an ended process are gone.
             cores = {group: max(0.0, took - spent.get(group, 0.0)) / (now - at) for group, took in after.items()}
             self.samples.append(Sample(time.time(), cores, megabytes, (machine - busy) / (now - at)))
             spent, at, busy, turn = after, now, machine, turn + 1
 
 
 def of_service(root: int | None, others: Groups) -> Groups:
-    """The processes of a `verdict run` by their part, and others by their name."""
+    """Return the processes of a `verdict run` by part, and others by name."""
     service = parts(root) if root else {}
     return {**{str(part): pids for part, pids in service.items()}, **others}
 

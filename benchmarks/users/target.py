@@ -1,8 +1,4 @@
-"""The service that a load is put on: where it is, and what else of it can be reached from here.
-
-Made by benchmarks.users.campaign, from a URL or from a service of its own; read by benchmarks.users.resource_usage,
-benchmarks.users.reconcile and benchmarks.users.trial.
-"""
+"""The service under load: its URL, and its database, processes and metrics where they can be reached."""
 
 import json
 import os
@@ -22,26 +18,26 @@ METRICS = "prometheus.json"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running service. Without `home` and `root` only what HTTP says is known.
+    """A running service; without `home` and `root` it is known by HTTP only.
 
-    A `foreign` one is no Verdict: it has no metrics, and what it is asked is counted by the load generator alone.
+    A `foreign` service is not Verdict: it has no metrics, so that only the load generator counts.
     """
 
     url: str
     home: Path | None = None
-    root: int | None = None  #: process of its `verdict run`
+    root: int | None = None  #: process id of its `verdict run`
     database_url: str | None = None
-    prometheus: str | None = None  #: URL of a real one that scrapes it
+    prometheus: str | None = None  #: URL of a Prometheus that scrapes it
     foreign: bool = False
 
     def metrics_urls(self) -> list[str]:
-        """Where its processes serve their metrics: the API, and what `verdict run` has written down."""
+        """Return the URLs of metrics: of the API, and of the processes that `verdict run` has listed."""
         found = _endpoints(self.home / METRICS) if self.home else []
         return list(dict.fromkeys([f"{self.url}/metrics", *(f"http://{each}/metrics" for each in found)]))
 
 
 def _endpoints(path: Path) -> list[str]:
-    """Of workers and maintenance; the API's own is known."""
+    """Return the addresses of workers and maintenance."""
     with suppress(FileNotFoundError):
         groups = json.loads(path.read_text())
         return [each for group in groups if group["labels"].get("job") != "api" for each in group["targets"]]
@@ -50,13 +46,13 @@ def _endpoints(path: Path) -> list[str]:
 
 @contextmanager
 def own_target(prometheus: str | None) -> Iterator[Target]:
-    """A service of our own, from empty, until the block ends."""
+    """Run a service on an empty database until the block ends."""
     with running_stack() as stack:
         yield Target(stack.url, stack.home, stack.pid, stack.database_url, prometheus)
 
 
 def target_at(url: str, home: Path, prometheus: str | None) -> Target:
-    """The service at `url`, with its store and its processes if they are those of `home` on this machine."""
+    """Return the service at `url`, with its database and processes if `home` on this machine is its home."""
     url = url.rstrip("/")
     root = _running(home)
     if root is None or not _listens(root, urlsplit(url).port):
@@ -66,7 +62,7 @@ def target_at(url: str, home: Path, prometheus: str | None) -> Target:
 
 
 def _running(home: Path) -> int | None:
-    """The process of `verdict run` on that home."""
+    """Return the process id of `verdict run` on this home, or None."""
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
         process = psutil.Process(int((home / "lock").read_text()))
         return process.pid if Part.API in parts(process.pid) else None

@@ -1,31 +1,28 @@
-"""One load on one service: counted before, put on, sampled, waited for, counted after.
-
-Called by benchmarks.users.campaign.
-"""
+"""One load on one service: count, run the load, sample the processes, wait for the backlog, count again."""
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
 
+from benchmarks.common.waiting import poll
 from benchmarks.users import reconcile
-from benchmarks.users.figures import LoadFigures, figures, spread
+from benchmarks.users.figures import LoadFigures, figures, latency_of
 from benchmarks.users.generator import Load, generate
 from benchmarks.users.reconcile import ReconciledLine
 from benchmarks.users.recording import Recording
 from benchmarks.users.resource_usage import Groups, Sample, Sampler, of_service
 from benchmarks.users.target import Target
 
-SETTLE_SECONDS = 30.0  # the request log is written every second, a Prometheus scrapes every 15
+SETTLE_SECONDS = 30.0  # the request log is written every second, Prometheus scrapes every 15 s
 POLL_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class LoadTrial:
-    """What one run brought."""
+    """The results of one run."""
 
     target: Target
     load: Load
@@ -33,15 +30,15 @@ class LoadTrial:
     figures: LoadFigures
     samples: list[Sample]
     lines: list[ReconciledLine]
-    scraped_lines: list[ReconciledLine]  #: the same against a real Prometheus; empty without one
-    stored_mean_ms: float  #: submit to stored result of the interactive reviews, as the workers measured it
-    unfinished: int | None  #: accepted and never ended, after the backlog was gone
+    scraped_lines: list[ReconciledLine]  #: the same with a Prometheus in place of the metrics; empty without one
+    stored_mean_ms: float  #: submission to stored result of interactive reviews, by the workers' metric
+    unfinished: int | None  #: accepted jobs that have not ended after the backlog was gone
     warnings: list[str] = field(default_factory=list)
 
     @property
     def generator(self) -> dict[str, float]:
-        """What the generator cost, and by how much it came late."""
-        lag, requests = spread(self.recording.lag_ms), sum(self.recording.requests.values())
+        """The cost of the generator and its delays."""
+        lag, requests = latency_of(self.recording.lag_ms), sum(self.recording.requests.values())
         milliseconds = self.recording.cpu_seconds * 1000
         return {
             "requests": requests,
@@ -54,7 +51,7 @@ class LoadTrial:
 
 
 def run(target: Target, load: Load, *, groups: Groups | None = None) -> LoadTrial:
-    """Put the load on the service; `groups` are processes to sample besides those of its `verdict run`."""
+    """Run the load on the service; `groups` are processes to sample besides those of its `verdict run`."""
     others = dict(groups or {})
     before = _Before(target)
 
@@ -63,7 +60,7 @@ def run(target: Target, load: Load, *, groups: Groups | None = None) -> LoadTria
 
     with Sampler(lambda: of_service(target.root, others)) as sampler:
         recording = generate(load, target.url, started)
-    seen = reconcile.seen(recording)
+    seen = reconcile.from_recording(recording)
     left = _ended(target, before.since)
     metrics, lines = before.metrics_lines(seen)
     return LoadTrial(
@@ -81,81 +78,75 @@ def run(target: Target, load: Load, *, groups: Groups | None = None) -> LoadTria
 
 
 class _Before:
-    """The counts before a run; what cannot be counted is said once, in `warnings`."""
+    """The counts before a run; `warnings` names each count that could not be read."""
 
     def __init__(self, target: Target) -> None:
         self.warnings: list[str] = []
         self._target = target
-        self._metrics = None if target.foreign else self._try("metrics", lambda: reconcile.measured(target))
+        self._metrics = None if target.foreign else self._try("metrics", lambda: reconcile.from_metrics(target))
         prometheus = target.prometheus
         self._scraped = self._try("Prometheus", lambda: self._caught_up(prometheus)) if prometheus else None
-        self.since = reconcile.store_time(target.database_url) if target.database_url else None
+        self.since = reconcile.database_time(target.database_url) if target.database_url else None
 
     def _caught_up(self, prometheus: str) -> Counter[str]:
-        """What Prometheus says, once it has scraped all that was counted before: it looks only now and then."""
-        end = time.monotonic() + SETTLE_SECONDS
-        while (scraped := reconcile.scraped(prometheus)) != self._metrics and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
-        return scraped
+        """Return the counts of Prometheus once it has scraped all earlier events."""
+        poll(lambda: reconcile.from_prometheus(prometheus) == self._metrics, SETTLE_SECONDS, POLL_SECONDS)
+        return reconcile.from_prometheus(prometheus)
 
-    def _try(self, what: str, count: Callable[[], Counter[str]]) -> Counter[str] | None:
+    def _try(self, side: str, count: Callable[[], Counter[str]]) -> Counter[str] | None:
         try:
             return count()
         except httpx.HTTPError as error:
-            self.warnings.append(f"{what} could not be read: {error}")
+            self.warnings.append(f"{side} could not be read: {error}")
             return None
 
     def metrics_lines(self, seen: Counter[str]) -> tuple[Counter[str], list[ReconciledLine]]:
-        """What the metrics have counted since, and all three side by side."""
-        metrics = self._settled(seen, self._metrics, lambda: reconcile.measured(self._target))
-        lines = reconcile.compare(seen, metrics, self._stored()) if self._has_sides else []
+        """Return the counts of the metrics since then, and the three counts side by side."""
+        metrics = self._settled(seen, self._metrics, lambda: reconcile.from_metrics(self._target))
+        has_sides = self._metrics is not None or self.since is not None
+        lines = reconcile.compare(seen, metrics, self._stored()) if has_sides else []
         return metrics or Counter(), lines
 
     def scraped_lines(self, seen: Counter[str]) -> list[ReconciledLine]:
-        """The same with a real Prometheus in the place of the metrics themselves."""
+        """Return the three counts with a Prometheus in place of the metrics."""
         if self._scraped is None or not self._target.prometheus:
             return []
         prometheus = self._target.prometheus
-        scraped = self._settled(seen, self._scraped, lambda: reconcile.scraped(prometheus))
+        scraped = self._settled(seen, self._scraped, lambda: reconcile.from_prometheus(prometheus))
         return reconcile.compare(seen, scraped, self._stored())
 
-    @property
-    def _has_sides(self) -> bool:
-        return self._metrics is not None or self.since is not None
-
     def _stored(self) -> Counter[str] | None:
-        return (
-            reconcile.stored(self._target.database_url, self.since)
-            if self._target.database_url and self.since
-            else None
-        )
+        url, since = self._target.database_url, self.since
+        return reconcile.from_tables(url, since) if url and since else None
 
     def _settled(
         self, seen: Counter[str], before: Counter[str] | None, count: Callable[[], Counter[str]]
     ) -> Counter[str] | None:
-        """Counts since `before`, as soon as all agree, or as they are when the time is up."""
-        end = time.monotonic() + SETTLE_SECONDS
-        while before is not None:
+        """Return the counts since `before`, as soon as all agree or when the time is up."""
+        now: Counter[str] | None = None
+
+        def agree() -> bool:
+            nonlocal now
             now = self._try("metrics", count)
-            if now is None:
-                return None
+            if now is None or before is None:
+                return True
             now.subtract(before)
-            if any(value < 0 for value in now.values()):
-                self.warnings.append("a process was started again, which set its counters back")
-            if time.monotonic() > end or all(line.equal for line in reconcile.compare(seen, now, self._stored())):
-                return now
-            time.sleep(POLL_SECONDS)
-        return None
+            return all(line.equal for line in reconcile.compare(seen, now, self._stored()))
+
+        if before is not None:
+            poll(agree, SETTLE_SECONDS, POLL_SECONDS)
+        if now and any(value < 0 for value in now.values()):
+            self.warnings.append("a process was started again, which reset its counters")
+        return now
 
 
 def _ended(target: Target, since: str | None) -> int | None:
-    """How many accepted jobs have not ended, once none is left or the time is up."""
-    if not target.database_url or since is None:
+    """Return how many accepted jobs have not ended, once none is left or the time is up."""
+    url = target.database_url
+    if not url or since is None:
         return None
-    end = time.monotonic() + SETTLE_SECONDS
-    while (left := reconcile.unfinished(target.database_url, since)) and time.monotonic() < end:
-        time.sleep(POLL_SECONDS)
-    return left
+    poll(lambda: reconcile.unfinished(url, since) == 0, SETTLE_SECONDS, POLL_SECONDS)
+    return reconcile.unfinished(url, since)
 
 
 def _stored_mean_ms(metrics: Counter[str]) -> float:

@@ -1,8 +1,6 @@
-"""What callers do, how often, and what became of it.
+"""The users: kinds of visits, how often they come, and the record of each visit.
 
-Used by benchmarks.users.callers, benchmarks.users.locustfile and benchmarks.users.figures.
-
-A visit is one thing that a person does: a review or several submitted, and the answer had, refusals and all.
+In a visit, a user submits one or more reviews and gets the results, perhaps after refusals.
 """
 
 import random
@@ -10,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-DECK = 200  # visits in which the shares of a mix hold exactly
+DECK = 200  # visits, in which the shares of a mix are exact
 
 
 class VisitKind(StrEnum):
-    """What a person does in a visit."""
+    """The requests of a visit."""
 
     WAIT = "single, waits"  #: POST /v1/jobs with `Prefer: wait`
     CLASSIFY = "single, short form"  #: POST /v1/classify
@@ -28,7 +26,7 @@ class VisitOutcome(StrEnum):
 
     ANSWERED = "answered"
     FAILED = "failed"
-    LEFT = "left"  #: refused, and not come back: impatient, or the run ended meanwhile
+    LEFT = "left"  #: refused without a retry: impatient, or the run ended
 
 
 ROWS = {
@@ -38,7 +36,7 @@ ROWS = {
     VisitKind.BATCH: (5, 20),
     VisitKind.FILE: (100, 100),
 }
-# Share of the visits.
+# Mix → share of each kind of visit.
 MIXES: dict[str, Mapping[VisitKind, float]] = {
     "people": {
         VisitKind.WAIT: 0.6,
@@ -54,13 +52,13 @@ MIXES: dict[str, Mapping[VisitKind, float]] = {
 
 @dataclass(slots=True)
 class Visit:
-    """One visit. Times are seconds since the run began; `seconds` is from the accepted submission to its result."""
+    """One visit. Times are seconds since the run began; `seconds` runs from the accepted submission to the result."""
 
     kind: VisitKind
     rows: int
     start: float
     lane: str = ""  #: empty until known
-    sent: float = 0.0  #: the submission that was not refused
+    sent: float = 0.0  #: time of the submission that was not refused
     seconds: float = 0.0
     refusals: int = 0
     told: float = 0.0  #: Retry-After of the first refusal
@@ -74,17 +72,17 @@ class Visit:
 
     @property
     def waited(self) -> float:
-        """From the first refusal to the submission that was not refused."""
+        """Seconds from the first refusal to the submission that was not refused."""
         return self.sent - self.first_refused
 
 
 def rows_per_visit(mix: Mapping[VisitKind, float]) -> float:
-    """On average."""
+    """Return the mean number of reviews in a visit."""
     return sum(share * sum(ROWS[kind]) / 2 for kind, share in mix.items())
 
 
 def dealt(mix: Mapping[VisitKind, float], draw: random.Random) -> Iterator[VisitKind]:
-    """Kinds without end, in random order; their shares hold exactly in every `DECK`, since one CSV more is felt."""
+    """Yield kinds in random order without end; shares are exact in every `DECK`, since one CSV more would show."""
     deck = [kind for kind, share in mix.items() for _ in range(round(share * DECK))]
     while True:
         draw.shuffle(deck)
@@ -93,7 +91,7 @@ def dealt(mix: Mapping[VisitKind, float], draw: random.Random) -> Iterator[Visit
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """So many reviews a second are offered for so long."""
+    """An offered rate in reviews a second, and its duration."""
 
     rate: float
     seconds: float
@@ -101,11 +99,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who comes how often: the same users all the time, who start a visit each `cycle` on average.
+    """The schedule of visits: the same users throughout, each of which starts a visit every `cycle` on average.
 
-    The time between two starts is uniform between half and one and a half of it, whatever the visit takes,
-    so that a slow service is not offered less; only who is still busy at his next start comes later, and who is still
-    busy when another phase begins comes as that one says: a visit that he missed before is not made up for.
+    The time between two starts is uniform between half and one and a half cycles, however long the visit takes, so
+    that a slow service is not offered less. A user that is still busy starts its next visit late, and at the beginning
+    of a phase takes up its rate; missed visits are not made up for.
     """
 
     users: int
@@ -121,28 +119,28 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long it takes."""
+        """The duration of all phases."""
         return self._ends[-1]
 
     @property
     def starts(self) -> list[float]:
-        """When each phase begins."""
+        """The time at which each phase begins."""
         return [0.0, *self._ends[:-1]]
 
     def place(self, at: float) -> int:
-        """The phase of a time; the last one after the end."""
+        """Return the index of the phase at a time; the last one after the end."""
         return next((place for place, end in enumerate(self._ends) if at < end), len(self._ends) - 1)
 
     def cycle(self, at: float) -> float:
-        """Seconds between two visits of a user, on average."""
+        """Return the mean seconds between two visits of a user."""
         return self.users * rows_per_visit(MIXES[self.mix]) / self.phases[self.place(at)].rate
 
     def first(self, draw: random.Random) -> float:
-        """When a user comes first."""
+        """Draw the time of a user's first visit."""
         return draw.random() * self.cycle(0)
 
     def following(self, start: float, now: float, draw: random.Random) -> float:
-        """When who came at `start` comes again; drawn anew where another phase begins meanwhile, never before now."""
+        """Draw the time of the visit after one at `start`, again if a phase begins meanwhile, and never before now."""
         due, end = start + self.cycle(start) * draw.uniform(0.5, 1.5), self._ends[self.place(start)]
         if max(due, now) > end and end < self.seconds:
             begin = max(now, end)
@@ -151,10 +149,10 @@ class Plan:
 
 
 def phases_of(text: str) -> list[Phase]:
-    """`rate:seconds`, separated by commas.
+    """Parse `rate:seconds` pairs, separated by commas.
 
     Raises:
-        ValueError: it is not that.
+        ValueError: a part is not a pair of positive numbers.
     """
     phases = []
     for part in text.split(","):
@@ -163,9 +161,9 @@ def phases_of(text: str) -> list[Phase]:
             phase = Phase(float(rate), float(seconds))
         except ValueError:
             raise ValueError(
-                f"{part!r} is no phase: write reviews a second, a colon, and seconds, as in 60:600"
+                f"{part!r} is not a phase: write reviews a second, a colon and seconds, as in 60:600"
             ) from None
         if not (0 < phase.rate < float("inf") and 0 < phase.seconds < float("inf")):
-            raise ValueError(f"{part!r} is no phase: both numbers must be above 0")
+            raise ValueError(f"{part!r} is not a phase: both numbers must be above 0")
         phases.append(phase)
     return phases

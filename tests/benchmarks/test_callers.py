@@ -1,4 +1,4 @@
-"""One visit against answers that are written down; benchmarks.users.generator's test has a real service."""
+"""Visits with scripted answers; test_generator runs them on a real service."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def job(status: str, rows: int = 1, succeeded: int | None = None, lane: str = "i
 
 
 class Script:
-    """A line that answers what is written, and a clock that only pauses and requests move."""
+    """A connection with scripted answers, and a clock that only pauses and requests advance."""
 
     def __init__(self, *replies: Reply, ends_at: float = 1000) -> None:
         self.replies, self.sent, self.clock, self.ends_at = list(replies), list[tuple[str, str, str]](), 10.0, ends_at
@@ -56,14 +56,14 @@ def test_the_short_form() -> None:
     assert (seen.outcome, seen.lane, seen.accepted, seen.succeeded) == (VisitOutcome.ANSWERED, "interactive", True, 1)
 
 
-def test_who_polls_asks_until_the_job_has_ended() -> None:
+def test_a_polling_visit_asks_until_the_job_has_ended() -> None:
     line = Script(job("queued", code=202), job("processing"), job("succeeded"))
     seen = visit(VisitKind.POLL, ["good"], line)
     assert (seen.outcome, seen.seconds) == (VisitOutcome.ANSWERED, 0.75)
     assert line.sent[1:] == [("GET", "/v1/jobs/7?wait=10", "/v1/jobs/{job_id}")] * 2
 
 
-def test_a_file_is_fetched_when_it_is_done_which_is_no_part_of_its_time() -> None:
+def test_the_download_of_a_file_does_not_count_in_its_time() -> None:
     table = Reply(200, {}, b'review,sentiment\n"a\nb",positive\nc,negative\n')
     line = Script(job("succeeded", rows=2, lane="bulk"), table)
     seen = visit(VisitKind.FILE, ["a\nb", "c"], line)
@@ -74,11 +74,11 @@ def test_a_file_is_fetched_when_it_is_done_which_is_no_part_of_its_time() -> Non
 def test_a_refusal_is_obeyed_and_counted() -> None:
     seen = visit(VisitKind.WAIT, ["good"], Script(REFUSAL, REFUSAL, job("succeeded")))
     assert (seen.outcome, seen.refusals, seen.told) == (VisitOutcome.ANSWERED, 2, 3)
-    assert seen.waited == 6.25  # two pauses, and the refusal between them
-    assert seen.seconds == 0.25  # of the submission that was accepted
+    assert seen.waited == 6.25  # two pauses and the refusal between them
+    assert seen.seconds == 0.25  # from the accepted submission
 
 
-def test_who_has_no_patience_or_no_time_leaves() -> None:
+def test_an_impatient_user_and_one_without_time_leave_when_refused() -> None:
     hurried = visit(VisitKind.WAIT, ["good"], Script(REFUSAL), patient=False)
     late = visit(VisitKind.WAIT, ["good"], Script(REFUSAL, ends_at=12))
     assert [(seen.outcome, seen.refusals, seen.accepted) for seen in (hurried, late)] == [
@@ -100,7 +100,7 @@ def test_who_has_no_patience_or_no_time_leaves() -> None:
         ([job("queued", code=202), Reply(500, {}, b"")], "500"),
     ],
 )
-def test_what_is_no_result_is_a_failure_with_a_reason(replies: list[Reply], why: str) -> None:
+def test_an_answer_without_a_result_is_a_failure_with_a_reason(replies: list[Reply], why: str) -> None:
     seen = visit(VisitKind.WAIT, ["good"], Script(*replies))
     assert seen.outcome == VisitOutcome.FAILED
     assert why in seen.why

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from benchmarks.users.figures import figures, latency, percentile, recovered_after, refusals, slices
+from benchmarks.common.spread import percentile
+from benchmarks.users.figures import figures, latency, recovered_after, refusals, slices
 from benchmarks.users.user_model import VisitKind
 from tests.benchmarks.user_visits import answered, failed, left, refused
 
@@ -23,18 +24,18 @@ def test_figures_of_a_run() -> None:
     found = figures([answered(0, 0.1), file, failed(2), left(3)], seconds=10)
     assert (found.visits, found.answered, found.failed, found.left) == (4, 2, 1, 1)
     assert (found.reviews, found.reviews_per_second) == (101, 10.1)
-    assert found.interactive.mean == 100  # bulk has no such promise
+    assert found.interactive.mean == 100  # without the bulk job
     assert set(found.by_kind) == {VisitKind.WAIT, VisitKind.FILE}
     mean, p95, share = found.promises()
     assert (mean.held, p95.held, share.held) == (True, True, False)
-    assert share.figure == pytest.approx(1 / 3)  # who left when refused was not failed
+    assert share.figure == pytest.approx(1 / 3)  # a refused user that left does not count as failed
 
 
-def test_a_run_without_answers_promises_nothing() -> None:
+def test_without_answers_no_promise_is_held_or_broken() -> None:
     assert [each.held for each in figures([], seconds=1).promises()] == [None, None, None]
 
 
-def test_refused_callers_are_held_against_what_they_were_told() -> None:
+def test_waiting_times_of_refused_visits_are_compared_with_retry_after() -> None:
     found = refusals([refused(0, told=4, waited=4), refused(0, told=4, waited=12, refusals=3), left(1), answered(0, 1)])
     assert (found.visits, found.refusals, found.admitted) == (3, 5, 2)
     assert (found.told_seconds, found.waited_seconds, found.ratio, found.within_factor_2) == (4, 8, 2, 0.5)
@@ -54,4 +55,7 @@ def test_slices_of_a_run() -> None:
     first, second, third = slices(visits, seconds=30, width=10)
     assert (first.latency.reviews, first.reviews_per_second, first.refusals_per_second) == (2, 0.1, 0.1)
     assert (second.latency.reviews, second.reviews_per_second) == (1, 0.2)
-    assert (third.latency.reviews, third.reviews_per_second) == (1, 0.1)  # what ends behind the run is its last
+    assert (third.latency.reviews, third.reviews_per_second) == (
+        1,
+        0.1,
+    )  # a result after the end counts in the last slice

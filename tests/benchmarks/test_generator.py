@@ -12,9 +12,9 @@ from benchmarks.users.user_model import Phase, Plan, VisitKind, VisitOutcome
 from settings import DatabaseSettings
 
 
-def test_what_users_see_is_what_the_store_has(url: str, database: DatabaseSettings, worker: None) -> None:
+def test_the_counts_of_users_equal_those_of_the_database(url: str, database: DatabaseSettings, worker: None) -> None:
     assert worker is None
-    since = reconcile.store_time(database.database_url)
+    since = reconcile.database_time(database.database_url)
     pids: list[int] = []
     load = Load(Plan(12, "people", [Phase(30, 1), Phase(90, 2)]), Path("no such file"))
     recording = generate(load, url, pids.append)
@@ -24,21 +24,21 @@ def test_what_users_see_is_what_the_store_has(url: str, database: DatabaseSettin
     assert recording.dataset == "generated, seed 0"
     assert recording.lag_ms
     assert recording.cpu_seconds > 0
-    seen = reconcile.seen(recording)
-    lines = reconcile.compare(seen, None, reconcile.stored(database.database_url, since))
+    seen = reconcile.from_recording(recording)
+    lines = reconcile.compare(seen, None, reconcile.from_tables(database.database_url, since))
     different = [line for line in lines if not line.equal and not line.what.startswith(("requests", "shed"))]
     assert different == []
     assert reconcile.unfinished(database.database_url, since) == 0
     assert len(pids) == 1
 
 
-def test_metrics_of_a_service_that_only_http_knows(url: str) -> None:
+def test_metrics_of_a_service_known_by_http_only(url: str) -> None:
     assert Target(url).metrics_urls() == [f"{url}/metrics"]
-    before = reconcile.measured(Target(url))
+    before = reconcile.from_metrics(Target(url))
     assert httpx.get(f"{url}/v1/jobs").status_code == 200
-    after = reconcile.measured(Target(url))
+    after = reconcile.from_metrics(Target(url))
     after.subtract(before)
-    assert {what: count for what, count in after.items() if count} == {"requests GET /v1/jobs 200": 1}
+    assert {event: count for event, count in after.items() if count} == {"requests GET /v1/jobs 200": 1}
 
 
 def test_a_plan_that_locust_refuses_is_an_error_with_its_last_line() -> None:
@@ -46,7 +46,7 @@ def test_a_plan_that_locust_refuses_is_an_error_with_its_last_line() -> None:
         generate(Load(Plan(1, "nobody", [Phase(1, 0.1)])), "http://127.0.0.1:9", lambda _: None)
 
 
-def test_a_service_that_is_gone_is_seen_as_failures() -> None:
+def test_an_absent_service_is_recorded_as_failures() -> None:
     recording = generate(
         Load(Plan(2, "classify", [Phase(20, 0.5)]), Path("none")), "http://127.0.0.1:9", lambda _: None
     )

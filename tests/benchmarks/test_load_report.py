@@ -1,4 +1,4 @@
-"""Overload and report, on a run that is made up."""
+"""Overload and report of an invented run."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import pytest
 from benchmarks.users.figures import figures
 from benchmarks.users.generator import Load
 from benchmarks.users.load_report import Report, promises_table
-from benchmarks.users.overload import judge, phases
+from benchmarks.users.overload import assess, phases
 from benchmarks.users.reconcile import ReconciledLine
 from benchmarks.users.recording import Recording
 from benchmarks.users.resource_usage import Sample
@@ -41,14 +41,14 @@ def trial(visits: list[Visit], **others: Any) -> LoadTrial:
 
 
 def held(visits: list[Visit], **others: Any) -> list[bool | None]:
-    return [promise.held for promise in judge(trial(visits, **others)).promises()]
+    return [promise.held for promise in assess(trial(visits, **others)).promises()]
 
 
 def test_an_overload_in_which_every_promise_was_held() -> None:
     rush = [refused(60 + second, told=4, waited=5) for second in range(90)]
-    found = judge(trial(CALM + rush))
+    found = assess(trial(CALM + rush))
     assert [promise.held for promise in found.promises()] == [True] * 6
-    assert found.attempts_per_second == pytest.approx(1.8)  # 90 that were refused, and taken when they came again
+    assert found.attempts_per_second == pytest.approx(1.8)  # 90 refused submissions, and 90 accepted ones
     assert [each.visits for each in found.phases] == [60, 90, 60]
 
 
@@ -65,19 +65,19 @@ def test_an_overload_in_which_every_promise_was_held() -> None:
         ([left(175)], 0, 5),
     ],
 )
-def test_each_broken_promise_is_seen(visits: list[Visit], unfinished: int, broken: int) -> None:
+def test_each_broken_promise_shows(visits: list[Visit], unfinished: int, broken: int) -> None:
     if visits and "202" in visits[0].why:
         visits[0].accepted = True
     assert held(CALM + visits, unfinished=unfinished)[broken] is False
 
 
-def test_who_is_admitted_only_after_the_overload_counts_too() -> None:
-    found = judge(trial([*CALM, refused(100, told=4, waited=4), refused(150, told=4, waited=20)]))
+def test_a_visit_admitted_after_the_overload_counts() -> None:
+    found = assess(trial([*CALM, refused(100, told=4, waited=4), refused(150, told=4, waited=20)]))
     assert (found.refused.admitted, found.refused.ratio) == (2, 3)
     assert found.phases[1].refusals.admitted == 1
 
 
-def test_without_the_store_nobody_knows_whether_something_was_lost() -> None:
+def test_without_the_database_the_number_of_lost_reviews_is_unknown() -> None:
     assert held(CALM, unfinished=None)[4] is None
 
 
@@ -98,5 +98,5 @@ def test_the_report_is_written_with_a_table_of_each_and_a_plot(tmp_path: Path) -
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_promise_with_nothing_to_judge_is_neither_held_nor_broken() -> None:
-    assert [row[-1] for row in promises_table(figures([], 1).promises())[1:]] == ["nothing to judge"] * 3
+def test_a_promise_without_figures_is_neither_held_nor_broken() -> None:
+    assert [row[-1] for row in promises_table(figures([], 1).promises())[1:]] == ["not measured"] * 3

@@ -34,7 +34,7 @@ def test_single_reviews_are_measured_with_their_inference_and_their_wait(url: st
     assert lone.end_to_end.p50 > lone.queued.p50 > 0
 
 
-def test_a_refusal_is_no_result(url: str) -> None:
+def test_an_error_status_is_raised(url: str) -> None:
     async def get(connection: Connection, path: str) -> object:
         return (await connection.request("GET", path)).json()
 
@@ -43,6 +43,6 @@ def test_a_refusal_is_no_result(url: str) -> None:
     assert caught.group_contains(RequestRefused)
 
 
-def test_a_port_where_nobody_answers() -> None:
+def test_a_port_without_a_server_gives_no_answer() -> None:
     with pytest.raises(NoAnswer):
         asyncio.run(Connection("http://127.0.0.1:9").request("GET", "/livez"))

@@ -1,4 +1,4 @@
-"""The processes of a service, and what they cost, as the benchmark reads them."""
+"""The processes of a service and their CPU time."""
 
 import os
 import subprocess
@@ -10,10 +10,10 @@ from tests.conftest import wait_until
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
 
 
-def test_processes_below_ours_are_named_by_their_part_and_their_cpu_is_counted() -> None:
-    # The words `-m maintenance.main` only stand in its command line; what it runs is a loop.
+def test_child_processes_are_found_by_part_and_their_cpu_time_is_counted() -> None:
+    # A loop with the words `-m maintenance.main` in its command line.
     argv = [sys.executable, "-c", BUSY, "-m", "maintenance.main"]
-    others = parts(os.getpid())[Part.MAINTENANCE]  # a service that other tests run in this session
+    others = parts(os.getpid())[Part.MAINTENANCE]  # of a service that other tests run
     spent = cpu_seconds(os.getpid()).get(Part.MAINTENANCE, 0.0)
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout

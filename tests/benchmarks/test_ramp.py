@@ -8,7 +8,7 @@ SLA = RampLimits(mean_ms=200, p95_ms=500)
 
 
 def served(rate: float, capacity: float) -> LoadFigures:
-    """A second of a service that is quick up to its capacity and slow behind it."""
+    """Return the figures of a second of a service that is quick up to its capacity and slow beyond."""
     return figures([answered(0, 0.1 if rate <= capacity else 0.4) for _ in range(round(rate))], seconds=1)
 
 
@@ -28,7 +28,7 @@ def test_a_climb_that_begins_too_high_goes_down() -> None:
     assert highest(climb(Ascent(60, 20, 5), SLA, lambda rate: served(rate, 0))) is None
 
 
-def test_a_step_that_held_by_luck_behind_one_that_did_not_is_not_the_highest() -> None:
+def test_a_step_that_held_above_one_that_failed_is_not_the_highest() -> None:
     lucky = [
         RampStep(60, served(60, 99), []),
         RampStep(80, served(80, 60), ["slow"]),
@@ -50,7 +50,7 @@ def test_a_step_that_held_by_luck_behind_one_that_did_not_is_not_the_highest() -
         ([answered(0, 0.1)] * 99 + [left(0)], []),
     ],
 )
-def test_what_a_step_must_hold(visits: list, why: list[str]) -> None:  # type: ignore[type-arg]
+def test_the_limits_of_a_step(visits: list, why: list[str]) -> None:  # type: ignore[type-arg]
     assert SLA.broken(figures(visits, seconds=1), 100) == why
 
 

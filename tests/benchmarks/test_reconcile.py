@@ -2,7 +2,7 @@ from collections import Counter
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.users.reconcile import compare, seen, tally
+from benchmarks.users.reconcile import compare, from_recording, from_samples
 from benchmarks.users.recording import Recording
 from benchmarks.users.user_model import Phase, Plan, VisitKind
 from tests.benchmarks.user_visits import answered, failed, left
@@ -28,8 +28,8 @@ verdict_shed_total{lane="interactive",reason="wait"} 2.0
 """
 
 
-def test_metrics_are_summed_over_the_labels_that_nobody_else_knows() -> None:
-    found = tally(
+def test_metrics_are_summed_over_labels_that_only_they_have() -> None:
+    found = from_samples(
         (each.name, each.labels, each.value)
         for family in text_string_to_metric_families(PAGE)
         for each in family.samples
@@ -43,7 +43,7 @@ def test_metrics_are_summed_over_the_labels_that_nobody_else_knows() -> None:
     }
 
 
-def test_what_the_load_generator_saw() -> None:
+def test_the_counts_of_the_load_generator() -> None:
     recording = Recording(Plan(1, "people", [Phase(1, 1)]), "")
     recording.requests = Counter({("POST", "/v1/jobs", 202): 2, ("POST", "/v1/jobs", 429): 1})
     recording.visits = [
@@ -52,7 +52,7 @@ def test_what_the_load_generator_saw() -> None:
         left(0),
         failed(0),
     ]
-    assert seen(recording) == {
+    assert from_recording(recording) == {
         "requests POST /v1/jobs 202": 2,
         "requests POST /v1/jobs 429": 1,
         "shed": 1,
@@ -70,10 +70,10 @@ def test_three_sides_are_compared_to_the_unit() -> None:
     assert set(lines) == {"jobs bulk", "shed", "reviews judged bulk"}
     assert lines["shed"].equal
     assert not lines["jobs bulk"].equal
-    assert lines["reviews judged bulk"].load is None  # only the service knows which texts are the same
+    assert lines["reviews judged bulk"].load is None  # the generator does not know which texts are equal
     assert not lines["reviews judged bulk"].equal
 
 
-def test_a_side_that_could_not_be_asked_is_no_difference() -> None:
+def test_an_absent_side_is_no_difference() -> None:
     [line] = compare(Counter({"jobs bulk": 3}), None, Counter({"jobs bulk": 3}))
     assert (line.metrics, line.equal) == (None, True)

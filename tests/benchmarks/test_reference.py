@@ -5,7 +5,7 @@ from benchmarks.users.reference_server import Setup, setups
 from tests.fakes import FakeClassifier, expected_sentiment
 
 
-def test_the_reference_answers_the_short_form_and_keeps_nothing() -> None:
+def test_the_reference_server_answers_classify_requests() -> None:
     classifier = FakeClassifier()
     with TestClient(create_app(classifier, at_once=2)) as client:
         assert client.get("/readyz").status_code == 200

@@ -13,7 +13,7 @@ def test_every_review_is_in_one_job_of_1_to_200() -> None:
     assert jobs == list(cut(1000, seed=0))
 
 
-def test_results_come_back_to_the_place_of_their_review(url: str, worker: None) -> None:
+def test_results_have_the_index_of_their_review(url: str, worker: None) -> None:
     assert worker is None
     texts = short_reviews(450)
     served = asyncio.run(serve(url, texts, list(cut(450, seed=0)), in_flight=3))
@@ -21,7 +21,7 @@ def test_results_come_back_to_the_place_of_their_review(url: str, worker: None) 
     assert {problem(found, version="0") for found in served} == {None}
 
 
-def test_what_is_wrong_with_a_review_is_named() -> None:
+def test_the_fault_of_a_review_is_named() -> None:
     good: dict[str, Any] = {"status": "succeeded", "error": None, "model": {"version": "1"}}
     assert problem([], "1") == "0 results"
     assert problem([good, good], "1") == "2 results"

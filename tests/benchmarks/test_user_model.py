@@ -39,13 +39,13 @@ def test_a_visit_follows_within_half_and_one_and_a_half_cycles_but_not_before_no
     assert PLAN.following(10, 40, draw) == 40
 
 
-def test_nobody_sleeps_through_the_beginning_of_a_phase() -> None:
+def test_no_visit_skips_the_beginning_of_a_phase() -> None:
     draw = random.Random(0)
     assert all(60 <= PLAN.following(59, 59, draw) <= 62 for _ in range(100))
-    assert any(PLAN.following(119, 119, draw) > 120 for _ in range(100))  # after the last there is none
+    assert any(PLAN.following(119, 119, draw) > 120 for _ in range(100))  # no phase follows the last
 
 
-def test_who_is_still_busy_when_a_phase_begins_comes_at_its_rate() -> None:
+def test_a_user_busy_at_the_beginning_of_a_phase_continues_at_its_rate() -> None:
     draw = random.Random(0)
     after = [PLAN.following(10, 70, draw) - 70 for _ in range(1000)]
     assert 0 <= min(after) < 0.1
@@ -58,6 +58,6 @@ def test_phases_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "60", "60:", "x:60", "0:60", "60:-1", "inf:60", "nan:60", "60:600,"])
-def test_what_is_no_phase_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match="is no phase"):
+def test_an_invalid_phase_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a phase"):
         phases_of(text)

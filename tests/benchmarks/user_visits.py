@@ -1,4 +1,4 @@
-"""Visits as tests need them."""
+"""Visits for tests."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from benchmarks.users.user_model import Visit, VisitKind, VisitOutcome
 
 
 def answered(start: float, seconds: float, **others: Any) -> Visit:
-    """A single review that was submitted at `start` and answered after so many seconds."""
+    """Return a single review that was submitted at `start` and answered after `seconds`."""
     visit = Visit(VisitKind.WAIT, 1, start, "interactive", sent=start, seconds=seconds, accepted=True, succeeded=1)
     visit.outcome = VisitOutcome.ANSWERED
     for name, value in others.items():
@@ -15,7 +15,7 @@ def answered(start: float, seconds: float, **others: Any) -> Visit:
 
 
 def refused(at: float, told: float, waited: float, refusals: int = 1) -> Visit:
-    """A single review that was refused first at `at` and admitted after `waited` seconds."""
+    """Return a single review that was first refused at `at` and admitted after `waited` seconds."""
     return answered(
         at,
         0.1,
@@ -28,10 +28,10 @@ def refused(at: float, told: float, waited: float, refusals: int = 1) -> Visit:
 
 
 def left(at: float) -> Visit:
-    """A single review that was refused, and whose caller did not come back."""
+    """Return a single review that was refused and not submitted again."""
     return Visit(VisitKind.WAIT, 1, at, sent=at, refusals=1, told=5, first_refused=at, last_refused=at)
 
 
 def failed(at: float, why: str = "500") -> Visit:
-    """A single review that came to nothing."""
+    """Return a single review that failed."""
     return Visit(VisitKind.WAIT, 1, at, sent=at, outcome=VisitOutcome.FAILED, why=why)

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from benchmarks.common.processes import Part
-from benchmarks.common.stack import Stack, wait_until
+from benchmarks.common.stack import Stack
+from benchmarks.common.waiting import wait_until
 from benchmarks.faults.outage import OURS, REPLACED_SECONDS, drill
 
 ANSWERED_SECONDS = 60.0

@@ -213,6 +213,16 @@ def test_row_names_are_found_though_last_cells_are_empty_and_records_broken() ->
     assert [row.text for row in found.rows] == ["Fine.", 'Bad. "Nice"', "Dull."]
 
 
+def test_ascending_stars_are_no_row_names() -> None:
+    file = "stars,review\n1,Bad\\, I think.\n2,Fine\\, or so.\n"
+    assert [(row.text, row.others) for row in rows(file)] == [("Bad, I think.", ["1"]), ("Fine, or so.", ["2"])]
+
+
+def test_a_quoted_text_in_a_record_that_lacks_its_last_cell_is_not_split() -> None:
+    file = 'id;review;helpful\n1;"Fine; really."\n2;Bad.;1\n3;Good.;12\n'
+    assert [row.text for row in rows(file)] == ["Fine; really.", "Bad.", "Good."]
+
+
 def test_a_delimiter_in_a_text_before_an_empty_last_cell_shifts_no_cells() -> None:
     good = "".join(f"A film, number {number}.\t2024-01-0{number}\t\n" for number in range(1, 9))
     assert errors(f"review\tdate\thelpful\n{good}Fine,\tall in all.\t2024-01-01\t\n")[-1] == "too_many_fields"
@@ -235,6 +245,8 @@ def test_column_numbers_find_the_delimiter_of_a_file_without_a_header_that_has_b
     file = "B|1000|Fine.\nA|1001|first\nsecond\nB|1002|Bad.\n"
     found = table(file, wanted(header="none", text_column="3", label_column="1"))
     assert [(row.text, row.label) for row in found.rows if not row.error] == [("Fine.", "B"), ("Bad.", "B")]
+    file = '3,"Fine; or so.",Lamp\n1,"Bad; I think.",Chair\n'
+    assert texts(file, wanted(header="none", text_column="2")) == ["Fine; or so.", "Bad; I think."]
     assert "no column" in refusal(NoSuchColumn, "Fine.\nBad.\n", wanted(header="none", text_column="9" * 5000))
 
 

@@ -227,7 +227,7 @@ def test_a_model_whose_worker_has_ended_is_refused_and_the_other_is_not(
 def test_a_run_of_another_model_serves_it_whatever_was_loaded_before(models_dir: Path) -> None:
     """`MODEL=mine make run`, and then on a home where `default` was served once."""
     with running_stack({"MODELS_DIR": str(models_dir), "MODEL": "mine"}) as stack:
-        assert "a worker of the model mine" in stack.said()
+        assert "a worker of the model mine" in stack.log()
         with httpx.Client(base_url=stack.url, timeout=40) as client, psycopg.connect(stack.database_url) as store:
             for known in (["mine"], ["default", "mine"]):
                 assert sorted(each["name"] for each in client.get("/v1/models").json()["data"]) == known
