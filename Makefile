@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCKED := $(INSTALL) --require-hashes --no-deps
 
-# A stamp stands for an installation that is complete; it is redone when the lock it names is newer.
+# A stamp marks a complete installation; a newer lock file repeats it.
 MADE := $(VENV)/made.stamp
 SERVE := $(VENV)/serve.stamp
 DEV := $(VENV)/dev.stamp
@@ -19,10 +19,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
-run: $(SERVE) ## install what serving needs, then start everything; Ctrl-C stops it
+run: $(SERVE) ## install the packages of the service, then start everything; Ctrl-C stops it
 	@exec $(BIN)/verdict run
 
-test: lint ## install what development needs, then lint, types, import contracts, all tests
+test: lint ## install the packages of development, then style, types, import contracts, all tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(DEV) ## style, types and import contracts
@@ -38,7 +38,7 @@ docs: $(DEV) ## write the pages that are made from code, then build the document
 bench: $(DEV) ## measure the classifier alone and the whole path, in one run
 	$(BIN)/python -m benchmarks.service.bench
 
-# WHAT is run, ramp, overload or reference; what is not given has the default of that command.
+# WHAT is run, ramp, overload or reference; options that are not given have the defaults of that command.
 WHAT := run
 load: $(DEV) ## USERS=500 RATE=60 SECONDS=600 MIX=people URL= WHAT=run: users on a service, and a report
 	$(BIN)/python -m benchmarks.users.load $(if $(URL),--url $(URL)) $(if $(USERS),--users $(USERS)) $(if $(MIX),--mix $(MIX)) \
@@ -65,14 +65,14 @@ $(MADE):
 	@touch $@
 
 $(SERVE): requirements/build.txt requirements/serve.txt pyproject.toml clients/python/pyproject.toml | $(MADE)
-	@echo "installing what serving needs (once)"
+	@echo "installing the packages of the service (once)"
 	@$(LOCKED) -r requirements/build.txt
 	@$(LOCKED) -r requirements/serve.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable ./clients/python --editable .
 	@touch $@
 
 $(DEV): $(SERVE) requirements/torch.txt requirements/dev.txt
-	@echo "installing what development needs (once; torch among it)"
+	@echo "installing the packages of development, torch included (once)"
 	@$(INSTALL) -r requirements/torch.txt
 	@$(LOCKED) -r requirements/dev.txt
 	@touch $@

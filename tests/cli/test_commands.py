@@ -154,6 +154,16 @@ def test_a_closed_stdout_ends_quietly(module: str, argv: tuple[str, ...]) -> Non
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_without_stdout_a_command_works() -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m verdict_cli --version >&-', sys.executable],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_download_to_a_closed_stdout_ends_quietly() -> None:
     read, write = os.pipe()
     os.close(read)

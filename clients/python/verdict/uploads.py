@@ -41,7 +41,13 @@ class Reading(TypedDict, total=False):
 
 
 def written(reading: Reading) -> dict[str, str]:
-    """Return the given options as query parameters."""
+    """Return the given options as query parameters.
+
+    Raises:
+        TypeError: an option does not exist; without this check a mistyped one would be ignored.
+    """
+    if unknown := reading.keys() - Reading.__annotations__.keys():
+        raise TypeError(f"no such option: {', '.join(sorted(unknown))}; there are {', '.join(Reading.__annotations__)}")
     given = {name: value for name, value in reading.items() if value is not None}
     labels = given.get("labels")
     if isinstance(labels, Mapping):
@@ -78,7 +84,10 @@ def named(source: Source, format: Format | None) -> Named:  # noqa: A002  its na
 
     Raises:
         UnknownFormat: neither tells the format.
+        ValueError: `format` is neither csv nor ndjson.
     """
+    if format is not None and format not in MEDIA_TYPES:
+        raise ValueError(f"format must be csv or ndjson, not {format!r}")
     name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else str(getattr(source, "name", ""))
     path = Path(name)
     is_packed = path.suffix.lower() in PACKED

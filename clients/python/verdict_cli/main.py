@@ -60,7 +60,8 @@ def run(
         try:
             application(help_text, commands, _named(sys.argv[1:]))(prog_name=program, obj=extra)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed, as by `>&-`
+                sys.stdout.flush()
     except (output.CommandError, also) as failure:
         output.stderr.print(f"[bold red]error:[/] {escape(' '.join(str(failure).split()))}")
         sys.exit(getattr(failure, "exit_code", 2))
