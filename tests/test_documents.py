@@ -85,7 +85,7 @@ def normalised(output: str) -> Any:
 
 def test_the_readme_shows_the_start_as_it_is(stack: Stack) -> None:
     (shown,) = STARTED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    said = stack.said().replace(str(stack.home), ".verdict").replace(urlsplit(stack.url).netloc, ADDRESS)
+    said = stack.log().replace(str(stack.home), ".verdict").replace(urlsplit(stack.url).netloc, ADDRESS)
     assert said.strip() == shown.strip()
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import typer
 
-from cli.main import COMMANDS, application
+from cli.main import COMMANDS, HELP
 from docs.generate.markdown import page, table
+from verdict_cli.main import application
 
 INTRODUCTION = """\
 `make run` and `make test` install the command as `.venv/bin/verdict`. It finds the service by `VERDICT_URL`
@@ -17,12 +18,12 @@ WIDTH = 110
 
 def command_line_page() -> str:
     """Return the page: a table of the commands, then the help of each."""
-    rows = [(f"[`{name}`](#verdict-{name})", line) for name, line in COMMANDS.items()]
+    rows = [(f"[`{name}`](#verdict-{name})", line) for name, (_, line) in COMMANDS.items()]
     return page("Command line", INTRODUCTION, table(["command", "purpose"], rows), *map(_section, COMMANDS))
 
 
 def _section(name: str) -> str:
-    command: Any = typer.main.get_command(application(name))
+    command: Any = typer.main.get_command(application(HELP, COMMANDS, name))
     group = command.make_context("verdict", [], resilient_parsing=True)
     found = command.commands[name]
     helps = [_help(f"verdict {name}", found, group)]

@@ -57,7 +57,7 @@ def terminal(stack: Stack) -> str:
     """Return the start of the service and one command, as a terminal shows them."""
     console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w", encoding="utf-8"), force_terminal=True)  # noqa: SIM115, PTH123
     console.print("[bold green]$[/] make run")
-    started = stack.said().replace(str(stack.home), ".verdict").replace(stack.url, "http://127.0.0.1:8000")
+    started = stack.log().replace(str(stack.home), ".verdict").replace(stack.url, "http://127.0.0.1:8000")
     console.print(started.strip(), markup=False, highlight=False, soft_wrap=True)
     quoted = " ".join(json.dumps(each) for each in REVIEWS)
     console.print(f"\n[bold green]$[/] verdict classify {quoted}", highlight=False)
