@@ -256,10 +256,10 @@ def test_every_documented_error_occurs(  # noqa: PLR0917  fixtures
         by_files(client, provoked)
         by_deletion(client, provoked)
         by_faults(client, provoked, documented, engine)
-        monkeypatch.setattr("api.routes.health.resources.register", lambda: 1 / 0)
-        with capture_logs():
+        with monkeypatch.context() as broken, capture_logs():
+            broken.setattr("api.routes.health.resources.register", lambda: 1 / 0)
             provoked.send(client, METRICS)
-            monkeypatch.setattr("api.routes.health.newest", lambda: 1 / 0)
+            broken.setattr("api.routes.health.newest", lambda: 1 / 0)
             provoked.send(client, READINESS)
         by_failure(client, provoked, engine, model_id)
     with api(database, queue) as client:
