@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 import onnxruntime as ort
 import pytest
 import yaml
@@ -136,6 +137,21 @@ def test_the_exported_model_classifies_as_it_was_trained(folder: Path) -> None:
         assert [answer.sentiment for answer in answers] == ["positive", "negative"]
 
 
+def test_the_int8_file_of_the_wide_network_has_at_most_110_megabytes(folder: Path) -> None:
+    path = folder / "models" / "accurate" / "1" / "model.onnx"
+    graph = onnx.load(path).graph
+    weights = sum(onnx.numpy_helper.to_array(value).nbytes for value in graph.initializer)
+    overhead = (path.stat().st_size - weights) / len(graph.node)
+    assert overhead < 500  # bytes a node
+    with torch.device("meta"):
+        network = transformers.MPNetModel(transformers.MPNetConfig(vocab_size=30_527, max_position_embeddings=514))
+    shapes = [value.shape for name, value in network.named_parameters() if "pooler" not in name]
+    channels = sum(shape[0] for shape in shapes if len(shape) == 2 and shape[0] < 30_000)
+    values = sum(shape.numel() * (1 if len(shape) == 2 else 4) for shape in shapes)
+    nodes_a_layer = len(graph.node) / 2
+    assert (values + 5 * channels + 12 * nodes_a_layer * overhead) / 1e6 < 110
+
+
 def test_int8_changes_a_logit_little_and_leaves_the_attention_exact(folder: Path) -> None:
     graph = folder / "models" / "accurate" / "1" / "model.onnx"
     network = load_trained(folder / "train", len(RunRecord.read(folder / "train").labels))
@@ -147,6 +163,8 @@ def test_int8_changes_a_logit_little_and_leaves_the_attention_exact(folder: Path
     session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     (served,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
     assert np.abs(np.asarray(served) - exact).mean() < 0.05 * np.abs(exact).mean()
+    biases = [value for value in onnx.load(graph).graph.initializer if "relative_attention_bias" in value.name]
+    assert [value.data_type for value in biases] == [onnx.TensorProto.FLOAT]
     made = {name: node.op_type for node in onnx.load(graph).graph.node for name in node.output}
     products = [node for node in onnx.load(graph).graph.node if node.op_type == "MatMul"]
     attention = [node for node in products if "Softmax" in {made.get(name) for name in node.input}]

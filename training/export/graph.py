@@ -132,6 +132,10 @@ def _fuse(path: Path, model: Network) -> None:
     )
     # The shapes noted by the exporter are out of date after the passes.
     fused.model.graph.ClearField("value_info")
+    # The exporter notes source lines at every node: 0.3 MB of the default model, 1 MB of twelve layers.
+    for node in fused.model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
     fused.save_model_to_file(str(path))
 
 
