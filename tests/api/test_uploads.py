@@ -107,7 +107,9 @@ def test_without_a_format_a_compressed_file_is_refused(client: httpx.Client, eng
 @pytest.mark.parametrize(
     "headers", [{}, {"content-type": "application/x-www-form-urlencoded"}, {"content-type": "application/json"}]
 )
-@pytest.mark.parametrize(("form", "content"), [("csv", TABLE), ("csv", gzip.compress(TABLE, mtime=0)), ("ndjson", b'"Dull."\n')])
+@pytest.mark.parametrize(
+    ("form", "content"), [("csv", TABLE), ("csv", gzip.compress(TABLE, mtime=0)), ("ndjson", b'"Dull."\n')]
+)
 def test_with_a_format_a_file_may_have_any_media_type(
     client: httpx.Client, engine: Engine, headers: dict[str, str], form: str, content: bytes
 ) -> None:
