@@ -82,7 +82,7 @@ def open_context(settings: WorkerSettings, database: DatabaseSettings, queue: Qu
     info = classifier.info
     point = _point(manifest, settings.operating_point)
     MODEL_INFO.labels(info.name, info.version, info.precision, info.backend, point).set(1)
-    metrics = [each.model_dump() for each in manifest.metrics]
+    metrics = [each.model_dump(exclude_none=True) for each in manifest.metrics]
     with transaction(engine) as connection:
         model_id = registrations.register_model(
             connection,
