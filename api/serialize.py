@@ -8,7 +8,7 @@ from api.errors import UnknownJob
 from api.evaluation import evaluation_out
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
 from db import evaluations, reviews
-from db.engine import Connection, Engine, one_trip, transaction
+from db.engine import Connection, Engine, transaction
 from db.jobs import FINAL
 from db.models import JobStatus, ReviewStatus
 
@@ -38,8 +38,7 @@ def job_as_it_is(engine: Engine, job_id: UUID, *, only_ended: bool = False) -> J
     Raises:
         UnknownJob: there is none.
     """
-    with one_trip(engine) as connection:
-        row, page = reviews.of_job(connection, job_id, INLINE_RESULTS)
+    row, page = reviews.of_job(engine, job_id, INLINE_RESULTS)
     row = or_404(row)
     if only_ended and row.status not in FINAL:
         return None

@@ -1,5 +1,6 @@
 """What machines ask: models, liveness, readiness, metrics."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -95,7 +96,7 @@ def models(state: StateDep) -> Page[ModelOut]:
         rows = registrations.models(connection)
     default = state.settings.default_model
     # A mapping, since a row of the store knows nothing of this process's settings.
-    found = [ModelOut.model_validate({**row._mapping, "default": row.name == default}) for row in rows]  # noqa: SLF001  SQLAlchemy's public name for it
+    found = [ModelOut.model_validate({**asdict(row), "default": row.name == default}) for row in rows]
     return Page(data=found, next=None)
 
 
