@@ -8,8 +8,8 @@ from api.errors import UnknownJob
 from api.evaluation import evaluation_out
 from api.http.proxies import path_prefix
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
-from db import evaluations, jobs, reviews
-from db.engine import Engine, one_trip, read_only, transaction
+from db import evaluations, reviews
+from db.engine import Engine, read_only, transaction
 from db.jobs import FINAL
 from db.models import JobStatus, ReviewStatus
 
@@ -39,8 +39,7 @@ def read_job(engine: Engine, job_id: UUID, *, only_ended: bool = False) -> JobOu
     Raises:
         UnknownJob: There is no such job.
     """
-    with one_trip(engine) as connection:
-        row, page = reviews.of_job(connection, job_id, INLINE_RESULTS)
+    row, page = reviews.of_job(engine, job_id, INLINE_RESULTS)
     row = or_404(row)
     if only_ended and row.status not in FINAL:
         return None

@@ -1,7 +1,4 @@
-"""Wait for the end of a job. A message over Redis pub/sub (broker.notifier) wakes the waiting request.
-
-The message is only a hint: a waiting request also reads its job every two seconds.
-"""
+"""Wait for the end of a job: a message over Redis pub/sub wakes the request, which also polls every two seconds."""
 
 import asyncio
 from collections import defaultdict

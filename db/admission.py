@@ -7,10 +7,9 @@ the second therefore counts the first.
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from db.engine import driver_connection
+from db.engine import Pipeline, pipelined
 from db.models import Lane, ModelLane
 from db.predicates import CLAIMABLE, LIVE_WORKER
 
@@ -43,7 +42,7 @@ class LaneFull(Exception):
 # Workers claim bulk reviews only when no interactive review waits.
 _LANES_AHEAD = {Lane.INTERACTIVE: [Lane.INTERACTIVE.value], Lane.BULK: [Lane.INTERACTIVE.value, Lane.BULK.value]}
 _LOCK_SPACE = 0x5EED  # first key of pg_advisory_xact_lock(int, int); idempotency keys use the bigint form
-_LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, hashtext(%(queue)s))"
+_LOCK = text(f"SELECT pg_advisory_xact_lock({_LOCK_SPACE}, hashtext(:queue))::text AS locked")
 
 #: A WITH item `ahead` of one row (tokens, tokens_per_second); takes `parameters`. Claimed reviews are found by their
 #: leases: a job that is claimed completely has nothing queued, and no index finds it.
@@ -51,20 +50,20 @@ AHEAD = f"""
 ahead AS MATERIALIZED (
     SELECT (
         SELECT coalesce(sum(tokens_estimate * (queued::float8 / total)), 0) FROM jobs
-        WHERE model = %(model)s AND lane = ANY (%(before)s) AND {CLAIMABLE}
+        WHERE model = :model AND lane = ANY (:before) AND {CLAIMABLE}
     ) + (
         SELECT coalesce(sum(review.tokens_estimate), 0)
         FROM leases AS lease CROSS JOIN LATERAL unnest(lease.review_ids) AS held (id)
         JOIN reviews AS review ON review.id = held.id AND review.lease_token = lease.token
-        JOIN jobs AS job ON job.id = review.job_id AND job.model = %(model)s AND job.lane = ANY (%(before)s)
+        JOIN jobs AS job ON job.id = review.job_id AND job.model = :model AND job.lane = ANY (:before)
     ) AS tokens, (
         SELECT sum(worker.tokens_per_second)::float8
         FROM workers AS worker JOIN models AS model ON model.id = worker.model_id
-        WHERE model.name = %(model)s AND {LIVE_WORKER}
+        WHERE model.name = :model AND {LIVE_WORKER}
     ) AS tokens_per_second
 )
 """  # noqa: S608  our own text
-_AHEAD = f"WITH {AHEAD} SELECT tokens, tokens_per_second FROM ahead"  # noqa: S608  our own text
+_AHEAD = text(f"WITH {AHEAD} SELECT tokens, tokens_per_second FROM ahead")  # noqa: S608  our own text
 
 
 def parameters(queue: ModelLane) -> dict[str, Any]:
@@ -72,15 +71,20 @@ def parameters(queue: ModelLane) -> dict[str, Any]:
     return {"model": queue.model, "before": _LANES_AHEAD[queue.lane]}
 
 
-def lock(driver: psycopg.Connection[Any], queue: ModelLane) -> None:
+@dataclass(slots=True)
+class _Locked:
+    locked: str
+
+
+def lock(pipeline: Pipeline, queue: ModelLane) -> None:
     """Keep others from adding to the queue until this transaction ends."""
-    driver.execute(_LOCK, {"queue": f"{queue.lane} {queue.model}"})
+    pipeline.execute(_LOCK, {"queue": f"{queue.lane} {queue.model}"}, _Locked)
 
 
 def ahead(connection: Connection, queue: ModelLane) -> Ahead:
     """Return the work ahead of a job that is submitted now."""
-    [row] = driver_connection(connection).execute(_AHEAD, parameters(queue)).fetchall()
-    return Ahead(*row)
+    tokens, tokens_per_second = connection.execute(_AHEAD, parameters(queue)).one()
+    return Ahead(tokens, tokens_per_second)
 
 
 def admit(connection: Connection, queue: ModelLane, within: float) -> None:
@@ -89,7 +93,8 @@ def admit(connection: Connection, queue: ModelLane, within: float) -> None:
     Raises:
         LaneFull: the work ahead takes longer than `within` seconds.
     """
-    lock(driver_connection(connection), queue)
+    with pipelined(connection) as pipeline:
+        lock(pipeline, queue)
     found = ahead(connection, queue)
     if found.seconds > within:
         raise LaneFull(queue, found)

@@ -1,11 +1,13 @@
 """The connection pool and transactions. The statements are in the other modules, the errors in db.errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from db import address, driver
 from db.errors import (
@@ -16,6 +18,7 @@ from db.errors import (
     DatabaseUnusable,
     translated,
 )
+from db.rows import row_factory
 from settings import DatabaseSettings
 
 __all__ = [
@@ -29,10 +32,15 @@ __all__ = [
     "connect",
     "driver_connection",
     "driver_cursor",
+    "one_trip",
+    "pipelined",
     "read_only",
     "reading",
     "transaction",
 ]
+
+T = TypeVar("T")
+_DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]  # SQLAlchemy has no types here
 
 
 def connect(settings: DatabaseSettings, application: str, *, plan_once: bool = False) -> Engine:
@@ -130,21 +138,75 @@ def read_only(engine: Engine) -> Iterator[Connection]:
             yield readonly
 
 
-@contextmanager
-def one_trip(engine: Engine) -> Iterator[Connection]:
-    """Give a connection to a function that sends all its statements in one pipeline. Raises as `transaction` does.
+class Pipeline:
+    """The statements of one transaction, which are sent together; `one_trip` creates it and commits."""
 
-    The server runs them as one transaction and commits it at the end of the pipeline: one round trip for all.
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection: psycopg.Connection[Any] | None = connection
+
+    def execute(self, statement: TextClause, parameters: Mapping[str, object], kind: type[T]) -> psycopg.Cursor[T]:
+        """Queue a statement with rows of a dataclass. Read the cursor after the block; before, it costs a round trip.
+
+        Raises:
+            RuntimeError: the block has ended, so that the statement would be a transaction of its own.
+        """
+        if self._connection is None:
+            raise RuntimeError("a statement after the end of its pipeline")
+        return self._connection.cursor(row_factory=row_factory(kind)).execute(_compiled(statement), parameters)
+
+    def close(self) -> None:
+        """Refuse further statements."""
+        self._connection = None
+
+
+@cache
+def _compiled(statement: TextClause) -> str:
+    """Return a statement in psycopg's style of parameters."""
+    return str(statement.compile(dialect=_DIALECT))
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[Pipeline]:
+    """Send the statements of the block together, in the transaction of the connection."""
+    own = driver_connection(connection)
+    with own.pipeline():
+        pipeline = Pipeline(own)
+        yield pipeline
+        pipeline.close()
+
+
+@contextmanager
+def one_trip(engine: Engine) -> Iterator[Pipeline]:
+    """Run all statements of the block as one transaction in one round trip. Raises as `transaction` does.
+
+    PostgreSQL runs pipelined statements as one transaction and commits at the Sync message, which is sent when the
+    block ends. If the block raises, the connection is closed before that, so that nothing is committed.
     """
     with reading(engine) as connection:
+        own = driver_connection(connection)
         try:
-            yield connection
-        except psycopg.OperationalError:
-            # SQLAlchemy did not see the error: if this connection broke, the others in the pool are broken too.
-            if driver_connection(connection).closed:
+            with own.pipeline():
+                yield from _statements(own)
+        except BaseException as error:
+            if own.pgconn.pipeline_status:  # its results were not read to the end
+                own.pgconn.finish()
+            if own.closed:
                 connection.invalidate()
-                engine.dispose()
+                # SQLAlchemy did not see the error: if this connection broke, the others in the pool are broken too.
+                if isinstance(error, psycopg.OperationalError):
+                    engine.dispose()
             raise
+
+
+def _statements(own: psycopg.Connection[Any]) -> Iterator[Pipeline]:
+    pipeline = Pipeline(own)
+    try:
+        yield pipeline
+    except BaseException:
+        own.pgconn.finish()
+        raise
+    finally:
+        pipeline.close()
 
 
 def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
@@ -153,6 +215,6 @@ def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
-    """Return the psycopg connection in the same transaction, for pipelines, which SQLAlchemy lacks."""
+    """Return the psycopg connection of the same transaction."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]  # untyped
     return driver

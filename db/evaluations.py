@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from db.stored import StoredJob
 from files.errors import WrongLabels
 from files.labels import Meanings, folded, meanings
 
@@ -41,7 +42,7 @@ GROUP BY known.truth, predicted
 _KEEP = text("UPDATE jobs SET evaluation = :evaluation WHERE id = :id").bindparams(bindparam("evaluation", type_=JSONB))
 
 
-def evaluation(connection: Connection, job: Row[Any]) -> dict[str, Any] | None:
+def evaluation(connection: Connection, job: StoredJob) -> dict[str, Any] | None:
     """Return the counts of a finished, labelled job: `labelled`, `unknown_labels`, `labels` and the confusion `matrix`.
 
     The matrix has one row for each true label. `labelled` rows have a true label that the model knows; those without a
@@ -60,7 +61,7 @@ def evaluation(connection: Connection, job: Row[Any]) -> dict[str, Any] | None:
     return dict(now.evaluation)
 
 
-def _count(connection: Connection, job: Row[Any]) -> dict[str, Any]:
+def _count(connection: Connection, job: StoredJob) -> dict[str, Any]:
     # Versions of a model nearly always have the same labels. If they differ, labels are matched by name.
     labels = list(dict.fromkeys(label for row in connection.execute(_LABELS, {"model": job.model}) for label in row[0]))
     values = {row.value: row.rows for row in connection.execute(_VALUES, {"id": job.id, "most": MOST_VALUES})}

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
+from db.rows import all_rows
 from db.vectors import EMBEDDING_DIMENSIONS
 
 SHOWN_CHARS = 600  # of a text, before it is cleaned and cut
@@ -21,6 +21,25 @@ class NewExample:
     label: str
     group_key: str | None
     embedding: Sequence[float] | None
+
+
+@dataclass(slots=True)
+class StaleExample:
+    """An example without an embedding by the present embedder."""
+
+    id: int
+    text: str
+    label: str
+
+
+@dataclass(slots=True)
+class LabelCount:
+    """The examples of a data set with one label, and how many of them are embedded."""
+
+    dataset: str
+    label: str
+    examples: int
+    embedded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +128,9 @@ FROM examples GROUP BY dataset, label ORDER BY dataset, label
 """)
 
 
-def datasets(connection: Connection, embedder: str | None) -> Sequence[Row[Any]]:
+def datasets(connection: Connection, embedder: str | None) -> list[LabelCount]:
     """Return, for each data set and label, the number of examples and of those embedded by this embedder."""
-    return connection.execute(_DATASETS, {"embedder": embedder}).all()
+    return all_rows(LabelCount, connection.execute(_DATASETS, {"embedder": embedder}))
 
 
 # Deleting a large data set takes longer than a request's limit.
@@ -141,9 +160,10 @@ SELECT id, text, label FROM examples WHERE embedder IS DISTINCT FROM :embedder A
 """)
 
 
-def stale(connection: Connection, embedder: str, after: int, limit: int) -> Sequence[Row[Any]]:
+def stale(connection: Connection, embedder: str, after: int, limit: int) -> list[StaleExample]:
     """Return examples with an id above `after` that this embedder has not embedded, in order of their ids."""
-    return connection.execute(_STALE, {"embedder": embedder, "after": after, "limit": limit}).all()
+    parameters = {"embedder": embedder, "after": after, "limit": limit}
+    return all_rows(StaleExample, connection.execute(_STALE, parameters))
 
 
 _EMBED = text("""

@@ -7,10 +7,12 @@ job that shares it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
+
+from db.examples import StaleExample
+from db.rows import all_rows, one_row
 
 DATASET = "feedback"
 
@@ -36,8 +38,7 @@ FOR KEY SHARE OF review
 
 def predicted_review(connection: Connection, review_id: UUID) -> PredictedReview | None:
     """Return a review with its prediction, locked against deletion; None if there is no such review."""
-    row = connection.execute(_PREDICTED, {"review": review_id}).one_or_none()
-    return None if row is None else PredictedReview(**row._asdict())
+    return one_row(PredictedReview, connection.execute(_PREDICTED, {"review": review_id}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,7 @@ FROM feedback WHERE review_id = :review
 
 def get(connection: Connection, review_id: UUID) -> StoredFeedback | None:
     """Return the feedback on a review, or None."""
-    row = connection.execute(_GET, {"review": review_id}).one_or_none()
-    return None if row is None else StoredFeedback(**row._asdict())
+    return one_row(StoredFeedback, connection.execute(_GET, {"review": review_id}))
 
 
 _SHARED = text("""
@@ -138,7 +138,7 @@ ORDER BY id DESC LIMIT :limit
 """)
 
 
-def stale(connection: Connection, embedder: str, labels: Sequence[str], limit: int) -> Sequence[Row[Any]]:
+def stale(connection: Connection, embedder: str, labels: Sequence[str], limit: int) -> list[StaleExample]:
     """Return examples from feedback with these labels that the embedder has not embedded, newest first."""
     parameters = {"dataset": DATASET, "embedder": embedder, "labels": list(labels), "limit": limit}
-    return connection.execute(_STALE, parameters).all()
+    return all_rows(StaleExample, connection.execute(_STALE, parameters))

@@ -4,20 +4,21 @@ Every change of a review's state locks its job first, and several jobs in the or
 job agree with the states of its reviews, and two writers cannot deadlock.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from db import feedback
 from db.models import JobStatus, Lane, ModelLane
 from db.predicates import CLAIMABLE, LIVE_WORKER
+from db.rows import all_rows, columns, one_row
+from db.stored import LockedJob, StoredJob
 
 # The pace (leases.complete) decayed to now. The divisor corrects for its start at 0.
-READ = f"""
-SELECT *, finished_at IS NULL AND NOT EXISTS (
+_READ = f"""
+SELECT id, status, lane, model, metadata, total, queued, processing, succeeded, failed, cancelled, layout, labelled,
+       labelling, evaluation, created_at, started_at, finished_at, deadline_at, finished_at IS NULL AND NOT EXISTS (
     SELECT FROM workers AS worker JOIN models AS served ON served.id = worker.model_id
     WHERE served.name = jobs.model AND {LIVE_WORKER}
 ) AS without_worker, CASE
@@ -28,24 +29,24 @@ SELECT *, finished_at IS NULL AND NOT EXISTS (
 END AS reviews_per_second
 FROM jobs
 """  # noqa: S608  our own text
-_GET = text(f"{READ} WHERE id = :id")
+GET = text(f"{_READ} WHERE id = :id")
 
 
-def get(connection: Connection, job_id: UUID) -> Row[Any] | None:
-    """Return the job's row, or None."""
-    return connection.execute(_GET, {"id": job_id}).one_or_none()
+def get(connection: Connection, job_id: UUID) -> StoredJob | None:
+    """Return a job, or None."""
+    return one_row(StoredJob, connection.execute(GET, {"id": job_id}))
 
 
 _PAGE = text(f"""
-{READ}
+{_READ}
 WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:after AS uuid) IS NULL OR id < :after)
 ORDER BY id DESC LIMIT :limit
 """)
 
 
-def page(connection: Connection, status: JobStatus | None, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+def page(connection: Connection, status: JobStatus | None, after: UUID | None, limit: int) -> list[StoredJob]:
     """Return jobs from newest to oldest (ids are UUIDv7); with `after`, only jobs older than that one."""
-    return connection.execute(_PAGE, {"status": status, "after": after, "limit": limit}).all()
+    return all_rows(StoredJob, connection.execute(_PAGE, {"status": status, "after": after, "limit": limit}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,12 @@ class Ended:
     reason: str = ""
 
 
-_LOCK = text("SELECT * FROM jobs WHERE id = :id FOR UPDATE")
+_LOCK = text(f"SELECT {columns(LockedJob)} FROM jobs WHERE id = :id FOR UPDATE")  # noqa: S608  our own text
 
 
-def lock(connection: Connection, job_id: UUID) -> Row[Any] | None:
-    """Return the job's row, locked until the transaction ends; None if there is no such job."""
-    return connection.execute(_LOCK, {"id": job_id}).one_or_none()
+def lock(connection: Connection, job_id: UUID) -> LockedJob | None:
+    """Lock a job until the transaction ends and return it; None if there is no such job."""
+    return one_row(LockedJob, connection.execute(_LOCK, {"id": job_id}))
 
 
 # A statement that updates a million reviews takes half a minute, longer than a request's limit.
@@ -83,7 +84,7 @@ RETURNING cancelled
 FINAL = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 
 
-def stop(connection: Connection, job: Row[Any], status: JobStatus) -> Ended:
+def stop(connection: Connection, job: LockedJob, status: JobStatus) -> Ended:
     """End a locked, unfinished job as `status` (cancelled or expired); finished reviews keep their results.
 
     A review that is being predicted loses its lease, so that its result is refused.
@@ -103,12 +104,12 @@ WHERE id = :id AND status = 'paused'
 """)
 
 
-def pause(connection: Connection, job: Row[Any]) -> None:
+def pause(connection: Connection, job: LockedJob) -> None:
     """Stop claims of a locked, unfinished job; claimed reviews are still predicted."""
     connection.execute(_PAUSE, {"id": job.id})
 
 
-def resume(connection: Connection, job: Row[Any]) -> None:
+def resume(connection: Connection, job: LockedJob) -> None:
     """Resume a locked job; do nothing if it is not paused."""
     connection.execute(_RESUME, {"id": job.id})
 
@@ -129,7 +130,7 @@ WHERE id = :id AND again.n > 0
 """)
 
 
-def retry(connection: Connection, job: Row[Any]) -> None:
+def retry(connection: Connection, job: LockedJob) -> None:
     """Queue the failed reviews of a locked job again, each to be claimed alone."""
     connection.execute(ALL_REVIEWS)
     connection.execute(_RETRY, {"id": job.id})

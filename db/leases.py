@@ -83,9 +83,7 @@ def claim(  # noqa: PLR0913, PLR0917  each is a parameter of the statement
         return None
     parameters = {"jobs": jobs, "worker": worker, **asdict(limits), "fingerprint": fingerprint}
     rows = connection.execute(_CLAIM, {**parameters, "share": ceil(limits.reviews / len(jobs))}).all()
-    if not rows:
-        return None
-    return Claim(rows[0].token, lane, [claimed(row) for row in rows])
+    return Claim(rows[0].token, lane, [claimed(row) for row in rows]) if rows else None
 
 
 _HOLD = text("SELECT FROM leases WHERE token = :token FOR UPDATE")

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from db.predicates import LIVE_WORKER
+from db.rows import all_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,21 @@ class NewModel:
     labels: Sequence[str]
     max_tokens: int
     metrics: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class RegisteredModel:
+    """A model version that was ever loaded, and the number of its live workers."""
+
+    name: str
+    version: str
+    precision: str
+    backend: str
+    labels: list[str]
+    max_tokens: int
+    metrics: list[dict[str, Any]]
+    registered_at: datetime
+    workers: int
 
 
 _REGISTER_MODEL = text("""
@@ -59,15 +76,17 @@ def worker_gone(connection: Connection, name: str) -> None:
 
 
 _MODELS = text(f"""
-SELECT model.*, count(worker.name) AS workers FROM models AS model
+SELECT model.name, version, precision, backend, labels, max_tokens, metrics, registered_at,
+       count(worker.name) AS workers
+FROM models AS model
 LEFT JOIN workers AS worker ON worker.model_id = model.id AND {LIVE_WORKER}
 GROUP BY model.id ORDER BY model.name, model.registered_at DESC
 """)  # noqa: S608  our own text
 
 
-def models(connection: Connection) -> Sequence[Row[Any]]:
+def models(connection: Connection) -> list[RegisteredModel]:
     """Return every version that was ever loaded, newest first, with its number of live workers."""
-    return connection.execute(_MODELS).all()
+    return all_rows(RegisteredModel, connection.execute(_MODELS))
 
 
 _LOADED = text("SELECT DISTINCT name FROM models")

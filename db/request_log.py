@@ -1,11 +1,11 @@
 """Statements about the request log, which has one partition a day (UTC), `request_log_20261122`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from db.engine import driver_cursor
 
@@ -88,12 +88,11 @@ def drop_partition(connection: Connection, keep_days: int) -> date | None:
 
 
 _EXISTS = text("SELECT to_regclass('request_log') IS NOT NULL")
-_FIND = text("""
-SELECT at, request_id, key, method, route, status, duration_ms, request_bytes, response_bytes, job_id
-FROM request_log
+_FIND = text(f"""
+SELECT {", ".join(LoggedRequest._fields)} FROM request_log
 WHERE at >= now() - :age AND status BETWEEN :low AND :high AND (CAST(:route AS text) IS NULL OR route = :route)
 ORDER BY at DESC LIMIT :limit
-""")
+""")  # noqa: S608  our own text
 
 
 def exists(connection: Connection) -> bool:
@@ -103,8 +102,8 @@ def exists(connection: Connection) -> bool:
 
 def find(
     connection: Connection, age: timedelta, statuses: tuple[int, int], route: str | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> list[LoggedRequest]:
     """Return requests not older than `age` with a status between `statuses`, newest first."""
     low, high = statuses
     parameters = {"age": age, "low": low, "high": high, "route": route, "limit": limit}
-    return connection.execute(_FIND, parameters).all()
+    return [LoggedRequest._make(row) for row in connection.execute(_FIND, parameters)]

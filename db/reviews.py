@@ -1,15 +1,14 @@
-"""Statements about reviews as callers read them."""
+"""Reviews as callers read them: rows of a job with their results."""
 
-from typing import Any
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, text
 
 from db import jobs
-from db.engine import driver_connection
+from db.engine import one_trip
 from db.models import ReviewStatus
+from db.rows import all_rows
+from db.stored import StoredJob, StoredReview
 
 _PAGE = """
 SELECT sent.review_id, sent.index, sent.line, sent.caller_id, review.label, review.probabilities, review.stage,
@@ -21,33 +20,28 @@ SELECT sent.review_id, sent.index, sent.line, sent.caller_id, review.label, revi
 FROM job_rows AS sent
 LEFT JOIN reviews AS review ON review.id = sent.review_id
 LEFT JOIN models AS model ON model.id = review.model_id
-WHERE sent.job_id = %(job)s
+WHERE sent.job_id = :job
 """
-_SOME = f"""
-{_PAGE} AND sent.index > %(after)s
-  AND (%(status)s::text IS NULL OR coalesce(review.status, 'failed') = %(status)s::text)
-ORDER BY sent.index LIMIT %(limit)s
-"""
-_JOB = f"{jobs.READ} WHERE id = %(job)s"
+_SOME = text(f"""
+{_PAGE} AND sent.index > :after
+  AND (CAST(:status AS text) IS NULL OR coalesce(review.status, 'failed') = CAST(:status AS text))
+ORDER BY sent.index LIMIT :limit
+""")
 # All rows of a small job; for a larger one only its size is read.
-_ALL = f"{_PAGE} AND (SELECT total FROM jobs WHERE id = %(job)s) <= %(limit)s ORDER BY sent.index"  # noqa: S608  our own text
+_ALL = text(f"{_PAGE} AND (SELECT total FROM jobs WHERE id = :job) <= :limit ORDER BY sent.index")  # noqa: S608
 
 
 def page(
     connection: Connection, job_id: UUID, *, status: ReviewStatus | None = None, after: int = -1, limit: int
-) -> list[Any]:
+) -> list[StoredReview]:
     """Return rows of a job with the results of their reviews; only rows after index `after`."""
     parameters = {"job": job_id, "status": status and status.value, "after": after, "limit": limit}
-    return _cursor(connection).execute(_SOME, parameters).fetchall()
+    return all_rows(StoredReview, connection.execute(_SOME, parameters))
 
 
-def of_job(connection: Connection, job_id: UUID, limit: int) -> tuple[Any | None, list[Any]]:
-    """Return a job's row, or None, and its rows as in `page` if there are at most `limit`; in one round trip."""
-    with driver_connection(connection).pipeline():
-        job = _cursor(connection).execute(_JOB, {"job": job_id})
-        rows = _cursor(connection).execute(_ALL, {"job": job_id, "limit": limit})
+def of_job(engine: Engine, job_id: UUID, limit: int) -> tuple[StoredJob | None, list[StoredReview]]:
+    """Return a job, or None, and its rows as in `page` if there are at most `limit`; in one round trip."""
+    with one_trip(engine) as pipeline:
+        job = pipeline.execute(jobs.GET, {"id": job_id}, StoredJob)
+        rows = pipeline.execute(_ALL, {"job": job_id, "limit": limit}, StoredReview)
     return job.fetchone(), rows.fetchall()
-
-
-def _cursor(connection: Connection) -> psycopg.Cursor[Any]:
-    return driver_connection(connection).cursor(row_factory=namedtuple_row)

@@ -1,18 +1,20 @@
-"""The statement that adds a job with its reviews."""
+"""Add a job with its reviews."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, text
 
 from db import admission
 from db.admission import Ahead, LaneFull
-from db.engine import driver_connection
+from db.engine import Pipeline, one_trip, pipelined
 from db.models import Lane, ModelLane
+from db.stored import AddedJob
 
 CHARS_PER_TOKEN = 4.5  # average of English reviews with a WordPiece vocabulary
 
@@ -38,19 +40,19 @@ class NewJob:
     traceparent: str | None = None  #: W3C trace context of the request
 
 
-_ADD = f"""
+_ADD = text(f"""
 WITH {admission.AHEAD}, sent AS MATERIALIZED (
     SELECT position - 1 AS index, tokens, body, caller_id
-    FROM unnest(%(tokens)s::int[], %(texts)s::text[], %(caller_ids)s::text[])
+    FROM unnest(CAST(:tokens AS int[]), CAST(:texts AS text[]), CAST(:caller_ids AS text[]))
          WITH ORDINALITY AS sent (tokens, body, caller_id, position)
 ), review AS MATERIALIZED (
     SELECT uuidv7() AS id, min(index) AS index, count(*) AS copies, min(tokens) AS tokens, body
     FROM sent GROUP BY body ORDER BY 2
 ), job AS (
     INSERT INTO jobs (lane, model, metadata, similar_wanted, total, queued, deadline_at, traceparent, tokens_estimate)
-    SELECT %(lane)s, %(model)s, %(metadata)s, %(similar_wanted)s, %(total)s, %(total)s, now() + %(deadline)s::interval,
-           %(traceparent)s, (SELECT sum(tokens) FROM review)
-    FROM ahead WHERE coalesce(tokens <= %(within)s::float8 * tokens_per_second, true)
+    SELECT :lane, :model, :metadata, :similar_wanted, :total, :total, now() + CAST(:deadline AS interval),
+           :traceparent, (SELECT sum(tokens) FROM review)
+    FROM ahead WHERE coalesce(tokens <= CAST(:within AS float8) * tokens_per_second, true)
     RETURNING id, created_at
 ), added AS (
     INSERT INTO reviews (id, job_id, index, copies, tokens_estimate, queued_at)
@@ -59,25 +61,33 @@ WITH {admission.AHEAD}, sent AS MATERIALIZED (
     INSERT INTO job_rows (job_id, index, review_id, text, caller_id)
     SELECT job.id, sent.index, review.id, sent.body, sent.caller_id FROM job, sent JOIN review USING (body)
 )
-SELECT (SELECT id FROM job), tokens, tokens_per_second FROM ahead
-"""  # noqa: S608  our own text
+SELECT (SELECT id FROM job) AS job_id, tokens, tokens_per_second FROM ahead
+""")  # noqa: S608  our own text
 
 
 def add(connection: Connection, job: NewJob, model: str, within: float | None = None) -> UUID:
-    """Add a job with all its reviews, queued, in one round trip. Identical texts become one review.
+    """Add a job with all its reviews, queued, in the caller's transaction. Identical texts become one review.
 
     Raises:
         LaneFull: the work ahead in its queue takes longer than `within` seconds; nothing was added.
     """
-    driver, queue = driver_connection(connection), ModelLane(model, job.lane)
-    with driver.pipeline():
+    return _add(pipelined(connection), job, ModelLane(model, job.lane), within)
+
+
+def add_in_one_trip(engine: Engine, job: NewJob, model: str, within: float | None = None) -> UUID:
+    """Add a job as `add` does, and commit, in one round trip."""
+    return _add(one_trip(engine), job, ModelLane(model, job.lane), within)
+
+
+def _add(how: AbstractContextManager[Pipeline], job: NewJob, queue: ModelLane, within: float | None) -> UUID:
+    with how as pipeline:
         if within is not None:
-            admission.lock(driver, queue)
-        cursor = driver.execute(_ADD, _parameters(job, queue) | {"within": within})
-    [(job_id, *ahead)] = cursor.fetchall()
-    if job_id is None:
-        raise LaneFull(queue, Ahead(*ahead))
-    return job_id  # type: ignore[no-any-return]  # a column of the driver's row
+            admission.lock(pipeline, queue)
+        cursor = pipeline.execute(_ADD, _parameters(job, queue) | {"within": within}, AddedJob)
+    [added] = cursor.fetchall()
+    if added.job_id is None:
+        raise LaneFull(queue, Ahead(added.tokens, added.tokens_per_second))
+    return added.job_id
 
 
 def _parameters(job: NewJob, queue: ModelLane) -> dict[str, Any]:

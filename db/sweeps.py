@@ -8,6 +8,8 @@ from sqlalchemy import Connection, text
 from db import feedback, jobs
 from db.jobs import Ended
 from db.models import JobStatus, Lane
+from db.rows import all_rows, columns
+from db.stored import LockedJob
 
 # `=`, not `IN`: PostgreSQL may run the subquery of an IN once for each row, and then delete several leases.
 _EXPIRED_LEASE = text("""
@@ -64,15 +66,16 @@ def give_back_lost(connection: Connection, max_attempts: int) -> list[Ended] | N
     return [Ended(job.id, Lane(job.lane), job.failed, "exhausted") for job in given if job.failed]
 
 
-_OVERDUE = text("""
-SELECT * FROM jobs WHERE deadline_at < now() AND finished_at IS NULL
+_OVERDUE = text(f"""
+SELECT {columns(LockedJob)} FROM jobs WHERE deadline_at < now() AND finished_at IS NULL
 ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
-""")
+""")  # noqa: S608  our own text
 
 
 def expire_overdue(connection: Connection) -> list[Ended]:
     """End jobs whose deadline has passed, at most 100; their finished reviews keep their results."""
-    return [jobs.stop(connection, job, JobStatus.EXPIRED) for job in connection.execute(_OVERDUE).all()]
+    overdue = all_rows(LockedJob, connection.execute(_OVERDUE))
+    return [jobs.stop(connection, job, JobStatus.EXPIRED) for job in overdue]
 
 
 _FORGET_KEYS = text("DELETE FROM idempotency_keys WHERE created_at < now() - :age")

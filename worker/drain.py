@@ -19,7 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from db import jobs, leases
 from db.claims import Claim, ClaimLimits
-from db.engine import Connection, transaction
+from db.engine import transaction
 from db.models import Lane, ModelLane
 from inference.batching import micro_batches
 from monitoring.metrics import STEP_TIME
@@ -128,14 +128,12 @@ class Drain:
     def _claim(self) -> Claim | None:
         """Claim from the first lane in which reviews wait; from bulk only if no micro-batch is ready."""
         lanes = list(Lane) if not self._ready else [Lane.INTERACTIVE]
-        with transaction(self._context.engine) as connection:
-            self._context.report_alive(connection)
-            return next(filter(None, (self._claim_from(lane, connection) for lane in lanes)), None)
-
-    def _claim_from(self, lane: Lane, connection: Connection) -> Claim | None:
         own, settings = self._context, self._context.settings
         limits = ClaimLimits(settings.claim_reviews, settings.claim_tokens, timedelta(seconds=settings.lease_seconds))
-        return leases.claim(connection, lane, settings.model, own.name, limits, own.fingerprint)
+        with transaction(own.engine) as connection:
+            own.report_alive(connection)
+            claim = partial(leases.claim, connection, model=settings.model, worker=own.name, limits=limits)
+            return next(filter(None, (claim(lane=lane, fingerprint=own.fingerprint) for lane in lanes)), None)
 
     def _contended(self) -> bool:
         """Return whether reviews wait although none could be claimed: another worker has locked their job."""

@@ -1,5 +1,6 @@
 """Models, liveness, readiness and metrics, for probes, monitoring and clients."""
 
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
@@ -102,7 +103,7 @@ def models(state: StateDep) -> Page[ModelOut]:
         rows = registrations.models(connection)
     default = state.settings.default_model
     # A mapping, since `default` comes from this process's settings and not from the row.
-    found = [ModelOut.model_validate({**row._mapping, "default": row.name == default}) for row in rows]  # noqa: SLF001  SQLAlchemy's public name for it
+    found = [ModelOut.model_validate({**asdict(row), "default": row.name == default}) for row in rows]
     return Page(data=found, next=None)
 
 

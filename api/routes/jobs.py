@@ -15,7 +15,7 @@ from api.serialize import read_job
 from api.state import ApiState, StateDep, state_of
 from api.submission import SUBMIT_ANSWERS, SubmitRoute, accepted, count_submission, new_job
 from db import submissions
-from db.engine import Connection, one_trip
+from db.engine import Connection, reading
 from db.models import ModelLane
 from db.submissions import NewJob
 
@@ -73,10 +73,13 @@ def _add(
 
     if key:
         job_id = once(state, key, response, add)
-    else:
-        with one_trip(state.engine) as connection:
-            job_id = add(connection)
-    return job_id, added[0] if added else None
+        return job_id, added[0] if added else None
+    chosen = state.models.remembered(model)
+    if chosen is None:
+        with reading(state.engine) as connection:
+            chosen = state.models.choose(connection, model, "/model")
+    queue = ModelLane(chosen, new.lane)
+    return submissions.add_in_one_trip(state.engine, new, chosen, state.admission.within(queue)), queue
 
 
 async def wait_for_job(state: ApiState, job_id: UUID, wait: float = 0, *, new: bool = False) -> JobOut:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 import pytest
 
 from db import admission, submissions, uploads
 from db.admission import Ahead, LaneFull
-from db.engine import Connection, Engine, one_trip, reading, transaction
+from db.engine import Engine, reading, transaction
 from db.models import Lane, ModelLane
 from db.submissions import NewJob, NewReview
 from db.uploads import NewUpload
@@ -19,7 +19,7 @@ from tests.conftest import register_fake
 from tests.db import steps
 from tests.fakes import BULK, INTERACTIVE, MODEL
 
-How: TypeAlias = Callable[[Engine], AbstractContextManager[Connection]]
+Add: TypeAlias = Callable[[Engine, NewJob, str, float], UUID]
 
 
 def ahead(engine: Engine, lane: Lane = Lane.BULK) -> Ahead:
@@ -46,8 +46,7 @@ def job(lane: Lane = Lane.BULK, *, tokens: int = steps.TOKENS) -> NewJob:
 def submit(engine: Engine, within: float, lane: Lane = Lane.BULK) -> bool:
     """Return whether the job was admitted."""
     try:
-        with one_trip(engine) as connection:
-            return bool(submissions.add(connection, job(lane), MODEL, within))
+        return bool(submissions.add_in_one_trip(engine, job(lane), MODEL, within))
     except LaneFull:
         return False
 
@@ -156,8 +155,8 @@ def test_an_idle_lane_admits_any_job_and_a_full_one_none(engine: Engine, model_i
 def test_a_refusal_names_the_work_ahead(engine: Engine, model_id: int) -> None:
     add_worker(engine, model_id, 4)
     steps.submit(engine)
-    with pytest.raises(LaneFull) as refused, one_trip(engine) as connection:
-        submissions.add(connection, job(), MODEL, 1.0)
+    with pytest.raises(LaneFull) as refused:
+        submissions.add_in_one_trip(engine, job(), MODEL, 1.0)
     assert refused.value.queue == BULK
     assert refused.value.ahead == Ahead(steps.TOKENS, 4)
 
@@ -167,14 +166,18 @@ def test_without_a_pace_every_job_is_admitted(engine: Engine, model_id: int) -> 
     assert [submit(engine, within=0.001) for _ in range(3)] == [True] * 3
 
 
-@pytest.mark.parametrize("how", [one_trip, transaction])
-def test_of_many_concurrent_jobs_exactly_as_many_as_fit_are_admitted(engine: Engine, model_id: int, how: How) -> None:
+def in_a_transaction(engine: Engine, new: NewJob, model: str, within: float) -> UUID:
+    with transaction(engine) as connection:
+        return submissions.add(connection, new, model, within)
+
+
+@pytest.mark.parametrize("add", [submissions.add_in_one_trip, in_a_transaction])
+def test_of_many_concurrent_jobs_exactly_as_many_as_fit_are_admitted(engine: Engine, model_id: int, add: Add) -> None:
     add_worker(engine, model_id, 100)
 
     def try_one(_: int) -> bool:
         try:
-            with how(engine) as connection:
-                return bool(submissions.add(connection, job(), MODEL, 0.5))
+            return bool(add(engine, job(), MODEL, 0.5))
         except LaneFull:
             return False
 

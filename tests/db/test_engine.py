@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
@@ -20,6 +21,7 @@ from db.engine import (
     connect,
     driver_cursor,
     one_trip,
+    pipelined,
     reading,
     transaction,
 )
@@ -131,8 +133,7 @@ def test_a_connection_that_is_cut_is_unavailable(engine: Engine) -> None:
 
 
 def look(engine: Engine) -> None:
-    with one_trip(engine) as connection:
-        reviews.of_job(connection, UUID(int=1), 1)
+    reviews.of_job(engine, UUID(int=1), 1)
 
 
 def change(engine: Engine) -> None:
@@ -154,6 +155,64 @@ def test_one_cut_connection_costs_one_error_though_all_were_cut(
         use(engine)
     for _ in range(3):
         use(engine)
+
+
+@dataclass(slots=True)
+class Inserted:
+    id: UUID
+
+
+ADD_JOB = text("INSERT INTO jobs (lane, model, total, queued) VALUES ('bulk', :model, 1, 1) RETURNING id")
+
+
+def test_all_statements_of_one_trip_are_one_transaction(engine: Engine) -> None:
+    with one_trip(engine) as pipeline:
+        first = pipeline.execute(ADD_JOB, {"model": "first"}, Inserted)
+        assert first.fetchone()  # it has been executed
+        assert steps.rows(engine, "SELECT FROM jobs") == []  # but not committed
+        pipeline.execute(ADD_JOB, {"model": "second"}, Inserted)
+    assert {row.model for row in steps.rows(engine, "SELECT model FROM jobs")} == {"first", "second"}
+
+
+def test_a_statement_that_fails_takes_those_before_it_along(engine: Engine) -> None:
+    def add(*models: str | None) -> None:
+        with one_trip(engine) as pipeline:
+            for model in models:
+                pipeline.execute(ADD_JOB, {"model": model}, Inserted)
+
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        add("first", None)
+    assert steps.rows(engine, "SELECT FROM jobs") == []
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_one_trip_that_raises_commits_nothing_and_leaves_the_pool_whole(hasty: Engine, read: bool) -> None:
+    def fail() -> None:
+        with one_trip(hasty) as pipeline:
+            cursor = pipeline.execute(ADD_JOB, {"model": "first"}, Inserted)
+            if read:
+                cursor.fetchone()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert steps.rows(hasty, "SELECT FROM jobs") == []
+
+
+def test_a_statement_after_one_trip_is_refused(engine: Engine) -> None:
+    with one_trip(engine) as pipeline:
+        pipeline.execute(ADD_JOB, {"model": "first"}, Inserted)
+    with pytest.raises(RuntimeError, match="after the end of its pipeline"):
+        pipeline.execute(ADD_JOB, {"model": "second"}, Inserted)
+    assert len(steps.rows(engine, "SELECT FROM jobs")) == 1
+
+
+def test_a_pipeline_in_a_transaction_commits_nothing_by_itself(engine: Engine) -> None:
+    with suppress(KeyError), transaction(engine) as connection:
+        with pipelined(connection) as pipeline:
+            pipeline.execute(ADD_JOB, {"model": "first"}, Inserted)
+        raise KeyError
+    assert steps.rows(engine, "SELECT FROM jobs") == []
 
 
 def test_a_transaction_that_idles_too_long_is_ended(hasty: Engine, engine: Engine) -> None:

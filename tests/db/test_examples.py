@@ -1,6 +1,7 @@
 """Examples: find the nearest, add, embed again, remove."""
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from uuid import uuid4
 
 import pytest
@@ -89,7 +90,7 @@ def test_of_a_text_that_comes_twice_the_last_counts(engine: Engine) -> None:
 def test_data_sets_are_counted_by_label(compass: Engine) -> None:
     add(compass, "plain", example("a", None, label="negative"), example("b", None))
     with transaction(compass) as connection:
-        found = [tuple(each) for each in examples.datasets(connection, EMBEDDER)]
+        found = [astuple(each) for each in examples.datasets(connection, EMBEDDER)]
     assert found == [("compass", "positive", 3, 3), ("plain", "negative", 1, 0), ("plain", "positive", 1, 0)]
 
 

@@ -37,7 +37,7 @@ def add(engine: Engine, *requests: LoggedRequest) -> None:
 def found(engine: Engine, **wanted: Any) -> list[LoggedRequest]:
     how: dict[str, Any] = {"age": timedelta(hours=1), "statuses": (100, 599), "route": None, "limit": 10} | wanted
     with transaction(engine) as connection:
-        return [LoggedRequest._make(row) for row in request_log.find(connection, **how)]
+        return request_log.find(connection, **how)
 
 
 def drop(engine: Engine, keep_days: int) -> date | None:

@@ -11,7 +11,7 @@ import time
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 
-from db.engine import DatabaseError, Engine, connect, reading
+from db.engine import DatabaseError, DatabaseUnusable, Engine, connect, reading
 from db.migrate import alembic_config, current, newest
 from settings import DatabaseSettings, problem
 
@@ -37,6 +37,8 @@ def main() -> None:
         engine = connect(DatabaseSettings(), "verdict-wait")
     except ValidationError as error:
         sys.exit(f"wait-for-schema: {problem(error)}")
+    except DatabaseUnusable as error:  # DATABASE_URL is malformed
+        sys.exit(f"wait-for-schema: {error}")
     said = None
     while why := missing(engine):
         if why != said:
