@@ -45,6 +45,10 @@ def test_a_service_that_has_done_nothing_misses_nothing(verdict: Verdict, url: s
     assert "The last 1h: No data for any target" in done.stdout
 
 
+def test_a_window_may_be_given_in_seconds(verdict: Verdict, url: str) -> None:
+    assert "The last 90s: No data for any target" in verdict("--url", url, "--window", "90s").stdout
+
+
 def test_a_breach_is_exit_code_1_and_named(verdict: Verdict, url: str, engine: Engine, model_id: int) -> None:
     submit(engine)
     claim = must_claim(engine)
@@ -83,7 +87,7 @@ def test_json_equals_the_answer_of_the_service(verdict: Verdict, url: str) -> No
         (("--url", "localhost"), "'localhost' is not an address"),
         (("--prometheus", "http://127.0.0.1:9"), "is --prometheus the address of a Prometheus?"),
         (("--prometheus", "ftp://a"), "'ftp://a' is not an address"),
-        (("--window", "2w"), "--window 2w: must be a number and m, h or d"),
+        (("--window", "2w"), "--window 2w: must be a number with s, m, h or d"),
         (("--window", "31d"), "from 1m to 30d"),
     ],
 )
