@@ -1,4 +1,4 @@
-"""What the documents and the configuration say about the code is so."""
+"""Documents and configuration agree with the code."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ from monitoring import metrics
 from settings import ROOT, QueueSettings
 from worker import tasks
 
-# In the order of the README; a name that stands in two classes is described by the first.
+# In the order of the README; a name in two classes is described by the first.
 SETTINGS: list[type[BaseSettings]] = [
     settings.RunSettings,
     settings.ApiSettings,
@@ -38,7 +38,7 @@ NOT_OURS = {".git", ".venv", "__pycache__", "runs", "build", "dist"}
 
 
 def variables() -> Iterator[tuple[str, str, str]]:
-    """Name, default and description of every setting."""
+    """Return name, default and description of every setting."""
     seen = set()
     for group in SETTINGS:
         for name, field in group.model_fields.items():
@@ -54,7 +54,7 @@ def _shown(default: Any) -> str:
 
 
 def section(heading: str) -> str:
-    """The text under a heading of the README."""
+    """Return the text under a heading of the README."""
     _, found, rest = (ROOT / "README.md").read_text().partition(f"\n## {heading}\n")
     assert found, f"README.md has no section {heading}"
     return rest.partition("\n## ")[0]
@@ -83,7 +83,7 @@ def test_the_readme_lists_the_settings() -> None:
 
 
 def steps() -> list[tuple[str, str]]:
-    """`file.py` and the name in it, as the README's path of one review has them."""
+    """Return file and name of each step in the README's path of one review."""
     return re.findall(r"`([\w/]+\.py): ([\w.]+)`", section("Follow one review"))
 
 
@@ -94,7 +94,7 @@ def test_a_review_is_followed_through_names_that_exist() -> None:
 
 
 def _names(path: Path) -> set[str]:
-    """Functions, classes and methods of a module."""
+    """Return the functions, classes and methods of a module."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     top = [each for each in ast.parse(path.read_text()).body if isinstance(each, kinds)]
     methods = {
@@ -124,7 +124,7 @@ def test_every_path_that_a_document_names_exists() -> None:
 
 
 def _paths(document: str) -> Iterator[str]:
-    """Backticked paths: those that start with a folder of ours, and the names of documents and modules at the top."""
+    """Return the backticked paths that begin with a folder of the repository or name a file at its top."""
     folders = {each.name for each in ROOT.iterdir() if each.is_dir()} - NOT_OURS
     prose = re.sub(r"^```.*?^```", "", document, flags=re.MULTILINE | re.DOTALL)
     for quoted in re.findall(r"`([^`\n]+)`", prose):
@@ -155,13 +155,13 @@ def test_the_worker_consumes_the_queue_of_every_lane_of_its_model() -> None:
 
 
 def imported(module: str) -> set[str]:
-    """Top-level packages that a fresh process has after importing a module."""
+    """Return the top-level packages that a new process has loaded after importing a module."""
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
-def test_the_api_loads_nothing_that_infers_or_trains() -> None:
+def test_the_api_loads_neither_inference_nor_training() -> None:
     unwanted = {
         "onnxruntime",
         "numpy",
@@ -181,5 +181,5 @@ def test_the_worker_loads_neither_the_api_nor_torch() -> None:
     assert imported("worker.tasks") & {"fastapi", "starlette", "api", "torch", "transformers"} == set()
 
 
-def test_the_ring_names_the_task_that_the_worker_has() -> None:
+def test_the_wakeup_names_the_task_of_the_worker() -> None:
     assert tasks.drain.name == DRAIN
