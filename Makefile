@@ -1,11 +1,11 @@
-# Everything needs Python 3.11 with venv and pip, gcc and make; `make` alone lists what there is.
+# Needs Python 3.11 with venv and pip, gcc and make; `make` alone lists the commands.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 LOCKED := $(INSTALL) --require-hashes --no-deps
 
-# A stamp stands for an installation that is complete; it is redone when the lock it names is newer.
+# A stamp file marks a complete installation; a newer lock file repeats it.
 MADE := $(VENV)/made.stamp
 SERVE := $(VENV)/serve.stamp
 DEV := $(VENV)/dev.stamp
@@ -19,10 +19,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
 
-run: $(SERVE) ## install what serving needs, then start everything; Ctrl-C stops it
+run: $(SERVE) ## install the requirements for serving, then start everything; Ctrl-C stops it
 	@exec $(BIN)/verdict run
 
-test: lint ## install what development needs, then lint, types, import contracts, all tests
+test: lint ## install the requirements for development, then lint, types, import contracts, all tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(DEV) ## style, types and import contracts
@@ -31,10 +31,10 @@ lint: $(DEV) ## style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(DEV) ## measure the classifier alone and the whole path, in one run
+bench: $(DEV) ## measure the classifier alone and the whole service, in one run
 	$(BIN)/python -m benchmarks.service.bench
 
-# WHAT is run, ramp, overload or reference; what is not given has the default of that command.
+# WHAT is run, ramp, overload or reference; options that are not given have the defaults of that command.
 WHAT := run
 load: $(DEV) ## USERS=500 RATE=60 SECONDS=600 MIX=people URL= WHAT=run: users on a service, and a report
 	$(BIN)/python -m benchmarks.users.load $(if $(URL),--url $(URL)) $(if $(USERS),--users $(USERS)) $(if $(MIX),--mix $(MIX)) \
