@@ -1,4 +1,4 @@
-# Everything needs Python 3.11 with venv and pip, gcc and make; `make` alone lists what there is.
+# Needs Python 3.11 with venv and pip, gcc and make; `make` alone lists the commands.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin

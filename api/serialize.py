@@ -8,7 +8,7 @@ from api.errors import UnknownJob
 from api.evaluation import evaluation_out
 from api.http.proxies import path_prefix
 from api.schemas import Counts, File, JobOut, JobTimings, Result, ResultError, ResultModel, ResultTimings, Urls
-from db import evaluations, reviews
+from db import evaluations, jobs, reviews
 from db.engine import Engine, read_only, transaction
 from db.jobs import FINAL
 from db.models import JobStatus, ReviewStatus

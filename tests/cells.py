@@ -1,4 +1,4 @@
-"""Cells that a careless writer or reader of CSV changes."""
+"""Cells that careless writers and readers of CSV corrupt."""
 
 NASTY = [
     '"',

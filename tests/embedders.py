@@ -1,4 +1,4 @@
-"""An embedder small enough to see through: three themes of a few words each."""
+"""A tiny embedder with three topics of a few words each."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ SPECIAL = ["[UNK]", "[CLS]", "[SEP]"]
 
 
 def write_tokenizer(path: Path) -> None:
-    """A tokenizer.json that knows the words of the themes."""
+    """Write a tokenizer.json with the words of the topics."""
     vocabulary = {word: place for place, word in enumerate([*SPECIAL, *" ".join(THEMES).split()])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
@@ -28,21 +28,21 @@ def write_tokenizer(path: Path) -> None:
 
 
 def topics(judgement: float = 0.2) -> Topics:
-    """One dimension a theme; a word's scale says how much it tells."""
+    """Return the matrix of embeddings, one dimension a topic; a word's scale is its weight."""
     themes = [place for place, words in enumerate(THEMES) for _ in words.split()]
     table = np.vstack([np.zeros((len(SPECIAL), 3)), np.eye(3)[themes] * 127]).astype(np.int8)
     return Topics(table, np.linspace(0.5, 1, len(table), dtype=np.float32), judgement)
 
 
 def small_embedder(folder: Path, judgement: float = 0.2) -> Embedder:
-    """The embedder, of the fake model's labels."""
+    """Return the embedder, with the labels of the fake model."""
     path = folder / "themes.json"
     write_tokenizer(path)
     return Embedder(topics(judgement), ReviewTokenizer(path, NO_LIMIT), LABELS, digest="themes")
 
 
 def write_model(folder: Path, *, embedder: bool = True) -> Path:
-    """A model folder that knows its labels and has a tokenizer and, if wanted, the embedder; it can judge nothing."""
+    """Write a model folder with labels, a tokenizer and, if wanted, the embedder, but without a classifier."""
     folder.mkdir(parents=True)
     write_tokenizer(folder / "tokenizer.json")
     if embedder:
@@ -51,7 +51,7 @@ def write_model(folder: Path, *, embedder: bool = True) -> Path:
 
 
 def write_manifest(folder: Path) -> Path:
-    """The manifest of what lies in the folder."""
+    """Write the manifest of the files in the folder."""
     files = {path.name: file_digest(path) for path in folder.iterdir() if path.name != "manifest.json"}
     manifest = {
         "format": 1,

@@ -1,4 +1,4 @@
-"""A classifier whose answers and failures a test chooses by the text: the only thing that is faked."""
+"""A fake classifier, the only fake in the tests; the text decides its answer or failure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ INTERACTIVE, BULK = ModelLane(MODEL, Lane.INTERACTIVE), ModelLane(MODEL, Lane.BU
 
 
 def expected_sentiment(text: str) -> str:
-    """What the fake answers for a text."""
+    """Return the sentiment that the fake predicts for a text."""
     return LABELS[hashlib.sha256(text.encode()).digest()[0] % 2]
 
 
 class FakeClassifier:
-    """Judges a text by its hash; `batches` keeps what was forwarded together."""
+    """Predicts by the hash of the text; `batches` records the sizes of forward passes."""
 
     def __init__(self) -> None:
         self.info = ModelInfo(
@@ -43,7 +43,7 @@ class FakeClassifier:
         self._texts: dict[tuple[int, ...], str] = {}
 
     def tokenise(self, texts: Sequence[str]) -> list[Encoded]:
-        """One token a word."""
+        """Return one token a word."""
         if any(UNREADABLE in text for text in texts):
             raise ValueError("unreadable")
         return [self._encode(text) for text in texts]
@@ -54,7 +54,7 @@ class FakeClassifier:
         return Encoded(ids=ids[:128], tokens=len(ids), truncated=len(ids) > 128, foreign=FOREIGN in text)
 
     def forward(self, batch: Sequence[Encoded]) -> NDArray[np.float32]:
-        """Logits that say what `expected_sentiment` says."""
+        """Return logits for `expected_sentiment`."""
         texts = [self._texts[each.ids] for each in batch]
         self.batches.append(len(texts))
         if any(POISON in text for text in texts):
@@ -66,7 +66,7 @@ class FakeClassifier:
         )
 
     def postprocess(self, batch: Sequence[Encoded], logits: NDArray[np.float32]) -> list[Prediction]:
-        """As every backend does it."""
+        """Return the predictions, as every backend does."""
         answers = predictions(batch, logits, self.info)
         return [
             replace(answer, warnings=("language",)) if review.foreign else answer

@@ -1,4 +1,4 @@
-"""Tampering with the manifest of a model folder."""
+"""Change the manifest of a model folder."""
 
 import json
 from collections.abc import Callable

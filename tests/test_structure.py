@@ -1,4 +1,4 @@
-"""What the documents and the configuration say about the code is so."""
+"""Documents and configuration agree with the code."""
 
 import ast
 import re
@@ -60,7 +60,7 @@ def test_a_review_is_followed_through_names_that_exist() -> None:
 
 
 def _names(path: Path) -> set[str]:
-    """Functions, classes and methods of a module."""
+    """Return the functions, classes and methods of a module."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     top = [each for each in ast.parse(path.read_text()).body if isinstance(each, kinds)]
     methods = {
@@ -90,7 +90,7 @@ def test_every_path_that_a_document_names_exists() -> None:
 
 
 def _paths(document: str) -> Iterator[str]:
-    """Backticked paths: those that start with a folder of ours, and the names of documents and modules at the top."""
+    """Return the backticked paths that begin with a folder of the repository or name a file at its top."""
     folders = {each.name for each in ROOT.iterdir() if each.is_dir()} - NOT_OURS
     prose = re.sub(r"^```.*?^```", "", document, flags=re.MULTILINE | re.DOTALL)
     for quoted in re.findall(r"`([^`\n]+)`", prose):
@@ -121,13 +121,13 @@ def test_the_worker_consumes_the_queue_of_every_lane_of_its_model() -> None:
 
 
 def imported(module: str) -> set[str]:
-    """Top-level packages that a fresh process has after importing a module."""
+    """Return the top-level packages that a new process has loaded after importing a module."""
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
 
-def test_the_api_loads_nothing_that_infers_or_trains() -> None:
+def test_the_api_loads_neither_inference_nor_training() -> None:
     unwanted = {
         "onnxruntime",
         "numpy",
@@ -147,5 +147,5 @@ def test_the_worker_loads_neither_the_api_nor_torch() -> None:
     assert imported("worker.tasks") & {"fastapi", "starlette", "api", "torch", "transformers"} == set()
 
 
-def test_the_ring_names_the_task_that_the_worker_has() -> None:
+def test_the_wakeup_names_the_task_of_the_worker() -> None:
     assert tasks.drain.name == DRAIN

@@ -15,7 +15,7 @@ from benchmarks.faults.process_faults import break_by
 
 
 def main(
-    reviews: Annotated[int, typer.Option(min=100, help="Reviews in flight while the worker is killed.")] = 2000,
+    reviews: Annotated[int, typer.Option(min=300, help="Reviews in flight while the worker is killed.")] = 2000,
     kills: Annotated[int, typer.Option(min=1, help="How often the worker is killed.")] = 5,
     freeze_seconds: Annotated[float, typer.Option(min=1, help="How long Valkey is frozen.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,

@@ -1,7 +1,7 @@
-"""The containers, tried for real: `make compose-test`.
+"""The test of the containers: `make compose-test`.
 
-Builds the images, brings everything up under a project name of its own, breaks it, counts, and removes it all again.
-Exit code 1 when something did not hold, 0 when there is no engine to try it with.
+Builds the images, brings everything up under a project name of its own, breaks it, counts, and removes it again.
+Exit code 1 if an expectation failed, 0 if there is no container engine.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from tests.compose.engine import TAG, Failed, NoEngine, Project, compose_command
 from tests.compose.outcome import Outcome, show
 from tests.compose.traffic import Traffic
 
-MOST_SECONDS = 540  # what is left of ten minutes is for clearing up
+MOST_SECONDS = 540  # the rest of ten minutes is for the cleanup
 WORKERS = 2
 PORTS = ("PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
 
@@ -35,7 +35,7 @@ def main(
     keep_images: Annotated[bool, typer.Option(help="Leave them, so that a next run builds only what changed.")] = False,
     scale_only: Annotated[bool, typer.Option("--scaling", help="Only measure two workers against one.")] = False,
 ) -> None:
-    """Build the images, bring everything up, break it, count, and remove it all again."""
+    """Build the images, bring everything up, break it, count, and remove it again."""
     try:
         command = compose_command()
         with tempfile.TemporaryDirectory(prefix="verdict-compose-") as folder:
@@ -48,7 +48,7 @@ def main(
 
 
 def _project(command: tuple[str, ...], folder: Path) -> Project:
-    """What a user would set, small: one core for a worker; secrets with everything that is hard to quote."""
+    """Return a project with small limits, and secrets with characters that are hard to quote."""
     empty = folder / "env"
     empty.touch()
     env = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
@@ -76,7 +76,7 @@ def _try(project: Project, steps: Callable[[Project], Iterator[Outcome]], *, kee
 
 
 def _steps(project: Project) -> Iterator[Outcome]:
-    """Every step, in order."""
+    """Yield every step in order."""
     api, prometheus = (f"http://127.0.0.1:{project.env[name]}" for name in PORTS[:2])
     yield mistakes.secrets_are_asked_for(project)
     yield starting.builds(project)
@@ -101,7 +101,7 @@ def _steps(project: Project) -> Iterator[Outcome]:
 
 
 def _scaling(project: Project) -> Iterator[Outcome]:
-    """Two workers against one, and nothing else."""
+    """Measure two workers against one, and nothing else."""
     yield starting.builds(project)
     with httpx.Client(base_url=f"http://127.0.0.1:{project.env['PORT']}", timeout=30) as client:
         yield starting.comes_up(project, client)
@@ -109,7 +109,7 @@ def _scaling(project: Project) -> Iterator[Outcome]:
 
 
 def _choose_routing(project: Project, outcomes: list[Outcome]) -> None:
-    """The shipped routing of alerts, unless this Alertmanager is too old to read it."""
+    """Use the shipped routing of alerts, unless this Alertmanager is too old for it."""
     folder, image = ROOT / "monitoring" / "prometheus", project.config()["alertmanager"]["image"]
     check = ["--entrypoint=amtool", f"--volume={folder}:/config:ro", image, "check-config", "/config/alertmanager.yml"]
     try:
@@ -126,7 +126,7 @@ def _choose_routing(project: Project, outcomes: list[Outcome]) -> None:
 
 @contextmanager
 def _limited(seconds: int) -> Iterator[None]:
-    """End by an error when the time is up; a signal that ends the test lets it clear up, too."""
+    """Raise an error when the time is up or a signal comes, so that the test cleans up."""
 
     def stop(number: int, _: object) -> None:
         raise Failed("the time is up" if number == signal.SIGALRM else f"stopped by signal {number}")
@@ -140,7 +140,7 @@ def _limited(seconds: int) -> Iterator[None]:
 
 @contextmanager
 def _cleared(project: Project, outcomes: list[Outcome], *, keep_images: bool) -> Iterator[None]:
-    """Nothing of the test before, nothing after; a failure becomes an outcome, with what the containers said."""
+    """Remove the project before and after the block; turn a failure into an outcome with the logs of the containers."""
     project.remove()
     try:
         yield

@@ -1,7 +1,4 @@
-"""The container engine, and one compose project of this test's own, which leaves nothing behind.
-
-Called by every step; every command is Docker's or Compose's own.
-"""
+"""Commands of Docker and Compose, and the compose project of the test."""
 
 import json
 import os
@@ -9,19 +6,19 @@ import shlex
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
+from benchmarks.common import waiting
 from settings import ROOT
 
 NAME = "verdict-compose-test"
 TAG = "compose-test"
 FILES = ("compose.yaml", "compose.test.yaml")
-# What the engine's own programs need; settings of whoever runs the test must not reach the containers.
+# Variables for Docker itself; other settings of the shell must not reach the containers.
 PASSED_ON = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
 COMMAND_SECONDS = 300.0
 POLL_SECONDS = 0.2
@@ -30,11 +27,11 @@ T = TypeVar("T")
 
 
 class NoEngine(Exception):
-    """There is nothing here that could run containers, or nowhere to get the images from: the test is skipped."""
+    """No container engine or no registry is reachable; the test is skipped."""
 
 
 class Failed(Exception):
-    """A command failed, or something did not come true in time; `said` is what the command left as its last words."""
+    """A command failed, or a condition was not met in time; `said` has the last lines of the command."""
 
     def __init__(self, what: str, said: str = "") -> None:
         super().__init__(f"{what}: {said}" if said else what)
@@ -42,7 +39,7 @@ class Failed(Exception):
 
 
 def run(*command: str, env: Mapping[str, str] | None = None, seconds: float = COMMAND_SECONDS) -> str:
-    """What a command prints.
+    """Run a command and return its output.
 
     Raises:
         Failed: its exit code is not 0, or it takes too long.
@@ -63,10 +60,10 @@ def run(*command: str, env: Mapping[str, str] | None = None, seconds: float = CO
 
 
 def compose_command() -> tuple[str, ...]:
-    """`docker compose` or `docker-compose`, with an engine that answers.
+    """Return `docker compose` or `docker-compose`, if an engine answers.
 
     Raises:
-        NoEngine: there is none.
+        NoEngine: no engine answers.
     """
     if not shutil.which("docker"):
         raise NoEngine("there is no `docker` command")
@@ -84,21 +81,19 @@ def compose_command() -> tuple[str, ...]:
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 60.0) -> T:
-    """What `condition` returns as soon as that is true.
+    """Return the value of `condition` as soon as it is true.
 
     Raises:
-        Failed: the time is up.
+        Failed: it was not true within the time.
     """
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > end:
-            raise Failed(f"not within {seconds:g} s: {what}")
-        time.sleep(POLL_SECONDS)
-    return value
+    try:
+        return waiting.wait_until(condition, what, seconds, POLL_SECONDS)
+    except waiting.NotInTime as error:
+        raise Failed(str(error)) from error
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
+    """Return free ports."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:
@@ -110,7 +105,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Project:
-    """The services of compose.yaml under a name of their own; `env` is what a user would have in .env."""
+    """The services of compose.yaml under the name of the test; `env` takes the place of .env."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], empty_env_file: Path) -> None:
         self._command = command
@@ -118,14 +113,14 @@ class Project:
         self._empty = str(empty_env_file)
 
     def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS, env: Mapping[str, str] | None = None) -> str:
-        """Run a command of Compose on the project, with another environment than the project's if one is given."""
+        """Run a command of Compose on the project, in the environment `env` if it is given."""
         return run(*self._on_this(), *arguments, env=env or self.env, seconds=seconds)
 
     def typed(self, lines: str, folder: Path) -> None:
-        """Run lines of a document in a folder as they stand there, on this project."""
+        """Run lines of a document unchanged in a folder, on this project."""
         compose = shlex.join(self._on_this())
         if self._command == ("docker-compose",):
-            lines = lines.replace(" --wait", "")  # version 1 has no such option; whoever calls waits
+            lines = lines.replace(" --wait", "")  # version 1 lacks the option; the caller waits
         function = f'docker() {{ shift; (cd {shlex.quote(str(ROOT))} && {compose} "$@"); }}'
         run("bash", "-euc", f"{function}; cd {shlex.quote(str(folder))}; {lines}", env=self.env)
 
@@ -134,18 +129,18 @@ class Project:
         return [*self._command, "-p", NAME, "--env-file", self._empty, *files]
 
     def config(self) -> dict[str, Any]:
-        """The services as Compose understands them, without those that only a profile starts."""
+        """Return the services as Compose reads them, without those of profiles."""
         services: dict[str, Any] = yaml.safe_load(self.compose("config"))["services"]
         return {name: service for name, service in services.items() if not service.get("profiles")}
 
     def containers(self, service: str, *, stopped: bool = False) -> list[str]:
-        """Ids of the containers of a service."""
+        """Return the ids of the containers of a service."""
         wanted = ["--filter", f"label=com.docker.compose.project={NAME}"]
         wanted += ["--filter", f"label=com.docker.compose.service={service}"]
         return run("docker", "ps", "--quiet", "--no-trunc", *(["--all"] if stopped else []), *wanted).split()
 
     def sql(self, query: str) -> list[str]:
-        """The rows that PostgreSQL answers, cells parted by `|`."""
+        """Run a query and return its rows, cells separated by `|`."""
         (container,) = self.containers("postgres")
         answer = run(
             "docker", "exec", "--env=PGPASSWORD", container, "psql", "--host=127.0.0.1", "--username=verdict",
@@ -156,46 +151,46 @@ class Project:
 
     @property
     def network(self) -> str:
-        """On which the store and the doorbell are."""
+        """The network of PostgreSQL and Valkey."""
         return f"{NAME}_back"
 
     def logs(self, service: str, lines: int = 20) -> str:
-        """What a service said last."""
+        """Return the last log lines of a service."""
         return self.compose("logs", "--no-color", f"--tail={lines}", service)
 
     def remove(self) -> None:
-        """Remove containers, networks and volumes, whatever an earlier run left included."""
+        """Remove containers, networks and volumes, also those of an earlier run."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", seconds=120)
 
     def remove_images(self) -> None:
-        """Remove the images that the test built."""
+        """Remove the images built by the test."""
         for name in ("verdict-api", "verdict-worker"):
             if run("docker", "image", "ls", "--quiet", f"{name}:{TAG}").strip():
                 run("docker", "image", "rm", f"{name}:{TAG}")
 
 
 def inspect(container: str) -> dict[str, Any]:
-    """What the engine knows of a container."""
+    """Return the description of a container."""
     (found,) = json.loads(run("docker", "inspect", container))
     return dict(found)
 
 
 def image_bytes(image: str) -> int:
-    """How big an image is, uncompressed."""
+    """Return the size of an image in bytes, uncompressed."""
     return int(run("docker", "image", "inspect", "--format", "{{.Size}}", image))
 
 
 def is_placeholder(image: str) -> bool:
-    """Whether an image only sleeps: it stands for one that cannot be had here."""
+    """Return whether an image only sleeps, as a placeholder for one that is not available."""
     (found,) = json.loads(run("docker", "image", "inspect", image))
     return "sleep infinity" in json.dumps(found["Config"].get("Entrypoint") or [])
 
 
 def fetch(image: str) -> None:
-    """Have an image at hand.
+    """Pull an image unless it is present.
 
     Raises:
-        NoEngine: no registry can be reached; one that is reached and does not know the image is a failure of ours.
+        NoEngine: no registry can be reached; if it lacks the image, the test fails.
     """
     if run("docker", "image", "ls", "--quiet", image).strip():
         return

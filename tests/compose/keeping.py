@@ -1,7 +1,4 @@
-"""What must outlive the containers: the data over down and up, and a dump over the loss of all of it.
-
-Called by tests.compose, after everything has been counted; backup and restore are typed as the runbook has them.
-"""
+"""Data outlives the containers, and a dump outlives the data; backup and restore run the commands of the runbook."""
 
 import re
 import tempfile
@@ -21,7 +18,7 @@ RUNBOOK = ROOT / "docs" / "operations.md"
 
 
 def data_is_kept(project: Project, client: httpx.Client, traffic: Traffic) -> Outcome:
-    """Down and up again: every job is still there, and work goes on."""
+    """Take everything down and up: every job is kept, and jobs are processed."""
     outcome, before = Outcome("down and up, data kept"), project.sql(COUNTS)
     project.compose("down")
     outcome.expect(not project.containers("postgres"), "PostgreSQL still runs")
@@ -31,7 +28,7 @@ def data_is_kept(project: Project, client: httpx.Client, traffic: Traffic) -> Ou
 
 
 def dump_is_restored(project: Project, client: httpx.Client, traffic: Traffic) -> Outcome:
-    """Every job is lost, and a dump of before brings it back."""
+    """Lose every job and restore a dump."""
     outcome, before = Outcome("dump, loss, restore, as typed in the runbook"), project.sql(COUNTS)
     with tempfile.TemporaryDirectory(prefix="verdict-dump-") as folder:
         project.typed(of_the_runbook("Backup"), Path(folder))
@@ -46,7 +43,7 @@ def dump_is_restored(project: Project, client: httpx.Client, traffic: Traffic) -
 def _expect_all(
     outcome: Outcome, before: Sequence[str], project: Project, client: httpx.Client, traffic: Traffic
 ) -> None:
-    """Ready again with what was there `before`: the counts, the results of a job; and work goes on."""
+    """Expect the counts and the results of `before`, and that jobs are processed."""
     wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
     after = project.sql(COUNTS)
     outcome.expect(before == after, f"before {before}, after {after}")
@@ -57,7 +54,7 @@ def _expect_all(
 
 
 def of_the_runbook(section: str) -> str:
-    """The lines for Compose in a section of the runbook."""
+    """Return the commands for Compose in a section of the runbook."""
     text = RUNBOOK.read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     blocks: list[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     (block,) = [each for each in blocks if each.startswith("docker compose")]

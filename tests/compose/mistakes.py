@@ -1,4 +1,4 @@
-"""What a container says when a setting or a secret is missing or wrong: one line that names it, and then it ends."""
+"""A missing or wrong setting or secret ends a container with one line that names it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.compose.outcome import Outcome
 from tests.compose.starting import is_ready
 
 SECRETS = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")
-# A process, what is wrong, and the word without which the line would help nobody.
+# Process, mistake, and a word that the line must contain.
 WRONG = (
     ("migrate", "PGPASSWORD=wrong", "password"),
     ("migrate", "DATABASE_URL=postgresql://verdict@nowhere:5432/verdict", "nowhere"),
@@ -22,7 +22,7 @@ WRONG = (
 
 
 def secrets_are_asked_for(project: Project) -> Outcome:
-    """Without a secret, or with an empty one, nothing starts, and one line says which it is."""
+    """Leave out or empty each secret: nothing starts, and one line names it."""
     outcome = Outcome("a missing or empty secret is named")
     for secret in SECRETS:
         without = {name: value for name, value in project.env.items() if name != secret}
@@ -38,7 +38,7 @@ def secrets_are_asked_for(project: Project) -> Outcome:
 
 
 def wrong_password_stops_the_start(project: Project, client: httpx.Client) -> Outcome:
-    """Another password than the database's: `up` ends with an error, one line says why, and what runs goes on."""
+    """Use a wrong database password: `up` fails, one line names the reason, and running containers are not affected."""
     outcome = Outcome("a password that is not the database's")
     wrong = project.env | {"POSTGRES_PASSWORD": "another"}
     try:
@@ -56,7 +56,7 @@ def wrong_password_stops_the_start(project: Project, client: httpx.Client) -> Ou
 
 
 def mistakes_are_named(project: Project) -> Outcome:
-    """A wrong setting or secret ends a process with one line, not with a traceback or in silence."""
+    """Set wrong settings and secrets: each process ends with one line, without a traceback."""
     outcome = Outcome("a wrong setting or secret gives one line")
     services = project.config()
     for service, setting, word in WRONG:

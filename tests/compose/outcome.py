@@ -1,4 +1,4 @@
-"""What a step of the compose test found, and the table of all of them."""
+"""The outcome of each step of the compose test, and their table."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,23 +10,23 @@ from rich.table import Table
 
 @dataclass(slots=True)
 class Outcome:
-    """What was done, what was measured, and what did not hold: nothing, if all is well."""
+    """The figures of a step and the failed expectations; `wrong` is empty if all held."""
 
     done: str
     figures: dict[str, object] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
-    not_shown: list[str] = field(default_factory=list)  # what could not be looked at here, and why
+    not_shown: list[str] = field(default_factory=list)  # checks that were not possible here, and the reasons
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
 
     def expect(self, held: object, otherwise: str) -> None:
-        """Note `otherwise` if it did not hold."""
+        """Add `otherwise` to the failed expectations unless `held`."""
         if not held:
             self.wrong.append(otherwise)
 
 
 def show(console: Console, outcomes: list[Outcome]) -> None:
-    """Print the summary, and below it what did not hold, in full."""
+    """Print the summary, and below it the failed expectations in full."""
     table = Table("step", "held", "figures", "s", title="Compose test", show_lines=True)
     for each in outcomes:
         figures = [f"{name}: {value}" for name, value in each.figures.items()]

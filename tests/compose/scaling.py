@@ -1,6 +1,6 @@
 """Bulk throughput of two workers against one, in one run: `python -m tests.compose --scaling`.
 
-Each worker is pinned to a core of its own and may use 0.6 of it, with one worker as with two; what is left of both
+Each worker is pinned to a core of its own and may use 0.6 of it, with one worker as with two; the rest of both
 cores is for the load, the API and PostgreSQL, which have the same share in both measurements.
 """
 
@@ -24,7 +24,7 @@ MOST_SECONDS = 200
 
 
 def two_against_one(project: Project, client: httpx.Client) -> Outcome:
-    """Rows a second from upload to end, and their ratio."""
+    """Measure rows a second from upload to end with one and two workers, and their ratio."""
     outcome, cores = Outcome("bulk throughput, 1 to 2 workers"), sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         outcome.not_shown.append("two cores are needed")

@@ -1,7 +1,4 @@
-"""How the containers come into being: built, brought up, and with no more rights than they need.
-
-Called by tests.compose, before tests.compose.working.
-"""
+"""The first steps: build the images, bring the containers up, check their rights."""
 
 import httpx
 
@@ -15,7 +12,7 @@ READY_SECONDS = 120.0
 
 
 def builds(project: Project) -> Outcome:
-    """Both images come into being, and the API's is small."""
+    """Build both images; the API's is small."""
     outcome = Outcome("images built")
     project.compose("build", "api", "migrate", "maintenance", "worker", seconds=420)
     base = image_bytes(BASE)
@@ -35,7 +32,7 @@ def builds(project: Project) -> Outcome:
 
 
 def comes_up(project: Project, client: httpx.Client) -> Outcome:
-    """From nothing to ready."""
+    """Bring everything up, from no containers to ready ones."""
     outcome = Outcome("up, migrated, ready")
     project.compose("up", "--detach", "--no-build")
     wait_until(lambda: is_ready(client), "/readyz says ready", READY_SECONDS)
@@ -46,7 +43,7 @@ def comes_up(project: Project, client: httpx.Client) -> Outcome:
 
 
 def is_ready(client: httpx.Client) -> bool:
-    """Whether the whole chain answers."""
+    """Return whether a review is classified by the whole chain."""
     try:
         return client.get("/readyz").status_code == 200
     except httpx.TransportError:
@@ -54,7 +51,7 @@ def is_ready(client: httpx.Client) -> bool:
 
 
 def is_hardened(project: Project) -> Outcome:
-    """Nothing runs as root, writes to its image, has a capability or is published beyond loopback."""
+    """Expect that no container runs as root, writes to its image, has capabilities or is published beyond loopback."""
     outcome = Outcome("non-root, read-only, no capabilities, loopback only, healthy")
     services = sorted(set(project.config()) - {"owners"})
     for service in services:

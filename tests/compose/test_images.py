@@ -1,4 +1,4 @@
-"""What can be said of Dockerfiles and their requirements without building them."""
+"""Rules for Dockerfiles and their requirements, checked without building them."""
 
 import re
 import subprocess
@@ -17,14 +17,14 @@ INFERRING = TRAINING | {"numpy", "onnxruntime", "onnxruntime-gpu", "tokenizers"}
 
 
 def instructions(path: Path) -> list[tuple[str, str]]:
-    """Instruction and argument of each line, continued lines joined."""
+    """Return instruction and argument of each line, continued lines joined."""
     text = re.sub(r"^#.*\n", "", path.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
     parts = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     return [(name, argument) for name, argument in parts]
 
 
 def pinned(name: str) -> dict[str, str]:
-    """Version of each distribution of a lock."""
+    """Return the version of each distribution in a lock file."""
     found = re.findall(r"^([\w.-]+)==(\S+)", (REQUIREMENTS / f"{name}.txt").read_text(), re.MULTILINE)
     return dict(found)
 
@@ -39,7 +39,7 @@ def test_every_stage_starts_from_the_pinned_base(path: Path) -> None:
 def test_an_image_runs_as_a_user_without_rights(path: Path) -> None:
     last = [name for name, _ in instructions(path)]
     users = [argument for name, argument in instructions(path) if name == "USER"]
-    assert users == ["10001:10001"]  # by number: Kubernetes' runAsNonRoot knows no names
+    assert users == ["10001:10001"]  # a number: runAsNonRoot of Kubernetes needs one
     assert last[-1] == "CMD"
 
 

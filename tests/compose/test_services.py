@@ -1,4 +1,4 @@
-"""What can be said of compose.yaml without starting it; Compose itself reads it where it is installed."""
+"""Rules for compose.yaml, checked without starting it; Compose reads it where it is installed."""
 
 import os
 import re
@@ -26,13 +26,13 @@ READS: dict[str, list[type[BaseSettings]]] = {
     "worker-gpu": [settings.DatabaseSettings, settings.QueueSettings, settings.WorkerSettings],
     "maintenance": [settings.DatabaseSettings, settings.QueueSettings, settings.MaintenanceSettings],
 }
-# What a container's image fixes: where it listens, and where its model lies.
+# Set by the image: its address and the folder of its model.
 FIXED_BY_THE_IMAGE = {"HOST", "PORT", "METRICS_HOST", "METRICS_PORT", "MODELS_DIR"}
-# What is for another Redis than the one inside, which has no TLS.
+# For a Redis outside of the containers; the one inside has no TLS.
 FOR_ANOTHER_REDIS = {"REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"}
 BESIDE_THE_SETTINGS = {"PGPASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"}
 SECRET = {"PGPASSWORD", "POSTGRES_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD", "DATA_SOURCE_PASS"}
-TOLD = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")  # what a reader of .env.example has to set
+TOLD = ("POSTGRES_PASSWORD", "GRAFANA_PASSWORD")  # the secrets that .env.example asks for
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -51,7 +51,7 @@ def test_a_container_can_change_nothing_but_its_volumes(name: str) -> None:
 
 @every_service
 def test_a_container_is_not_root(name: str) -> None:
-    # Ours say it in their Dockerfile.
+    # Images of Verdict have it in their Dockerfile.
     user = str(SERVICES[name].get("user", "10001" if name in OURS else "0"))
     assert user.partition(":")[0] not in {"0", "root"}
 
@@ -64,9 +64,9 @@ def test_a_container_has_limits(name: str) -> None:
 
 
 @every_service
-def test_a_container_starts_again_and_says_how_it_is(name: str) -> None:
+def test_a_container_restarts_and_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
-    # The Redis exporter's image has nothing that could ask it.
+    # The image of the Redis exporter has no program for a health check.
     assert ("healthcheck" in SERVICES[name]) == (name not in ONE_SHOT | {"redis-exporter"})
 
 
@@ -93,21 +93,21 @@ def test_a_secret_has_no_default(name: str) -> None:
     assert [each for each in environment if re.search("PASS|SECRET|_KEY", each) and each not in SECRET] == []
 
 
-def test_only_what_people_open_leaves_the_inner_network() -> None:
+def test_only_services_with_pages_leave_the_inner_network() -> None:
     assert yaml.safe_load((ROOT / "compose.yaml").read_text())["networks"]["back"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "front" in service["networks"]}
     assert outside == {"api", "prometheus", "alertmanager", "grafana"}
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
-def test_a_process_is_told_the_settings_it_reads_and_no_others(name: str) -> None:
+def test_a_process_gets_the_settings_that_it_reads_and_no_others(name: str) -> None:
     reads = {field.upper() for group in READS[name] for field in group.model_fields} - FIXED_BY_THE_IMAGE
     reads -= FOR_ANOTHER_REDIS
     assert set(SERVICES[name]["environment"]) - BESIDE_THE_SETTINGS == reads
 
 
 @pytest.mark.parametrize("name", sorted(OURS - ONE_SHOT))
-def test_a_process_waits_for_the_schema_and_the_doorbell(name: str) -> None:
+def test_a_process_waits_for_the_schema_and_valkey(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {
         "migrate": {"condition": "service_completed_successfully"},
         "redis": {"condition": "service_healthy"},
@@ -123,7 +123,7 @@ def test_a_process_has_time_to_finish_what_it_has_begun() -> None:
 
 @pytest.mark.parametrize("name", sorted(OURS - ONE_SHOT))
 def test_a_process_that_hangs_is_replaced_within_half_a_minute(name: str) -> None:
-    """Docker itself only says that a container is unhealthy."""
+    """Docker only marks a container as unhealthy."""
     check = SERVICES[name]["healthcheck"]
     image = "worker" if name.startswith("worker") else "api"
     [path] = re.findall(r"HEARTBEAT_FILE=(\S+)", (ROOT / f"Dockerfile.{image}").read_text())
@@ -151,7 +151,7 @@ def test_the_test_changes_neither_limits_nor_rights() -> None:
 
 
 def compose() -> list[str]:
-    """The command, or skip."""
+    """Return the command of Compose, or skip the test."""
     if shutil.which("docker-compose"):
         return ["docker-compose"]
     found = shutil.which("docker") and subprocess.run(
@@ -163,7 +163,7 @@ def compose() -> list[str]:
 
 
 def env_file(folder: Path, secrets: dict[str, str]) -> Path:
-    """The copy of .env.example that a reader makes, with these of its secrets set."""
+    """Write a copy of .env.example with these secrets set."""
     text = (ROOT / ".env.example").read_text()
     for name, value in secrets.items():
         text, found = re.subn(rf"^#{name}=$", f"{name}={value}", text, flags=re.MULTILINE)
@@ -174,7 +174,7 @@ def env_file(folder: Path, secrets: dict[str, str]) -> Path:
 
 
 def read_by_compose(env: Path, *options: str, files: tuple[str, ...] = ("compose.yaml",)) -> tuple[int, str, str]:
-    """Exit code, what was printed and what was complained of."""
+    """Return exit code, output and errors."""
     given = [part for file in files for part in ("-f", file)]
     command = [*compose(), *options, "--env-file", str(env), *given, "config"]
     told = {"PATH": os.environ["PATH"], "HOME": str(env.parent)}
@@ -188,7 +188,7 @@ def test_compose_reads_it(profile: list[str], files: tuple[str, ...], tmp_path: 
     code, printed, said = read_by_compose(env_file(tmp_path, dict.fromkeys(TOLD, "a")), *profile, files=files)
     assert (code, said) == (0, "")
     read = yaml.safe_load(printed)["services"]
-    # Compose 1 shows a service whose profile was not asked for, 2 does not.
+    # Compose 1 lists services of inactive profiles, 2 does not.
     assert set(read) >= set(SERVICES) - (set() if profile else {"worker-gpu"})
 
 

@@ -1,7 +1,4 @@
-"""Clients that submit jobs whatever happens, each under a key, and repeat what was not answered.
-
-Called by tests.compose, which breaks things; what they were promised is compared with what was stored.
-"""
+"""Clients that repeat each job under its idempotency key until it is accepted."""
 
 import itertools
 import threading
@@ -13,25 +10,25 @@ from uuid import uuid4
 
 import httpx
 
+from benchmarks.common.http_client import FINAL
 from benchmarks.common.review_texts import short_reviews
 
 CLIENTS = 4
 JOB_REVIEWS = 5
-WAIT_SECONDS = 5  # each client has one job open at a time, so the backlog stays small
+WAIT_SECONDS = 5  # a client has one job in flight, so the backlog stays small
 RETRY_SECONDS = 0.2
 GIVE_UP_SECONDS = 90.0
 ANSWER_SECONDS = 60.0
-FINAL = {"succeeded", "failed", "cancelled", "expired"}
 
 
 class Traffic:
-    """Runs while the block does; every submission that was begun is brought to its end."""
+    """Clients that submit jobs until the block ends; a submission that was begun is completed."""
 
     def __init__(self, url: str) -> None:
         self.accepted: set[str] = set()
         self.rows = 0
         self.answers: Counter[str] = Counter()  # by status; `none` where the connection broke
-        self.lost: list[str] = []  # submissions that nobody accepted in time: nothing was promised
+        self.lost: list[str] = []  # keys of submissions that were not accepted in time
         self._url = url
         self._texts = (f"{text} {number}" for number in itertools.count() for text in short_reviews(100, seed=number))
         self._lock = threading.Lock()
@@ -86,7 +83,7 @@ class Traffic:
 
 
 def ended(client: httpx.Client, job_id: str, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
-    """A job once it has ended, or as it is when the time is up."""
+    """Return a job once it has ended, or when the time is up."""
     end = time.monotonic() + seconds
     while True:
         job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}", params={"wait": 5}).raise_for_status().json()

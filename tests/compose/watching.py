@@ -1,4 +1,4 @@
-"""What Prometheus must see of the containers: every target, every rule, and a number for the scaler to ask for."""
+"""Prometheus scrapes every container, loads every rule and answers the queries of the autoscaler."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ TARGET_SECONDS = 90.0
 
 
 def everything_is_watched(project: Project, url: str, workers: int) -> Outcome:
-    """Every target answers, each worker is one, the rules are loaded and work, alerts have where to go."""
+    """Expect that every target answers, each worker is a target, the rules evaluate and alerts are routed."""
     outcome = Outcome("Prometheus: targets, rules, alerts")
     images = {name: service["image"] for name, service in project.config().items()}
     absent = {address for name, address in EXPORTERS.items() if is_placeholder(images[name])}
@@ -38,7 +38,7 @@ def everything_is_watched(project: Project, url: str, workers: int) -> Outcome:
 
 
 def _targets(prometheus: httpx.Client) -> list[tuple[str, str, bool]]:
-    """Job, address and whether it is up, of each target."""
+    """Return job, address and health of each target."""
     found = prometheus.get("/api/v1/targets", params={"state": "active"}).raise_for_status().json()
     return [
         (each["labels"]["job"], each["discoveredLabels"]["__address__"], each["health"] == "up")
@@ -47,7 +47,7 @@ def _targets(prometheus: httpx.Client) -> list[tuple[str, str, bool]]:
 
 
 def _down(prometheus: httpx.Client, absent: set[str], workers: int) -> list[str]:
-    """Addresses that should be up and are not, or a word on workers that are not known yet."""
+    """Return the addresses that are down, or a note on workers that are not discovered yet."""
     targets = _targets(prometheus)
     down = [address for _, address, up in targets if not up and address not in absent]
     known = sum(job == "worker" and up for job, _, up in targets)
@@ -66,7 +66,7 @@ def _rules(outcome: Outcome, prometheus: httpx.Client) -> None:
 
 
 def _asked_by_the_autoscaler() -> list[str]:
-    """The queries of the Kubernetes manifests: the metrics are the same."""
+    """Run the queries of the Kubernetes manifests, whose metrics are the same."""
     texts = [path.read_text() for path in sorted((ROOT / "kubernetes").rglob("*.yaml"))]
     found = [part for text in texts for part in yaml.safe_load_all(text) if part and part["kind"] == "ScaledObject"]
     return sorted({trigger["metadata"]["query"] for each in found for trigger in each["spec"]["triggers"]})

@@ -1,7 +1,4 @@
-"""What must hold of the containers while they work: answers, files, scale, faults, counts.
-
-Called by tests.compose, in this order.
-"""
+"""The steps with running containers, in order: answers, files, scale, faults, counts."""
 
 import csv
 import io
@@ -29,7 +26,7 @@ FROM jobs
 
 
 def answers(client: httpx.Client) -> Outcome:
-    """One review, the short form, and the pages that people open."""
+    """Classify one review by each endpoint, and open the pages."""
     outcome = Outcome("a review classified, pages shown")
     for page in ("/", "/docs", "/v1/models", "/v1/sla?window=1h"):
         status = client.get(page).status_code
@@ -42,7 +39,7 @@ def answers(client: httpx.Client) -> Outcome:
 
 
 def takes_a_file(client: httpx.Client) -> Outcome:
-    """A CSV file in, the same file out, Parquet too."""
+    """Upload a CSV file, and download it as CSV and Parquet."""
     outcome, table = Outcome(f"a CSV of {CSV_ROWS} rows, in and out"), io.StringIO()
     rows = [[str(n), f'Scene {n} is "{"warm" if n % 2 else "dull"}",\nand long.', f"film {n}"] for n in range(CSV_ROWS)]
     csv.writer(table).writerows([["id", "review", "film"], *rows])
@@ -59,7 +56,7 @@ def takes_a_file(client: httpx.Client) -> Outcome:
 
 
 def scales(project: Project, client: httpx.Client, workers: int) -> Outcome:
-    """More workers join while the others go on."""
+    """Add workers while the others run."""
     outcome = Outcome(f"scaled to {workers} workers")
     project.compose(
         "up", "--detach", "--no-build", "--no-deps", "--no-recreate", "--scale", f"worker={workers}", "worker"
@@ -70,13 +67,13 @@ def scales(project: Project, client: httpx.Client, workers: int) -> Outcome:
 
 
 def live_workers(client: httpx.Client) -> int:
-    """How many the API knows of."""
+    """Return the number of live workers by the API."""
     found = re.search(r'^verdict_workers_live{model="default"} (\S+)$', client.get("/metrics").text, re.MULTILINE)
     return int(float(found[1])) if found and found[1] != "NaN" else 0
 
 
 def bulk_begins(client: httpx.Client) -> Outcome:
-    """A longer file, which is worked on while everything else is broken."""
+    """Upload a longer file, which is processed during the faults."""
     outcome, draw = Outcome(f"a bulk job of {BULK_ROWS} rows begun"), random.Random(0)
     lines = [f'"{generated(draw, BULK_WORDS)} {number}"' for number in range(BULK_ROWS)]
     sent = client.post("/v1/jobs", content="\n".join(["review", *lines]).encode(), headers={"Content-Type": "text/csv"})
@@ -85,11 +82,11 @@ def bulk_begins(client: httpx.Client) -> Outcome:
 
 
 def worker_is_killed(project: Project, client: httpx.Client, traffic: Traffic) -> Outcome:
-    """Every process of one worker dies at once; the engine starts it again, nobody notices."""
+    """Kill every process of one worker: the engine restarts it, and no client notices."""
     outcome, container = Outcome("a worker killed under load"), project.containers("worker")[0]
     before = inspect(container)["RestartCount"]
     _more(traffic)
-    # A `docker kill` would count as wanted, and wanted ends are not mended.
+    # After `docker kill` the engine would not restart the container.
     run("docker", "exec", container, "sh", "-c", "kill -9 -1")
     wait_until(lambda: inspect(container)["RestartCount"] > before, "the engine starts the worker again")
     wait_until(lambda: inspect(container)["State"]["Running"], "the worker runs again")
@@ -99,7 +96,7 @@ def worker_is_killed(project: Project, client: httpx.Client, traffic: Traffic) -
 
 
 def server_is_restarted(project: Project, client: httpx.Client, traffic: Traffic, service: str) -> Outcome:
-    """Redis, or PostgreSQL, is stopped and started while jobs come in."""
+    """Stop and start Redis or PostgreSQL while jobs come in."""
     outcome = Outcome(f"{service} restarted under load")
     _more(traffic)
     before = dict(traffic.answers)
@@ -120,7 +117,7 @@ def _more(traffic: Traffic) -> None:
 
 
 def memory_is_within_limits(project: Project) -> Outcome:
-    """No container comes near its limit under this load."""
+    """Expect that no container comes near its memory limit."""
     outcome = Outcome("memory after the load, of its limit")
     ids = [container for service in sorted(project.config()) for container in project.containers(service)]
     form = '{"name": "{{.Name}}", "used": "{{.MemUsage}}", "percent": "{{.MemPerc}}"}'
@@ -133,7 +130,7 @@ def memory_is_within_limits(project: Project) -> Outcome:
 
 
 def counts_agree(project: Project, client: httpx.Client, traffic: Traffic, others: int) -> Outcome:
-    """What was accepted is what was answered: by the API's word, and by the tables. `others` are earlier jobs."""
+    """Expect that accepted and completed jobs agree, by the API and by the tables; `others` counts earlier jobs."""
     outcome = Outcome("accepted == answered")
     wait_until(lambda: project.sql(OPEN) == ["0"], "every job has ended", READY_SECONDS)
     jobs = [ended(client, job_id) for job_id in sorted(traffic.accepted)]

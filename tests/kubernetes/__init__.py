@@ -1,1 +1,1 @@
-"""What is said of kubernetes/: by its files, by what kubectl renders of them, and by promtool of its queries."""
+"""Tests of kubernetes/: its files, the overlays rendered by kubectl, and its queries in promtool."""

@@ -1,4 +1,4 @@
-"""The documents of kubernetes/, as they are written and as `kubectl kustomize` renders an overlay."""
+"""Read the documents of kubernetes/, as they are written and as `kubectl kustomize` renders an overlay."""
 
 import re
 import shutil
@@ -22,19 +22,19 @@ Document = dict[str, Any]
 
 
 def written() -> list[Document]:
-    """Every object in every file."""
+    """Return every object in every file."""
     paths = [path for path in sorted(FOLDER.rglob("*.yaml")) if path.name not in NO_OBJECTS]
     return [each for path in paths for each in documents(path.read_text())]
 
 
 def documents(text: str) -> list[Document]:
-    """The documents of a YAML text."""
+    """Return the documents of a YAML text."""
     return [each for each in yaml.safe_load_all(text) if each]
 
 
 @cache
 def rendered(overlay: str) -> list[Document]:
-    """What is applied of an overlay; skips where nothing is here to render it."""
+    """Return the objects of a rendered overlay; skip the test without kubectl."""
     for command in (["kubectl", "kustomize"], ["kustomize", "build"]):
         if shutil.which(command[0]):
             return documents(_render([*command, str(FOLDER / "overlays" / overlay)]))
@@ -44,45 +44,45 @@ def rendered(overlay: str) -> list[Document]:
 def _render(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # it warns of what it will not read one day
+    assert done.stderr == ""  # kubectl warns of deprecated fields
     return done.stdout
 
 
 def of_kind(found: list[Document], *kinds: str) -> list[Document]:
-    """Those of some kinds."""
+    """Return the objects of some kinds."""
     return [each for each in found if each["kind"] in kinds]
 
 
 def named(found: list[Document], kind: str, name: str) -> Document:
-    """The only one of a kind with a name."""
+    """Return the only object of this kind and name."""
     [one] = [each for each in of_kind(found, kind) if each["metadata"]["name"] == name]
     return one
 
 
 def pod(workload: Document) -> Document:
-    """The specification of a workload's pods."""
+    """Return the specification of a workload's pods."""
     specification: Document = workload["spec"]["template"]["spec"]
     return specification
 
 
 def labels(workload: Document) -> dict[str, str]:
-    """The labels of a workload's pods."""
+    """Return the labels of a workload's pods."""
     found: dict[str, str] = workload["spec"]["template"]["metadata"]["labels"]
     return found
 
 
 def component(workload: Document) -> str:
-    """Which process of ours a workload runs; `redis` is the only other."""
+    """Return the component of a workload: a process of Verdict, or `redis`."""
     return labels(workload)["app.kubernetes.io/component"]
 
 
 def containers(workload: Document) -> list[Document]:
-    """All containers of a workload, those that run before the others first."""
+    """Return all containers of a workload, init containers first."""
     return [*pod(workload).get("initContainers", []), *pod(workload).get("containers", [])]
 
 
 def chosen(workloads: list[Document], selector: Document) -> list[Document]:
-    """Those whose pods a selector selects."""
+    """Return the workloads whose pods a selector matches."""
     return [each for each in workloads if _selects(selector, labels(each))]
 
 
@@ -94,18 +94,18 @@ def _selects(selector: Document, found: dict[str, str]) -> bool:
 
 
 def ports(workload: Document) -> dict[str, int]:
-    """The ports of a workload's containers, by name."""
+    """Return the ports of a workload's containers by name."""
     return {port["name"]: port["containerPort"] for each in containers(workload) for port in each.get("ports", [])}
 
 
 def script(probe: Document) -> str:
-    """The Python code that a probe runs."""
+    """Return the Python code of a probe."""
     code: str = probe["exec"]["command"][-1]
     return code
 
 
 def queries() -> Iterator[tuple[str, str]]:
-    """Name and PromQL of every trigger that scales by Prometheus."""
+    """Return name and PromQL of every Prometheus trigger."""
     for scaled in of_kind(written(), "ScaledObject"):
         for trigger in scaled["spec"]["triggers"]:
             assert trigger["type"] == "prometheus"
@@ -114,10 +114,10 @@ def queries() -> Iterator[tuple[str, str]]:
 
 
 def image_name(image: str) -> str:
-    """An image without its tag."""
+    """Return an image without its tag."""
     return image.partition(":")[0]
 
 
 def base(path: str) -> Path:
-    """A file of the base."""
+    """Return the objects of a file of the base."""
     return FOLDER / "base" / path

@@ -1,4 +1,4 @@
-"""Writes Kubernetes' copy of the rules of Prometheus: `python -m tests.kubernetes.rules`."""
+"""Write the Prometheus rules as a PrometheusRule of Kubernetes: `python -m tests.kubernetes.rules`."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ HEAD = "# Written by `python -m tests.kubernetes.rules` from monitoring/promethe
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as such."""
+    """Write a text of several lines as a block."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -23,7 +23,7 @@ _Dumper.add_representer(str, _text)
 
 
 def text() -> str:
-    """The file as it must be."""
+    """Return the contents of the file."""
     rule: dict[str, Any] = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",

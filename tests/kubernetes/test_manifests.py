@@ -1,4 +1,4 @@
-"""What every manifest must be, read from the files as they are; nothing but Python is needed."""
+"""Rules for every manifest, checked on the files; needs only Python."""
 
 import re
 import subprocess
@@ -70,14 +70,14 @@ def test_a_container_can_change_nothing_but_its_volumes(workload: Document) -> N
 
 
 @every_pod
-def test_a_container_says_what_it_needs_and_may_have(workload: Document) -> None:
+def test_a_container_has_requests_and_limits(workload: Document) -> None:
     for each in containers(workload):
         assert {"cpu", "memory"} <= set(each["resources"]["requests"])
         assert {"cpu", "memory"} <= set(each["resources"]["limits"])
 
 
 @pytest.mark.parametrize("workload", of_kind(ALL, *WORKLOADS), ids=lambda each: each["metadata"]["name"])
-def test_a_pod_is_not_root_and_knows_nothing_of_the_cluster(workload: Document) -> None:
+def test_a_pod_is_not_root_and_has_no_token_of_the_cluster(workload: Document) -> None:
     specification = pod(workload)
     security = specification["securityContext"]
     assert security["runAsNonRoot"] is True
@@ -107,7 +107,7 @@ def test_no_secret_is_written_here() -> None:
 
 
 @each_of_ours
-def test_a_process_is_told_settings_that_it_reads(workload: Document) -> None:
+def test_a_process_gets_only_settings_that_it_reads(workload: Document) -> None:
     reads = {field.upper() for group in READS[component(workload)] for field in group.model_fields}
     [main] = pod(workload)["containers"]
     assert {each["name"] for each in main["env"]} <= reads
@@ -157,7 +157,7 @@ def test_a_process_has_time_to_finish_what_it_has_begun() -> None:
 
 
 @pytest.mark.parametrize("workload", of_kind(ALL, "Deployment"), ids=lambda each: each["metadata"]["name"])
-def test_a_process_is_asked_whether_it_is_ready_and_alive(workload: Document) -> None:
+def test_a_process_has_probes(workload: Document) -> None:
     for each in pod(workload)["containers"]:
         assert {"readinessProbe", "livenessProbe"} <= set(each)
 
@@ -170,7 +170,7 @@ def test_a_process_is_asked_whether_it_is_ready_and_alive(workload: Document) ->
 def test_a_process_that_hangs_is_replaced_within_half_a_minute(workload: Document) -> None:
     main = pod(workload)["containers"][0]
     probe = main["livenessProbe"]
-    assert probe["terminationGracePeriodSeconds"] == 1  # SIGTERM is not heard by what is stopped
+    assert probe["terminationGracePeriodSeconds"] == 1  # a stopped process does not receive SIGTERM
     noticed = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
     if component(workload) == "api":
         assert probe["httpGet"]["path"] == "/livez"
@@ -188,7 +188,7 @@ def test_a_drained_node_takes_one_pod_of_a_kind_at_a_time() -> None:
     assert budgets == dict.fromkeys(("api", "worker", "maintenance"), 1)
 
 
-def test_what_selects_pods_finds_some() -> None:
+def test_every_selector_matches_pods() -> None:
     workloads = of_kind(ALL, *WORKLOADS)
     for each in of_kind(ALL, "Deployment"):
         assert chosen(workloads, each["spec"]["selector"]) == [each]
@@ -215,7 +215,7 @@ def test_every_process_with_metrics_is_scraped_under_its_name() -> None:
     assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "api"
 
 
-def test_nobody_may_talk_but_to_ports_that_are_served() -> None:
+def test_network_policies_allow_only_served_ports() -> None:
     policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(ALL, "NetworkPolicy")}
     assert policies["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     workloads = of_kind(ALL, "Deployment")
@@ -225,7 +225,7 @@ def test_nobody_may_talk_but_to_ports_that_are_served() -> None:
         assert all(rule["from"] for rule in policy.get("ingress", []))
 
 
-def test_what_is_scaled_is_there_and_has_no_number_of_its_own() -> None:
+def test_a_scaled_workload_exists_and_has_no_fixed_replicas() -> None:
     [component_file] = FOLDER.glob("components/autoscaling/kustomization.yaml")
     [patch] = yaml.safe_load(component_file.read_text())["patches"]
     for each in of_kind(ALL, "ScaledObject", "HorizontalPodAutoscaler"):

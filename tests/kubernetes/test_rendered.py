@@ -24,21 +24,21 @@ from tests.kubernetes.reading import (
     written,
 )
 
-VERSIONS = ["1.30", "1.37"]  # from the oldest that has all that is used, to the newest that is known here
+VERSIONS = ["1.30", "1.37"]  # the oldest version with all used fields, and the newest with a schema here
 CUSTOM: dict[str, ModuleType] = {
     "keda.sh/v1alpha1": keda,
     "monitoring.coreos.com/v1": prometheus_operator,
 }
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
-# As written, too: then they are looked at where there is no kubectl.
+# Also as written, for machines without kubectl.
 every_set = pytest.mark.parametrize(
     "documents", [written, *[partial(rendered, overlay) for overlay in OVERLAYS]], ids=["written", *OVERLAYS]
 )
 
 
 def of_kubernetes(found: list[Document]) -> list[Document]:
-    """Those that any cluster knows."""
+    """Return the objects of built-in kinds."""
     return [each for each in found if each["apiVersion"] not in CUSTOM]
 
 
@@ -56,7 +56,7 @@ def test_an_invalid_object_is_noticed() -> None:
 
 
 def through_model(document: Document) -> Any:
-    """A custom object as its model understands it; what it does not know is missing."""
+    """Return a custom object without the fields that its model lacks."""
     model = getattr(CUSTOM[document["apiVersion"]], document["kind"]).model_validate(document)
     return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
@@ -76,7 +76,7 @@ def test_an_unknown_field_of_an_operator_is_noticed() -> None:
     assert through_model(wrong) != wrong
 
 
-def test_every_object_that_is_written_is_in_an_overlay_and_so_looked_at() -> None:
+def test_every_object_is_in_an_overlay() -> None:
     def names(found: list[Document]) -> set[tuple[str, str]]:
         return {(each["kind"], each["metadata"]["name"]) for each in found}
 
@@ -93,7 +93,7 @@ def test_everything_is_in_one_namespace_that_allows_it(overlay: str) -> None:
 
 
 @every_overlay
-def test_every_image_of_ours_is_of_this_version(overlay: str) -> None:
+def test_every_image_of_verdict_has_this_version(overlay: str) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     images = {each["image"] for workload in of_kind(rendered(overlay), *WORKLOADS) for each in containers(workload)}
     ours = {image for image in images if image.startswith("verdict-")}
@@ -115,7 +115,7 @@ def test_processes_wait_for_the_schema(overlay: str) -> None:
 
 
 @every_overlay
-def test_what_is_scaled_has_no_number_that_an_apply_would_set_back(overlay: str) -> None:
+def test_a_scaled_workload_has_no_replicas_that_an_apply_would_reset(overlay: str) -> None:
     found = rendered(overlay)
     scaled = of_kind(found, "ScaledObject", "HorizontalPodAutoscaler")
     targets = {each["spec"]["scaleTargetRef"]["name"] for each in scaled}

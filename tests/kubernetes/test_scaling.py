@@ -1,4 +1,4 @@
-"""How many workers the queries ask for, computed by promtool from made-up series."""
+"""The number of workers that the queries ask for, computed by promtool from invented series."""
 
 import math
 import re
@@ -22,7 +22,7 @@ UP = {
     BACKLOG.format("bulk"): "0x20",
     CAPACITY: "93600x20",
     WORKERS: "2x20",
-    # Another model's, of which nothing shall be seen here.
+    # Another model, which must not count here.
     'verdict_backlog_tokens{model="other",lane="bulk"}': "99999999x20",
     'verdict_capacity_tokens_per_second{model="other"}': "1x20",
     'verdict_workers_live{model="other"}': "9x20",
@@ -33,9 +33,9 @@ STARTED = 'verdict_queue_seconds_count{{model="{}",lane="{}"}}'
 
 
 def value(tmp_path: Path, query: str, series: dict[str, str]) -> float | None:
-    """What a query is after five minutes of these series; None where it finds nothing."""
+    """Return the value of a query after five minutes of these series; None if it is empty."""
     given = [{"series": name, "values": values} for name, values in series.items()]
-    # Nothing is ever expected rightly: promtool then tells what it has got.
+    # The expected value is wrong on purpose: promtool then prints the real one.
     asked = [{"expr": query, "eval_time": "5m", "exp_samples": [{"value": -1}]}]
     test = {"interval": "15s", "input_series": given, "promql_expr_test": asked}
     path = tmp_path / "test.yml"
@@ -53,9 +53,9 @@ def value(tmp_path: Path, query: str, series: dict[str, str]) -> float | None:
     ("changed", "seconds"),
     [
         ({}, 0.0),
-        # 468,000 tokens for workers of 46,800 a second each: ten seconds of one, however many there are.
+        # 468,000 tokens at 46,800 a second: ten seconds of one worker, however many there are.
         ({BACKLOG.format("bulk"): "468000x20"}, 10.0),
-        # Every API process tells the same of the store; it counts once.
+        # Every API process exports the same backlog; it counts once.
         (
             {
                 'verdict_backlog_tokens{model="default",lane="bulk",pod="a"}': "468000x20",
@@ -63,7 +63,7 @@ def value(tmp_path: Path, query: str, series: dict[str, str]) -> float | None:
             },
             10.0,
         ),
-        # No worker is there to tell how fast it is.
+        # No worker exports its rate.
         (
             {
                 BACKLOG.format("bulk"): "468000x20",
@@ -81,7 +81,7 @@ def test_the_backlog_is_seconds_of_one_worker(tmp_path: Path, changed: dict[str,
 
 
 @needs_promtool
-def test_without_the_store_nothing_is_said_and_nothing_scaled(tmp_path: Path) -> None:
+def test_without_postgresql_the_query_is_empty_and_nothing_is_scaled(tmp_path: Path) -> None:
     away = {'verdict_store_up{job="api"}': "0x20"}
     assert value(tmp_path, dict(queries())["worker backlog"], away) is None
     assert value(tmp_path, dict(queries())["worker-gpu bulk"], away) is None

@@ -1,4 +1,4 @@
-"""The init container ends when the schema is there, and says until then what it waits for."""
+"""The init container waits for the schema, and logs the reason."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ SCRIPT = FOLDER / "components" / "wait-for-schema" / "wait_for_schema.py"
 
 @contextmanager
 def waiting(url: str) -> Iterator["subprocess.Popen[str]"]:
-    """The script, started."""
+    """Start the script."""
     environment = os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, SCRIPT], env=environment, stderr=subprocess.PIPE, text=True)
     with process:
@@ -37,7 +37,7 @@ def nothing(postgres: str) -> Iterator[DatabaseSettings]:
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    """Exit code, and what else it said."""
+    """Return the exit code and the rest of the output."""
     _, said = process.communicate(timeout=30)
     return process.returncode, said
 
@@ -52,7 +52,7 @@ def test_it_waits_until_the_schema_is_there(nothing: DatabaseSettings) -> None:
 
 
 @pytest.mark.parametrize(("revision", "goes_on"), [("0001_spine", False), ("9999_later", True)])
-def test_an_older_schema_will_not_do_but_a_newer_one(
+def test_a_newer_schema_is_accepted_and_an_older_one_is_not(
     database: DatabaseSettings, revision: str, *, goes_on: bool
 ) -> None:
     engine = connect(database, "test")
@@ -67,7 +67,7 @@ def test_an_older_schema_will_not_do_but_a_newer_one(
             assert f"the schema is at {revision}" in process.stderr.readline()
 
 
-def test_it_says_that_the_store_is_away() -> None:
+def test_an_unreachable_database_is_named() -> None:
     with waiting("postgresql://nobody:none@127.0.0.1:1/none") as process:
         assert process.stderr
         assert process.stderr.readline().startswith("wait-for-schema: The database cannot be reached")
