@@ -29,6 +29,7 @@ FOLDERS = (
     "migrations",
     "monitoring",
     "tests",
+    "tests",
     "training",
     "worker",
 )

@@ -74,12 +74,12 @@ def _add(
     if key:
         job_id = once(state, key, response, add)
         return job_id, added[0] if added else None
-    chosen = state.models.remembered(model)
+    chosen = state.models.cached(model)
     if chosen is None:
         with reading(state.engine) as connection:
             chosen = state.models.choose(connection, model, "/model")
     queue = ModelLane(chosen, new.lane)
-    return submissions.add_in_one_trip(state.engine, new, chosen, state.admission.within(queue)), queue
+    return submissions.add_in_one_trip(state.engine, new, chosen, state.admission.limit(queue)), queue
 
 
 async def wait_for_job(state: ApiState, job_id: UUID, wait: float = 0, *, new: bool = False) -> JobOut:
