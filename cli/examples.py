@@ -1,6 +1,7 @@
 """`verdict examples`: manage the labelled reviews that similar reviews come from (cli._examples)."""
 
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +57,7 @@ def list_(json: JsonOption = False) -> None:
     work = _work()
     with _store() as engine:
         _, embedder = work.model()
-        rows = [row._asdict() for row in work.datasets(engine, embedder)]
+        rows = [asdict(row) for row in work.datasets(engine, embedder)]
 
     def table() -> Table:
         drawn = Table("data set", "label", "examples", "embedded")
