@@ -8,11 +8,12 @@ import re
 
 import httpx
 
+from benchmarks.common.http_client import FINAL
 from benchmarks.common.review_texts import generated
 from tests.compose.engine import NAME, Project, inspect, run, wait_until
 from tests.compose.outcome import Outcome
 from tests.compose.starting import READY_SECONDS, is_ready
-from tests.compose.traffic import FINAL, Traffic, ended
+from tests.compose.traffic import Traffic, ended
 
 CSV_ROWS = 200
 BULK_ROWS, BULK_WORDS = 2000, 100
