@@ -17,7 +17,8 @@ def embedder(
 ) -> None:
     """Fit an embedder of reviews and measure it on the validation split."""
     with one_line_errors():
-        from training.recipes.options import EmbedderConfig, load_config
+        from training.recipes.options import EmbedderConfig
+        from training.recipes.reading import load_config
 
         settings = load_config(config, EmbedderConfig, override or ())
         from training.learn.fit_embedder import fit_embedder

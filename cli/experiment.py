@@ -16,7 +16,8 @@ def experiment(
 ) -> None:
     """Train with each variant and seed, and write a table and a plot; finished runs are not repeated."""
     with one_line_errors():
-        from training.recipes.options import ExperimentConfig, load_config
+        from training.recipes.options import ExperimentConfig
+        from training.recipes.reading import load_config
 
         settings = load_config(config, ExperimentConfig, override or ())
         from training.learn.experiment import experiment as run

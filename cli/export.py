@@ -33,7 +33,7 @@ def export(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     """Export the best checkpoint to ONNX, quantise and calibrate it, and write manifest and model card."""
     with one_line_errors():
         from training.export.export_model import export as run_export
-        from training.recipes.options import checked
+        from training.recipes.reading import checked
         from training.recipes.recipe import ExportConfig
         from training.run_log import on_screen
 

@@ -31,7 +31,7 @@ def label(  # noqa: PLR0913, PLR0917 - each option of a command is a parameter
     """Write the predictions of a trained network for every text of a file, part by part."""
     with one_line_errors():
         from training.learn.label import label as run_label
-        from training.recipes.options import checked
+        from training.recipes.reading import checked
         from training.recipes.recipe import LabelConfig
 
         given = {

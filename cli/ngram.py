@@ -17,7 +17,8 @@ def ngram(
 ) -> None:
     """Fit a linear classifier over n-grams of word pieces and measure it on the validation split."""
     with one_line_errors():
-        from training.recipes.options import NgramConfig, load_config
+        from training.recipes.options import NgramConfig
+        from training.recipes.reading import load_config
 
         settings = load_config(config, NgramConfig, override or ())
         from training.learn.fit_ngrams import fit_ngrams

@@ -18,7 +18,8 @@ def pretrain(
 ) -> None:
     """Continue the masked-language training of a base model on reviews; the result is a base model for `train`."""
     with one_line_errors():
-        from training.recipes.options import PretrainConfig, load_config
+        from training.recipes.options import PretrainConfig
+        from training.recipes.reading import load_config
 
         settings = load_config(config, PretrainConfig, override or ())
         from training.learn.pretrain import pretrain as run

@@ -23,7 +23,8 @@ def search(
     A repeated command continues an interrupted search.
     """
     with one_line_errors():
-        from training.recipes.options import SearchConfig, load_config
+        from training.recipes.options import SearchConfig
+        from training.recipes.reading import load_config
 
         overrides = [*(override or ()), *([f"trials={trials}"] if trials else [])]
         settings = load_config(config, SearchConfig, overrides)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from training.errors import TrainingError
-from training.recipes.options import DataConfig, ExperimentConfig, NgramConfig, PretrainConfig, TrainConfig, load_config
+from training.recipes.options import DataConfig, ExperimentConfig, NgramConfig, PretrainConfig, TrainConfig
+from training.recipes.reading import load_config
 
 
 def recipe(folder: Path, content: str) -> Path:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.training.conftest import recipe
 from training.errors import TrainingError
-from training.recipes.options import ExperimentConfig, PreprocessingConfig, load_config
+from training.recipes.options import ExperimentConfig, PreprocessingConfig
+from training.recipes.reading import load_config
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
 pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")

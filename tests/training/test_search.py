@@ -15,7 +15,8 @@ import yaml
 from cli.search import search as command
 from tests.training.conftest import recipe
 from training.errors import TrainingError
-from training.recipes.options import SearchConfig, TrainConfig, load_config
+from training.recipes.options import SearchConfig, TrainConfig
+from training.recipes.reading import load_config
 
 
 def written(base_model: Path, sentences: Path, folder: Path) -> Path:

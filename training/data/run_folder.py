@@ -17,7 +17,8 @@ import yaml
 from training.data.reviews import DataSource, Reviews, load_reviews, sample
 from training.data.split import split_reviews
 from training.errors import TrainingError
-from training.recipes.options import DataConfig, RowsConfig, TrainConfig, checked
+from training.recipes.options import DataConfig, RowsConfig, TrainConfig
+from training.recipes.reading import checked
 
 # Folder in a run that holds a mean-pooled network as it was trained. Its weights do not have the file name that
 # transformers looks for: loaded into an architecture of transformers they would predict at random without an error.

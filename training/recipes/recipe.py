@@ -18,16 +18,12 @@ from training.recipes.options import (
     EmbedderConfig,
     Folders,
     NgramConfig,
-    Override,
     PretrainConfig,
     RowsConfig,
     TemplatesConfig,
     TrainConfig,
-    checked,
-    lay_over,
-    parse_override,
-    read_values,
 )
+from training.recipes.reading import Override, checked, lay_over, parse_override, read_values
 
 
 class LabelConfig(BaseModel):

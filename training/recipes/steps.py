@@ -21,7 +21,8 @@ from training.learn.label import label
 from training.learn.model import base_config, load_trained
 from training.learn.pretrain import pretrain
 from training.learn.train import train
-from training.recipes.options import EmbedderConfig, NgramConfig, PretrainConfig, TemplatesConfig, TrainConfig, checked
+from training.recipes.options import EmbedderConfig, NgramConfig, PretrainConfig, TemplatesConfig, TrainConfig
+from training.recipes.reading import checked
 from training.recipes.recipe import ExportConfig, LabelConfig, RecipeStep
 from training.recipes.registration import registered, versioned
 
