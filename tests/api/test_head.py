@@ -66,7 +66,7 @@ def test_the_request_log_names_head(client: httpx.Client, engine: Engine) -> Non
 
 
 def test_an_unexpected_error_is_answered_without_a_body(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.routes.health.resources.register", lambda: 1 / 0)
+    monkeypatch.setattr("api.routes.health.gauges.refresh", lambda *_: 1 / 0)
     with capture_logs():  # a traceback on the console takes seconds
         answer = client.head("/metrics")
     assert (answer.status_code, answer.content) == (500, b"")

@@ -257,7 +257,7 @@ def test_every_documented_error_occurs(  # noqa: PLR0917  fixtures
         by_deletion(client, provoked)
         by_faults(client, provoked, documented, engine)
         with monkeypatch.context() as broken, capture_logs():
-            broken.setattr("api.routes.health.resources.register", lambda: 1 / 0)
+            broken.setattr("api.routes.health.gauges.refresh", lambda *_: 1 / 0)
             provoked.send(client, METRICS)
             broken.setattr("api.routes.health.newest", lambda: 1 / 0)
             provoked.send(client, READINESS)

@@ -242,7 +242,7 @@ def test_a_refusal_has_the_security_headers(client: httpx.Client) -> None:
 def test_an_answer_to_an_unexpected_error_has_the_security_headers(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.routes.health.resources.register", lambda: 1 / 0)
+    monkeypatch.setattr("api.routes.health.gauges.refresh", lambda *_: 1 / 0)
     answer = client.get("/metrics")
     assert problem(answer) == (500, "internal-error")
     assert set(HEADERS) <= set(answer.headers)
