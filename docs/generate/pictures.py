@@ -47,7 +47,7 @@ FRAME = """<svg class="{unique_id}" width="{width}" height="{height}"
 def main() -> None:
     """Write both pictures."""
     PICTURES.mkdir(exist_ok=True)
-    with running_stack() as stack, tempfile.TemporaryDirectory() as folder:
+    with running_stack() as stack, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         (PICTURES / "terminal.svg").write_text(terminal(stack), encoding="utf-8")
         with browser(Path(folder)) as page:
             (PICTURES / "page.png").write_bytes(pictured(page, stack))
