@@ -1,5 +1,6 @@
 """Rules for compose.yaml, checked without starting it; Compose reads it where it is installed."""
 
+import lzma
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from py3langid.langid import MODEL_DIR, MODEL_FILE
 from pydantic_settings import BaseSettings
 
 import settings
@@ -16,6 +18,10 @@ from monitoring import liveness
 from settings import ROOT
 from tests.compose.keeping import of_the_runbook
 
+WORKER_MANIFESTS = [
+    ROOT / "kubernetes" / "base" / "worker.yaml",
+    ROOT / "kubernetes" / "overlays" / "gpu" / "worker.yaml",
+]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 OURS = {"migrate", "api", "worker", "worker-gpu", "maintenance"}
 ONE_SHOT = {"migrate"}
@@ -128,9 +134,19 @@ def test_a_process_that_hangs_is_replaced_within_half_a_minute(name: str) -> Non
     image = "worker" if name.startswith("worker") else "api"
     [path] = re.findall(r"HEARTBEAT_FILE=(\S+)", (ROOT / f"Dockerfile.{image}").read_text())
     assert f'replace_if_hung(Path("{path}"))' in check["test"][-1]
-    assert f"{path.rpartition('/')[0]}:size=64m" in SERVICES[name]["tmpfs"]
+    assert path.rpartition("/")[0] in {each.partition(":")[0] for each in SERVICES[name]["tmpfs"]}
     seconds = [int(check[each].removesuffix("s")) for each in ("interval", "timeout")]
     assert liveness.LIMIT_SECONDS + sum(seconds) <= 30
+
+
+def test_a_worker_has_room_for_the_language_model_that_is_unpacked_at_its_start() -> None:
+    with lzma.open(MODEL_DIR / MODEL_FILE) as file:
+        unpacked = sum(len(part) for part in iter(lambda: file.read(1 << 20), b""))
+    rooms = [SERVICES[name]["tmpfs"] for name in OURS if name.startswith("worker")]
+    rooms += [re.findall(r"emptyDir: \{sizeLimit: (\d+)Mi\}", path.read_text()) for path in WORKER_MANIFESTS]
+    sizes = [int(re.findall(r"\d+", each)[0]) << 20 for room in rooms for each in room]
+    assert len(sizes) == 4
+    assert min(sizes) >= 2 * unpacked
 
 
 def test_the_exporters_and_every_process_are_scraped() -> None:
