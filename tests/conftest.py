@@ -109,6 +109,21 @@ def engine(database: DatabaseSettings) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def nothing(postgres: str) -> Iterator[DatabaseSettings]:
+    """A database without any table."""
+    with new_database(postgres, "template0") as settings:
+        yield settings
+
+
+@pytest.fixture
+def bare(nothing: DatabaseSettings) -> Iterator[Engine]:
+    """A pool on the database without any table."""
+    engine = connect(nothing, "test")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
 def queue(valkey: RunningServer) -> QueueSettings:
     """The test's Valkey, emptied."""
     with redis.Redis.from_url(valkey.url) as client:

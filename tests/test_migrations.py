@@ -1,6 +1,5 @@
 """The migrations build exactly what the models say, in any order of events."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,12 +10,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from db import migrate
-from db.engine import DatabaseUnavailable, DatabaseUnusable, Engine, connect, transaction
+from db.engine import DatabaseUnavailable, DatabaseUnusable, Engine, transaction
 from db.migrate import alembic_config, newest, upgrade
 from db.models import Base
 from local import embedded
 from settings import ROOT, DatabaseSettings
-from tests.conftest import new_database
 from tests.db import steps
 
 CATALOGUE = {
@@ -31,20 +29,6 @@ CATALOGUE = {
         SELECT relname, reloptions FROM pg_class
         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1""",
 }
-
-
-@pytest.fixture
-def nothing(postgres: str) -> Iterator[DatabaseSettings]:
-    """A database without any table."""
-    with new_database(postgres, "template0") as settings:
-        yield settings
-
-
-@pytest.fixture
-def bare(nothing: DatabaseSettings) -> Iterator[Engine]:
-    engine = connect(nothing, "test")
-    yield engine
-    engine.dispose()
 
 
 def catalogue(engine: Engine) -> dict[str, list[Any]]:

@@ -18,27 +18,12 @@ from db.migrate import newest, upgrade
 from db.preflight import check
 from local import embedded
 from settings import ROOT, DatabaseSettings, WorkerSettings
-from tests.conftest import new_database
 from tests.db import steps
 from tests.db.proxies import TlsServer, pooler, serving
 from tests.servers import postgres_server
 
 SEARCH_PATH = "?options=-csearch_path%3D"
 TIMEOUT = "-c statement_timeout=5000"
-
-
-@pytest.fixture
-def nothing(postgres: str) -> Iterator[DatabaseSettings]:
-    """A database without any table."""
-    with new_database(postgres, "template0") as settings:
-        yield settings
-
-
-@pytest.fixture
-def bare(nothing: DatabaseSettings) -> Iterator[Engine]:
-    engine = connect(nothing, "test")
-    yield engine
-    engine.dispose()
 
 
 def with_(settings: DatabaseSettings, suffix: str = "", **parts: str) -> DatabaseSettings:

@@ -1,6 +1,7 @@
 """A network so small that it trains in a second, and sentences for it to learn."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +17,41 @@ EXTRA = "the training extra is not installed: pip install 'verdict[train]'"
 WORDS = {"bad": "awful dull boring weak", "fair": "okay average passable usual", "good": "superb moving witty lovely"}
 
 
-@pytest.fixture(scope="session")
-def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random encoder of two layers and the vocabulary of `sentences`."""
+def save_random_base(folder: Path, architecture: str, special: Mapping[str, str], words: str, positions: int) -> None:
+    """Save a random encoder of two layers, of an architecture of transformers, with a tokenizer for `words`.
+
+    `special` has the tokens pad, unk, cls, sep and mask by these names, in the order of their ids.
+    """
     torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
     transformers = pytest.importorskip("transformers", reason=EXTRA)
-    folder = tmp_path_factory.mktemp("base")
-    words = "[PAD] [UNK] [CLS] [SEP] [MASK] the film was very " + " ".join(WORDS.values())
-    vocabulary = {word: place for place, word in enumerate(words.split())}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    vocabulary = {word: place for place, word in enumerate([*special.values(), *words.split()])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=special["unk"]))
     tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    fast = transformers.PreTrainedTokenizerFast
-    fast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]").save_pretrained(folder)
-    config = transformers.BertConfig(
+    first, last = special["cls"], special["sep"]
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{first} $A {last}", special_tokens=[(each, vocabulary[each]) for each in (first, last)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=special["pad"], unk_token=special["unk"], mask_token=special["mask"]
+    ).save_pretrained(folder)
+    config = getattr(transformers, f"{architecture}Config")(
         vocab_size=len(vocabulary),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=32,
+        max_position_embeddings=positions,
     )
     torch.manual_seed(0)
-    transformers.BertModel(config).save_pretrained(folder)
+    getattr(transformers, f"{architecture}Model")(config).save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random encoder of two layers and the vocabulary of `sentences`."""
+    folder = tmp_path_factory.mktemp("base")
+    special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+    save_random_base(folder, "Bert", special, "the film was very " + " ".join(WORDS.values()), positions=32)
     return folder
 
 

@@ -16,14 +16,9 @@ transformers = pytest.importorskip(
     "transformers", reason="the training extra is not installed: pip install 'verdict[train]'"
 )
 
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.processors import TemplateProcessing
-
 from inference.loading import load_classifier
 from inference.manifest import load_manifest
-from tests.training.conftest import WORDS
+from tests.training.conftest import WORDS, save_random_base
 from training.data.run_folder import RunRecord
 from training.learn.model import load_trained
 from training.recipes.options import NgramConfig, TrainConfig
@@ -35,30 +30,14 @@ pytestmark = pytest.mark.timeout(400)  # 20 s on idle cores: every step of the r
 RECIPE = Path("training/configs/accurate.yaml")
 LABELS = {"negative": WORDS["bad"], "positive": WORDS["good"]}
 # MPNet takes the id of the padding token for granted: 1.
-SPECIAL = "<s> <pad> </s> <unk> <mask>"
+SPECIAL = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random MPNet of two layers, with a tokenizer."""
     folder = tmp_path_factory.mktemp("mpnet")
-    words = f"{SPECIAL} the film was very {' '.join(LABELS.values())}"
-    vocabulary = {word: place for place, word in enumerate(words.split())}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
-    fast = transformers.PreTrainedTokenizerFast
-    fast(tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", mask_token="<mask>").save_pretrained(folder)
-    config = transformers.MPNetConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=34,
-    )
-    torch.manual_seed(0)
-    transformers.MPNetModel(config).save_pretrained(folder)
+    save_random_base(folder, "MPNet", SPECIAL, f"the film was very {' '.join(LABELS.values())}", positions=34)
     return folder
 
 
