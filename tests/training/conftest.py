@@ -13,7 +13,7 @@ from tokenizers.processors import TemplateProcessing
 
 from training.recipes.options import TrainConfig
 
-EXTRA = "the training extra is not installed: pip install 'verdict[train]'"
+EXTRA = "the training extra is not installed: make test"
 WORDS = {"bad": "awful dull boring weak", "fair": "okay average passable usual", "good": "superb moving witty lovely"}
 
 

@@ -12,9 +12,7 @@ import pytest
 import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-transformers = pytest.importorskip(
-    "transformers", reason="the training extra is not installed: pip install 'verdict[train]'"
-)
+transformers = pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 from inference.loading import load_classifier
 from inference.manifest import load_manifest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-transformers = pytest.importorskip("transformers", reason="the training extra is not installed: verdict[train]")
+transformers = pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 from tests.training.conftest import recipe
 from tests.training.test_folder import OTHERS, other_base

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
+pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 from inference.embedder import Embedder, Topics
 from inference.tokenizer import NO_LIMIT, ReviewTokenizer

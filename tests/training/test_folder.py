@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-transformers = pytest.importorskip("transformers", reason="the training extra is not installed: verdict[train]")
+transformers = pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 import onnxruntime as ort
 from safetensors.torch import load_file, save_file

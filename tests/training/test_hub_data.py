@@ -8,7 +8,7 @@ from tests.training.conftest import recipe
 from training.data.reviews import DataSource, load_reviews
 from training.errors import TrainingError
 
-datasets = pytest.importorskip("datasets", reason="the training extra is not installed: pip install 'verdict[train]'")
+datasets = pytest.importorskip("datasets", reason="the training extra is not installed: make test")
 
 
 @pytest.fixture

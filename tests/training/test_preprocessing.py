@@ -11,7 +11,7 @@ from training.recipes.options import ExperimentConfig, PreprocessingConfig
 from training.recipes.reading import load_config
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
+pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 from training.learn.experiment import experiment
 from training.learn.preprocessing import prepare, tokeniser_of

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-pytest.importorskip("optuna", reason="optuna is not installed: pip install 'verdict[train]'")
+pytest.importorskip("optuna", reason="optuna is not installed: make test")
 
 import yaml
 

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
+pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 from cli.train import train
 from inference.loading import load_classifier

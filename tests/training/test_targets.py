@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("pyarrow", reason="the training extra is not installed: pip install 'verdict[train]'")
+pytest.importorskip("pyarrow", reason="the training extra is not installed: make test")
 
 from training.data.reviews import Reviews, sample
 from training.data.soft_targets import Judgement, even, focused, taught, true_labels

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: pip install torch==2.13.0")
-pytest.importorskip("transformers", reason="the training extra is not installed: pip install 'verdict[train]'")
+pytest.importorskip("transformers", reason="the training extra is not installed: make test")
 
 from safetensors.torch import load_file
 

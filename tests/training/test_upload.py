@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("huggingface_hub", reason="the training extra is not installed: pip install 'verdict[train]'")
+pytest.importorskip("huggingface_hub", reason="the training extra is not installed: make test")
 
 from tests.training.fake_hub import TOKEN, FakeHub, running
 

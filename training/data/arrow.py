@@ -35,7 +35,9 @@ def hub_table(name: str, split: str) -> pa.Table:
     try:
         import datasets  # noqa: PLC0415 - local files do not need it
     except ImportError as exc:
-        raise TrainingError(f"There is no file {name}; to read hub data sets: pip install 'verdict[train]'.") from exc
+        raise TrainingError(
+            f"There is no file {name}; hub data sets need the extra `train`, which `make test` installs."
+        ) from exc
     try:
         return datasets.load_dataset(name, split=split).with_format("arrow")[:]
     except Exception as exc:  # the errors of the hub have no common base class
