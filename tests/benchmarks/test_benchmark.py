@@ -219,7 +219,7 @@ def test_only_what_stands_between_the_marks_is_renewed(tmp_path: Path) -> None:
 
 
 def test_every_plot_is_drawn(found: Benchmark, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the training extra is not installed: pip install 'verdict[train]'")
+    pytest.importorskip("matplotlib", reason="the training extra is not installed: make test")
     from benchmarks.classifier.benchmark_plots import draw  # noqa: PLC0415 - needs matplotlib
 
     assert {path.name for path in draw(found, tmp_path)} == {"ladder.png", "frontier.png", "reliability.png"}

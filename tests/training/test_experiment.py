@@ -25,7 +25,7 @@ def test_the_table_takes_differences_seed_by_seed() -> None:
 
 
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'verdict[train]'")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: make test")
     plot(RESULTS, tmp_path / "losses.png")
     assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
 
@@ -33,7 +33,7 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
 def test_each_loss_is_trained_with_each_seed_and_only_once(
     base_model: Path, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'verdict[train]'")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: make test")
     values: dict[str, Any] = {
         "train": recipe(base_model, sentences, tmp_path / "unused", epochs=2),
         "losses": {"cross entropy": {}, "combined": {"kind": "combined"}},
